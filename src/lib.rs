@@ -1,1 +1,7 @@
-//! x
+//! Tenure: accounts from declared state. See `docs/architecture.md` for the layers and what may depend on what.
+
+pub mod access;
+pub mod api;
+pub mod connectors;
+pub mod converge;
+pub mod runtime;

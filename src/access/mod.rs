@@ -1,0 +1,60 @@
+//! Who should have what: a person's state at an instant, their roles, and the account they should have in each App.
+//!
+//! Pure: no IO, no clock, no cluster. Everything takes values and an instant and returns values.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::api::{EntitlementSpec, Reason, Strength};
+
+/// What the access layer must know of a connector to compute accounts for it.
+#[derive(Debug)]
+pub struct ConnectorTraits {
+    /// The login attribute, for which a list of values means candidates.
+    pub login: &'static str,
+    /// Attributes that are mapped unless the App says otherwise: name and CEL expression.
+    pub defaults: &'static [(&'static str, &'static str)],
+    /// Entitlement types that bindings may name.
+    pub entitlement_types: &'static [&'static str],
+    /// Those of them of which an account holds at most one.
+    pub single_valued: &'static [&'static str],
+}
+
+/// The account a person should have in an App.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredAccount {
+    /// Logins to try, best first; never empty.
+    pub logins: Vec<String>,
+    /// Attributes by the target's name, without the login and the marker.
+    pub attributes: BTreeMap<String, DesiredAttribute>,
+    /// What the account should hold.
+    pub entitlements: BTreeSet<EntitlementSpec>,
+}
+
+/// One attribute of a desired account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DesiredAttribute {
+    /// The value; `Null` means none.
+    pub value: Value,
+    /// When it is written.
+    pub strength: Strength,
+    /// Whether `Null` removes the remote value.
+    pub clear_when_null: bool,
+}
+
+/// Whether a person should have an account in an App.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// No binding grants one.
+    No,
+    /// At least one binding grants this account.
+    Yes(Box<DesiredAccount>),
+    /// It cannot be told: the account must be left exactly as it is.
+    Unknown {
+        /// `MappingFailed`, `InvalidExpression`, `ExpressionFailed` or `RoleUnreadable`.
+        reason: Reason,
+        /// Field and error, without values.
+        message: String,
+    },
+}

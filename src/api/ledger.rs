@@ -1,0 +1,92 @@
+//! The ledger: what Tenure remembers of a person's accounts, one entry an App, in `User.status.accounts`.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where one account stands.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AccountState {
+    /// Due, not yet made.
+    #[default]
+    Creating,
+    /// The person can use it.
+    Active,
+    /// Suspended by Tenure.
+    Suspended,
+    /// Suspended, and being deleted.
+    Deleting,
+    /// Deleted by Tenure.
+    Deleted,
+    /// No longer granted and kept by policy; a later leave still reaches it.
+    Retained,
+    /// No longer Tenure's: its App, its namespace or the link to it is gone. The remote account was left as it was.
+    Released,
+    /// A person has to decide: see `reason`.
+    Conflict,
+    /// Could not be made: see `reason`.
+    Failed,
+}
+
+/// A remote operation announced before it is sent, because a crash could not be recovered by looking.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingIntent {
+    /// `create` or `delete`.
+    #[schemars(length(max = 16))]
+    pub operation: String,
+    /// Login or remote id that the operation is about.
+    #[schemars(length(max = 256))]
+    pub key: String,
+    /// When it was announced.
+    pub since: Timestamp,
+}
+
+/// One remote account of a person. No attribute values, no secrets.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct LedgerEntry {
+    /// Name of the App.
+    #[schemars(length(max = 253))]
+    pub app: String,
+    /// Short hash of the system that the App pointed to when the account was correlated.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 32))]
+    pub target: String,
+    /// Immutable id of the account in the App (SCIM `id`).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 256))]
+    pub id: String,
+    /// Remote login, for people to read.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 256))]
+    pub user_name: String,
+    /// Where the account stands.
+    #[serde(default)]
+    pub state: AccountState,
+    /// What Tenure granted there, as `type:remote-id`. Only these are ever revoked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 300)))]
+    pub entitlements: Vec<String>,
+    /// Versioned digest of the attributes and entitlements last confirmed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64))]
+    pub applied: String,
+    /// An announced operation whose outcome is not known yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingIntent>,
+    /// When `state` last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_transition_time: Option<Timestamp>,
+    /// When the suspended account will be deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_at: Option<Timestamp>,
+    /// Why the account is not as it should be: one of the documented reasons.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// The same for people, with the cure.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 512))]
+    pub message: String,
+}

@@ -1,0 +1,38 @@
+//! The kinds of `tenure.dev/v1alpha1`: what people write in manifests and what Tenure reports back.
+//!
+//! Types only: serde, schema and admission rules. Behaviour lives in [`crate::access`] and [`crate::converge`].
+
+pub mod app;
+pub mod binding;
+pub mod common;
+pub mod ledger;
+pub mod person;
+pub mod reason;
+pub mod role;
+pub mod user;
+
+pub use app::{App, AppSpec, AppStatus};
+pub use binding::{AppBinding, AppBindingSpec, AppBindingStatus};
+pub use common::{AttributeRule, EntitlementSpec, LocalRef, SecretKeyRef, Strength};
+pub use ledger::{AccountState, LedgerEntry, PendingIntent};
+pub use reason::Reason;
+pub use role::{Role, RoleSpec, RoleStatus};
+pub use user::{DesiredState, EffectiveRole, RoleAssignment, RoleEffect, User, UserSpec, UserStatus};
+
+/// API group of every kind.
+pub const GROUP: &str = "tenure.dev";
+/// Version served and stored.
+pub const VERSION: &str = "v1alpha1";
+/// Finalizer on a User that has, or is about to have, accounts.
+pub const FINALIZER: &str = "tenure.dev/accounts";
+/// Annotation that stops every remote write for one User or App while it is `"true"`.
+pub const PAUSED: &str = "tenure.dev/paused";
+/// Annotation whose new value asks for one reconcile now; the value is echoed in `status.lastHandledReconcileAt`.
+pub const RECONCILE_REQUESTED: &str = "tenure.dev/reconcile-requested-at";
+/// Flux's spelling of [`RECONCILE_REQUESTED`], honoured alike.
+pub const FLUX_RECONCILE_REQUESTED: &str = "reconcile.fluxcd.io/requestedAt";
+/// Annotation with a reason, by which a person says that a leaver or an account suspended elsewhere may come back.
+/// Each value counts once; the last one used is kept in `status.handledResume`.
+pub const RESUME: &str = "tenure.dev/resume";
+/// Label (any value) without which a Secret is never read.
+pub const CREDENTIALS_LABEL: &str = "tenure.dev/credentials";

@@ -1,0 +1,109 @@
+//! Accounts out: how each kind of system is spoken to. Knows nothing of Kubernetes.
+//!
+//! A connector is dumb and careful: it does one thing at a time, believes no answer that it has not checked, and turns
+//! every trouble into a [`Failure`] of its own words; nothing that a target said leaves this layer.
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::api::{EntitlementSpec, Reason};
+use crate::converge::{Change, NewAccount, RemoteAccount};
+
+/// What kind of trouble it was, which decides what is done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureClass {
+    /// Try again later, not before [`Failure::retry_after`] if given: 429, 503, time-outs, refused connections.
+    RetryAfter,
+    /// Trying the same again cannot help: 400 and the like.
+    Permanent,
+    /// Our credentials were refused: 401, 403.
+    Credentials,
+    /// Something with that login or name exists already.
+    Conflict,
+    /// The account or entitlement is not there.
+    Gone,
+    /// It is not known whether the request had an effect, or the answer makes no sense.
+    Unknown,
+    /// Not sent: this process may not write now.
+    Fenced,
+}
+
+/// Why a request to a target failed: our own words, never the target's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What kind of trouble.
+    pub class: FailureClass,
+    /// Reason for conditions and the ledger.
+    pub reason: Reason,
+    /// What happened, for people: operation, HTTP status, cure. No response body, no credentials, no query.
+    pub message: String,
+    /// How long the target asked to wait.
+    pub retry_after: Option<Duration>,
+}
+
+/// What a probe learnt of a target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Probe {
+    /// Single attributes can be changed.
+    pub patch: bool,
+    /// Accounts can be searched for.
+    pub filter: bool,
+    /// Versions protect against lost updates.
+    pub etag: bool,
+    /// How listings are paged: `Index` or `Cursor`.
+    pub paging: &'static str,
+}
+
+/// One page of a listing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The accounts on it.
+    pub accounts: Vec<RemoteAccount>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<String>,
+}
+
+/// A system with accounts.
+///
+/// Every method may be called again after any failure or crash: none makes a second account or undoes another's work.
+pub trait Connector: Send + Sync {
+    /// Reads what the target says of itself. Proves reachability and credentials.
+    fn probe(&self) -> impl Future<Output = Result<Probe, Failure>> + Send;
+
+    /// All accounts whose `attribute` is `value`; each has been compared here, whatever the target's filter did.
+    fn find(&self, attribute: &str, value: &str) -> impl Future<Output = Result<Vec<RemoteAccount>, Failure>> + Send;
+
+    /// The account with this id, or `None`.
+    fn get(&self, id: &str) -> impl Future<Output = Result<Option<RemoteAccount>, Failure>> + Send;
+
+    /// Makes an account in use and returns it as the target keeps it.
+    fn create(&self, account: &NewAccount) -> impl Future<Output = Result<RemoteAccount, Failure>> + Send;
+
+    /// Changes attributes (the login and the marker among them) and returns the account as read back.
+    fn update(&self, id: &str, changes: &[Change]) -> impl Future<Output = Result<RemoteAccount, Failure>> + Send;
+
+    /// Suspends or resumes and returns the account as read back; fails with `NotApplied` when that shows no effect.
+    fn set_active(&self, id: &str, active: bool) -> impl Future<Output = Result<RemoteAccount, Failure>> + Send;
+
+    /// Deletes. An account that is gone already is a success.
+    fn delete(&self, id: &str) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// The remote id of an entitlement, or `None` where it does not exist.
+    fn resolve(&self, entitlement: &EntitlementSpec) -> impl Future<Output = Result<Option<String>, Failure>> + Send;
+
+    /// Whether a missing entitlement of this type may be created.
+    fn may_create(&self, kind: &str) -> bool;
+
+    /// Makes an entitlement and returns its remote id; one of that name that exists already is returned.
+    fn create_entitlement(&self, entitlement: &EntitlementSpec) -> impl Future<Output = Result<String, Failure>> + Send;
+
+    /// Gives the account an entitlement. Having it already is a success.
+    fn grant(&self, account: &str, kind: &str, entitlement: &str) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Takes an entitlement away. Not having it is a success.
+    fn revoke(&self, account: &str, kind: &str, entitlement: &str) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// One page of all accounts; `cursor` is `None` for the first. A listing that cannot be complete is an error.
+    fn page(&self, cursor: Option<&str>) -> impl Future<Output = Result<Page, Failure>> + Send;
+}

@@ -1,0 +1,1 @@
+//! What keeps the operator running: lease, queues, fleet index, back-off, metrics, health, shutdown.
