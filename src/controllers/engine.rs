@@ -1,0 +1,128 @@
+//! What the controllers share, and the loops that run them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::Client;
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::app::AppRuntime;
+use super::summary::Summaries;
+use super::user::decide::{self, Decision, Departure};
+use super::user::guard::Guard;
+use super::user::record::Recorder;
+use super::user::store::Store;
+use crate::connectors::fence::Fence;
+use crate::runtime::events::Events;
+use crate::runtime::index::{Fleet, Key, Name, Person, Watching};
+use crate::runtime::metrics::Metrics;
+
+/// What an operator may set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long a removal that follows from a changed rule, Role, binding or deleted object waits, so that a renamed
+    /// manifest or a correction overtakes it.
+    pub settle: Duration,
+    /// Plain http and targets on this machine are permitted.
+    pub insecure_targets: bool,
+    /// How often an App that answers is asked whether it still does.
+    pub probe_interval: Duration,
+}
+
+/// Somebody is to be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// This person, because something about them changed: back-off is forgotten.
+    Changed(Key),
+    /// This person, after work of our own.
+    Again(Key),
+}
+
+/// What the controllers share.
+pub struct Engine {
+    /// Settings.
+    pub settings: Settings,
+    /// For Kubernetes, without retries of its own.
+    pub client: Client,
+    /// The index.
+    pub fleet: Arc<Fleet>,
+    /// State of the watches.
+    pub watching: Arc<Watching>,
+    /// Results not stored yet.
+    pub recorder: Recorder,
+    /// Writes to Users.
+    pub store: Store,
+    /// Live reads before removals.
+    pub guard: Guard,
+    /// Roles, Apps and AppBindings whose status may have to be written.
+    pub summaries: Summaries,
+    /// Whether remote systems may be changed.
+    pub fence: Fence,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Kubernetes events.
+    pub events: Events,
+    /// Whether this process leads.
+    pub leading: watch::Receiver<bool>,
+    /// Ends everything.
+    pub stop: CancellationToken,
+    /// What must end before the lease is given up.
+    pub tasks: TaskTracker,
+    pub(super) touches: mpsc::UnboundedSender<Touch>,
+    pub(super) apps: Mutex<HashMap<Key, Arc<AppRuntime>>>,
+    pub(super) departures: Mutex<HashMap<Key, Departure>>,
+    pub(super) settling: Mutex<HashMap<(Key, Name), Instant>>,
+}
+
+impl Engine {
+    /// The person with the ledger as it is known now, results not stored yet included.
+    pub fn person(&self, key: &Key) -> Option<Person> {
+        let mut person = self.fleet.read(&key.namespace, |ns| ns.user(&key.name).and_then(|p| p.load(key.clone()))).flatten()?;
+        self.recorder.overlay(key, &mut person.status.accounts);
+        Some(person)
+    }
+
+    /// Decides about a person.
+    pub fn decide(&self, key: &Key) -> Option<Decision> {
+        let person = self.person(key)?;
+        let departure = self.departures.lock().get(key).copied().unwrap_or_default();
+        self.fleet.read(&key.namespace, |ns| decide::decide(ns, person, departure, Timestamp::now()))
+    }
+
+    /// Has a person looked at.
+    pub fn touch(&self, touch: Touch) {
+        // The receiver goes away only when the process ends.
+        let _ = self.touches.send(touch);
+    }
+
+    /// The App's runtime; it is made when the App is first met.
+    pub fn app(self: &Arc<Self>, key: &Key) -> Arc<AppRuntime> {
+        let mut apps = self.apps.lock();
+        apps.entry(key.clone()).or_insert_with(|| AppRuntime::start(self, key.clone())).clone()
+    }
+
+    /// The App's runtime, if there is one.
+    pub fn known_app(&self, key: &Key) -> Option<Arc<AppRuntime>> {
+        self.apps.lock().get(key).cloned()
+    }
+
+    /// Every App's runtime.
+    pub fn all_apps(&self) -> Vec<Arc<AppRuntime>> {
+        self.apps.lock().values().cloned().collect()
+    }
+
+    /// Waits until this process leads; `false` when it ends before that.
+    pub async fn lead(&self) -> bool {
+        let mut leading = self.leading.clone();
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            led = leading.wait_for(|l| *l) => led.is_ok(),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! What should be true of one person: state, roles, and for each App the account wanted and whether work is due there.
+//!
+//! Reads the index and a clock reading; does nothing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::access::{self, EffectiveRoles, Grant, Leave, Lifecycle, LifecycleInput, Phase, Scope};
+use crate::api::{AppSpec, LedgerEntry, Mode, Reason};
+use crate::controllers::app::target;
+use crate::converge::{self, Cause, Claim, Context, Due, Wanted};
+use crate::runtime::index::{AppObject, BindingObject, Name, Namespace, Person};
+
+/// What is known about why a User is being deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Departure {
+    /// It has not been looked at yet: nothing is done.
+    #[default]
+    Unchecked,
+    /// Somebody deleted this object.
+    Ordinary,
+    /// Its namespace or kind is being deleted: accounts are left as they are.
+    Released(Reason),
+}
+
+/// What is decided about one person.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// Who, with the ledger as it is known now.
+    pub person: Person,
+    /// State now.
+    pub lifecycle: Lifecycle,
+    /// Roles now.
+    pub roles: EffectiveRoles,
+    /// What is wanted in each App concerned, by App.
+    pub accounts: Vec<AccountDecision>,
+    /// Why nothing is done for this person before somebody acts.
+    pub stalled: Option<(Reason, String)>,
+    /// The next instant at which time alone changes any of this.
+    pub next: Option<Timestamp>,
+}
+
+/// What is wanted in one App.
+#[derive(Clone, Debug)]
+pub struct AccountDecision {
+    /// The App.
+    pub app: Name,
+    /// What is wanted.
+    pub wanted: Wanted,
+    /// The ledger entry as it is known now.
+    pub entry: Option<LedgerEntry>,
+    /// Whether and in which lane there is work.
+    pub due: Due,
+    /// A removal that follows from this person's own record, not from a rule, Role, binding or deleted object.
+    pub personal: bool,
+    /// The App only plans.
+    pub dry_run: bool,
+    /// Bindings that grant the account or trouble it.
+    pub bindings: Vec<Name>,
+    /// What the bindings could not do.
+    pub issues: Vec<access::BindingIssue>,
+    /// The instant of the next change by time alone.
+    pub context: OwnedContext,
+}
+
+/// [`Context`] with its own strings.
+#[derive(Clone, Debug)]
+pub struct OwnedContext {
+    /// The App's name.
+    pub app: Name,
+    /// Hash of the App's target.
+    pub target: String,
+    /// The App's spec; `None` where it cannot be read or is gone.
+    pub spec: Option<Arc<AppSpec>>,
+    /// Marker value of this person.
+    pub marker: String,
+    /// An unused `tenure.dev/resume`.
+    pub resume: bool,
+}
+
+impl OwnedContext {
+    /// The view that the pure code takes.
+    pub fn at<'a>(&'a self, policy: &'a AppSpec, now: Timestamp) -> Context<'a> {
+        Context {
+            app: &self.app,
+            target: &self.target,
+            spec: policy,
+            marker: &self.marker,
+            login_attribute: crate::connectors::scim::TRAITS.login,
+            resume: self.resume,
+            now,
+        }
+    }
+}
+
+/// Decides about one person.
+pub fn decide(ns: &Namespace, mut person: Person, departure: Departure, now: Timestamp) -> Decision {
+    let twin = twins(ns, &mut person);
+    let resume = unused_resume(&person);
+    let lifecycle = access::lifecycle(
+        &LifecycleInput {
+            state: person.spec.state,
+            start_time: person.spec.start_time,
+            end_time: person.spec.end_time,
+            left: person.status.left_at.zip(person.status.left_by).map(|(at, by)| Leave { at, by }),
+            resume,
+        },
+        now,
+    );
+    let scope = Scope::for_user(&person.spec_json);
+    let previous = if lifecycle.phase == Phase::Left { &[][..] } else { &person.status.roles[..] };
+    let mut roles = access::effective_roles(&person.spec, &scope, &ns.book, previous, now);
+    if lifecycle.phase == Phase::Left {
+        roles.effective.clear();
+    }
+    let stalled = twin.map(|older| (Reason::DuplicatePersonId, older)).or_else(|| stale(&lifecycle));
+    let situation = Situation { ns, lifecycle: &lifecycle, roles: &roles, scope: &scope, departure, stalled: &stalled, resume, now };
+    let accounts: Vec<_> =
+        concerned(ns, &person, &roles).into_iter().filter_map(|app| situation.account(&person, &app)).collect();
+    let waits = accounts.iter().filter_map(|a| match a.due {
+        Due::Nothing { next } => next,
+        Due::Ledger(_) | Due::Work { .. } => None,
+    });
+    let next = waits.chain(lifecycle.next).chain(roles.next).min();
+    Decision { accounts, stalled, next, lifecycle, roles, person }
+}
+
+fn stale(lifecycle: &Lifecycle) -> Option<(Reason, String)> {
+    lifecycle.stale_rehire.then(|| {
+        let message = "the person left, and nothing newer says that they are back: set a startTime later than \
+                       status.leftAt, or the annotation tenure.dev/resume with a reason";
+        (Reason::StaleRehire, message.to_owned())
+    })
+}
+
+/// A `tenure.dev/resume` whose value was not used before.
+pub fn unused_resume(person: &Person) -> bool {
+    person.resume.as_deref().is_some_and(|value| !value.is_empty() && value != person.status.handled_resume)
+}
+
+/// Settles who of several Users with one `personId` keeps the accounts. For the one who does, ledgers of those being
+/// deleted are taken over; for the others the answer says who does.
+fn twins(ns: &Namespace, person: &mut Person) -> Option<String> {
+    let same: Vec<_> = ns.same_person(&person.spec.person_id).collect();
+    if same.len() < 2 {
+        return None;
+    }
+    let candidates: Vec<_> = same
+        .iter()
+        .map(|(name, p)| Claim { created: p.created, name, deleting: p.deleting })
+        .collect();
+    let keeper = converge::keeper(&candidates)?;
+    let (keeper_name, _) = same.get(keeper)?;
+    if **keeper_name != *person.key.name {
+        return Some(format!("User {keeper_name} has the same personId and keeps the accounts: delete one of the two"));
+    }
+    for (_, other) in same.iter().filter(|(name, p)| p.deleting && **name != person.key.name) {
+        let Some(old) = other.status() else { continue };
+        person.status.accounts = converge::inherit(&old.accounts, &person.status.accounts);
+        if person.status.left_at.is_none() && person.status.observed_generation.unwrap_or(-1) < 0 {
+            person.status.left_at = old.left_at;
+            person.status.left_by = old.left_by;
+        }
+    }
+    None
+}
+
+/// Apps in which this person has an account or may get one.
+fn concerned(ns: &Namespace, person: &Person, roles: &EffectiveRoles) -> BTreeSet<String> {
+    let names: BTreeSet<&str> = roles.effective.iter().map(|r| r.name.as_str()).collect();
+    let mut apps: BTreeSet<String> = ns.apps_for(&names).map(str::to_owned).collect();
+    apps.extend(person.status.accounts.iter().map(|e| e.app.clone()));
+    apps
+}
+
+struct Situation<'a> {
+    ns: &'a Namespace,
+    lifecycle: &'a Lifecycle,
+    roles: &'a EffectiveRoles,
+    scope: &'a Scope,
+    departure: Departure,
+    stalled: &'a Option<(Reason, String)>,
+    resume: bool,
+    now: Timestamp,
+}
+
+impl Situation<'_> {
+    fn account(&self, person: &Person, app: &str) -> Option<AccountDecision> {
+        let entry = person.entry(app).cloned();
+        let object = self.ns.apps.get(app);
+        let spec = object.and_then(|o| o.spec.clone());
+        let mut issues = Vec::new();
+        let mut bindings = Vec::new();
+        let wanted = match (object, &spec) {
+            (None, _) => {
+                entry.as_ref()?;
+                Wanted::Released(Reason::AppDeleted)
+            }
+            (Some(_), None) => unknown(Reason::Undecodable, "the App cannot be decoded"),
+            (Some(object), Some(_)) => {
+                let outcome = self.outcome(app, object);
+                bindings = outcome.bindings.iter().map(|b| Name::from(b.as_str())).collect();
+                issues = outcome.issues;
+                self.wanted(person, outcome.grant)
+            }
+        };
+        let context = OwnedContext {
+            app: app.into(),
+            target: spec.as_deref().map(target::hash).unwrap_or_default(),
+            spec: spec.clone(),
+            marker: spec.as_ref().map(|s| format!("{}{}", s.marker.prefix, person.spec.person_id)).unwrap_or_default(),
+            resume: self.resume,
+        };
+        let idle = person.paused && !matches!(self.departure, Departure::Released(_));
+        let default_policy = AppSpec::default();
+        let due = if idle {
+            Due::Nothing { next: None }
+        } else {
+            let policy = context.spec.as_deref().unwrap_or(&default_policy);
+            converge::due(&wanted, entry.as_ref(), &context.at(policy, self.now))
+        };
+        Some(AccountDecision {
+            app: app.into(),
+            personal: self.personal(person, app, &wanted),
+            dry_run: spec.is_some_and(|s| s.mode == Mode::DryRun),
+            wanted,
+            entry,
+            due,
+            bindings,
+            issues,
+            context,
+        })
+    }
+
+    fn outcome(&self, app: &str, object: &AppObject) -> access::AccountOutcome {
+        let bindings: Vec<_> = self.ns.bindings_of(app).map(|b: &BindingObject| &b.rules).collect();
+        access::desired_account(app, &object.rules, &bindings, &self.roles.effective, self.scope)
+    }
+
+    fn wanted(&self, person: &Person, grant: Grant) -> Wanted {
+        if let Some((Reason::DuplicatePersonId, message)) = self.stalled {
+            return Wanted::Unknown { reason: Reason::DuplicatePersonId, message: message.clone() };
+        }
+        match self.departure {
+            Departure::Released(reason) if person.deleting => return Wanted::Released(reason),
+            Departure::Unchecked if person.deleting => return unknown(Reason::Progressing, "deletion is being looked at"),
+            _ => {}
+        }
+        match (self.lifecycle.phase, grant) {
+            (Phase::Left, _) => Wanted::Gone(Cause::Leave),
+            _ if person.deleting => Wanted::Gone(Cause::UserDeleted),
+            (_, Grant::No) if !self.ns.unreadable_bindings.is_empty() => {
+                unknown(Reason::RemovalsFrozen, "an AppBinding of this namespace cannot be decoded: nothing is taken away")
+            }
+            (_, Grant::No) => Wanted::Gone(Cause::Unassign),
+            (Phase::Staged | Phase::Suspended, _) => Wanted::Gone(Cause::Suspension),
+            (Phase::Active, Grant::Yes(account)) => Wanted::Account(account),
+            (Phase::Active, Grant::Unknown { reason, message }) => Wanted::Unknown { reason, message },
+        }
+    }
+
+    /// A removal is personal when it follows from this person's own record (design: state, dates, or a role that the
+    /// status lists as assigned and that is not effective any more).
+    fn personal(&self, person: &Person, app: &str, wanted: &Wanted) -> bool {
+        match wanted {
+            Wanted::Gone(Cause::Leave | Cause::Suspension) => true,
+            Wanted::Gone(Cause::Unassign) => {
+                let lost = person
+                    .status
+                    .roles
+                    .iter()
+                    .filter(|r| r.via == access::VIA_ASSIGNED && !self.roles.effective.iter().any(|e| e.name == r.name));
+                lost.into_iter().any(|role| self.ns.bindings_of(app).any(|b| b.role() == role.name))
+            }
+            _ => false,
+        }
+    }
+}
+
+fn unknown(reason: Reason, message: &str) -> Wanted {
+    Wanted::Unknown { reason, message: message.to_owned() }
+}

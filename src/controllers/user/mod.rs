@@ -1,0 +1,324 @@
+//! The controller of Users: looks at people when something about them changes or falls due, queues work at the Apps
+//! concerned, and has their status written.
+
+pub mod act;
+pub mod decide;
+pub mod flush;
+pub mod guard;
+pub mod record;
+pub mod status;
+pub mod store;
+pub mod work;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::Instant;
+
+use self::decide::{AccountDecision, Decision, Departure};
+use self::status::Overdue;
+use super::engine::{Engine, Touch};
+use crate::api::AccountState;
+use crate::converge::{Due, Lane};
+use crate::runtime::index::{AccountSummary, Change, Key, Name, Summary};
+use crate::runtime::schedule::Wakeups;
+
+/// A result that cuts or changes access is stored within this time.
+pub(super) const SOON: Duration = Duration::from_secs(1);
+/// A new account is stored within this time: until then results in other Apps may join it in one write. A crash in
+/// between loses nothing, as the account bears the marker.
+pub(super) const JOINED: Duration = Duration::from_secs(10);
+/// How long an App's trouble keeps a person's work waiting before it is written on the person.
+pub(super) const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How many people are looked at before other tasks get a turn.
+const BATCH: usize = 32;
+
+/// Looks at people, one after the other, for as long as the process lives. Runs on the standby too, so that its queues
+/// hold exactly what is outstanding when it takes over.
+pub struct Looker {
+    engine: Arc<Engine>,
+    wakeups: Wakeups<Key>,
+    backlog: Vec<Key>,
+}
+
+impl Looker {
+    /// A looker without work.
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, wakeups: Wakeups::default(), backlog: Vec::new() }
+    }
+
+    /// Runs until the channels close. What concerns one person goes before the backlog of what concerns many.
+    pub async fn run(mut self, mut changes: UnboundedReceiver<Change>, mut touches: UnboundedReceiver<Touch>) {
+        let mut tick = tokio::time::interval(Duration::from_millis(500));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut synced = false;
+        loop {
+            let idle = self.backlog.is_empty();
+            tokio::select! {
+                biased;
+                change = changes.recv() => match change {
+                    Some(Change::Synced) => {
+                        synced = true;
+                        self.everybody();
+                    }
+                    // Before the first lists are complete nothing can be decided.
+                    Some(change) if synced => self.change(change),
+                    Some(_) => {}
+                    None => return,
+                },
+                touch = touches.recv() => match touch {
+                    Some(Touch::Changed(key)) => self.look(&key, true),
+                    Some(Touch::Again(key)) => self.look(&key, false),
+                    None => return,
+                },
+                _ = tick.tick() => {
+                    for key in self.wakeups.due(Timestamp::now()) {
+                        self.look(&key, true);
+                    }
+                }
+                () = std::future::ready(()), if !idle => {
+                    for _ in 0..BATCH {
+                        let Some(key) = self.backlog.pop() else { break };
+                        self.look(&key, true);
+                    }
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+
+    /// After the first lists: those who should not have access first.
+    fn everybody(&mut self) {
+        let mut later = Vec::new();
+        let mut first = Vec::new();
+        for (namespace, content) in self.engine.fleet.all().iter() {
+            for (name, person) in content.users() {
+                let key = Key::new(namespace.clone(), name.clone());
+                if person.leaving { first.push(key) } else { later.push(key) }
+            }
+            for app in content.apps.keys() {
+                self.engine.app(&Key::new(namespace.clone(), app.clone()));
+            }
+        }
+        later.sort_unstable_by(|a, b| b.cmp(a));
+        first.sort_unstable_by(|a, b| b.cmp(a));
+        // The backlog is taken from its end.
+        self.backlog = later;
+        self.backlog.append(&mut first);
+        self.engine.summaries.all();
+    }
+
+    fn change(&mut self, change: Change) {
+        match change {
+            Change::User(key) => {
+                self.look(&key, true);
+                self.look_at_twins(&key);
+            }
+            Change::UserGone(key) => {
+                self.forget(&key);
+                self.engine.summaries.namespace(&key.namespace);
+            }
+            Change::Role(key) => {
+                self.engine.summaries.namespace(&key.namespace);
+                self.enqueue_namespace(&key.namespace);
+            }
+            Change::Binding { key, roles } => {
+                self.engine.summaries.namespace(&key.namespace);
+                self.enqueue_concerned(&key.namespace, &roles, None);
+            }
+            Change::App(key) => self.app_changed(&key),
+            Change::Secret(key) => {
+                for app in self.engine.all_apps() {
+                    if app.key.namespace == key.namespace {
+                        app.secret_changed(&key.name);
+                    }
+                }
+            }
+            Change::Synced => {}
+        }
+    }
+
+    fn app_changed(&mut self, key: &Key) {
+        let (exists, roles) = self
+            .engine
+            .fleet
+            .read(&key.namespace, |ns| {
+                let roles: Vec<Name> = ns.bindings_of(&key.name).map(|b| b.role().into()).collect();
+                (ns.apps.contains_key(&key.name), roles)
+            })
+            .unwrap_or_default();
+        if exists {
+            self.engine.app(key).spec_changed();
+        } else if let Some(app) = self.engine.apps.lock().remove(key) {
+            app.end();
+        }
+        self.engine.summaries.namespace(&key.namespace);
+        self.enqueue_concerned(&key.namespace, &roles, Some(&key.name));
+    }
+
+    fn enqueue_namespace(&mut self, namespace: &Name) {
+        let keys = self.engine.fleet.read(namespace, |ns| {
+            ns.users().map(|(n, _)| Key::new(namespace.clone(), n.clone())).collect::<Vec<_>>()
+        });
+        self.backlog.extend(keys.into_iter().flatten());
+    }
+
+    fn enqueue_concerned(&mut self, namespace: &Name, roles: &[Name], app: Option<&str>) {
+        let keys = self.engine.fleet.read(namespace, |ns| ns.concerned(namespace, roles, app));
+        self.backlog.extend(keys.into_iter().flatten());
+    }
+
+    fn look_at_twins(&mut self, key: &Key) {
+        let twins = self.engine.fleet.read(&key.namespace, |ns| {
+            let id = ns.user(&key.name).map(|p| p.person_id.clone())?;
+            Some(ns.same_person(&id).map(|(n, _)| n.clone()).filter(|n| *n != key.name).collect::<Vec<_>>())
+        });
+        for name in twins.flatten().into_iter().flatten() {
+            self.look(&Key::new(key.namespace.clone(), name), true);
+        }
+    }
+
+    fn forget(&mut self, key: &Key) {
+        self.wakeups.remove(key);
+        self.engine.recorder.forget(key);
+        self.engine.departures.lock().remove(key);
+        self.engine.settling.lock().retain(|(k, _), _| k != key);
+        // Whoever has the same personId may have waited for this.
+        self.enqueue_namespace_twins(key);
+    }
+
+    fn enqueue_namespace_twins(&mut self, key: &Key) {
+        let stalled = self.engine.fleet.read(&key.namespace, |ns| {
+            let twin = |p: &crate::runtime::index::StoredPerson| p.status().is_some_and(|s| s.conditions.iter().any(|c| c.reason == "DuplicatePersonId"));
+            ns.users().filter(|(_, p)| twin(p)).map(|(n, _)| Key::new(key.namespace.clone(), n.clone())).collect::<Vec<_>>()
+        });
+        self.backlog.extend(stalled.into_iter().flatten());
+    }
+
+    /// Decides about a person and sees to what follows.
+    fn look(&mut self, key: &Key, fresh: bool) {
+        let Some(decision) = self.engine.decide(key) else { return };
+        self.wakeups.set(key.clone(), decision.next);
+        if decision.person.deleting {
+            self.see_to_departure(key);
+        }
+        let mut removal = false;
+        for account in &decision.accounts {
+            removal |= self.engine.see_to(key, account, fresh);
+        }
+        self.note_summary(key, &decision);
+        self.see_to_status(key, &decision, removal);
+    }
+
+    /// The first time a User is seen being deleted: finds out why, then looks again.
+    fn see_to_departure(&self, key: &Key) {
+        let mut departures = self.engine.departures.lock();
+        if departures.contains_key(key) {
+            return;
+        }
+        departures.insert(key.clone(), Departure::Unchecked);
+        let (engine, key) = (self.engine.clone(), key.clone());
+        tokio::spawn(async move {
+            let departure = engine.guard.departure(&key.namespace).await;
+            match departure {
+                Some(found) => engine.departures.lock().insert(key.clone(), found),
+                None => {
+                    tokio::time::sleep(SOON).await;
+                    engine.departures.lock().remove(&key)
+                }
+            };
+            engine.touch(Touch::Changed(key));
+        });
+    }
+
+    fn see_to_status(&self, key: &Key, decision: &Decision, removal: bool) {
+        let status = status::status(decision, &Overdue::default(), Timestamp::now());
+        let finished = decision.person.deleting && decision.person.held();
+        if status == decision.person.status && !finished && !needs_hold(decision) {
+            return;
+        }
+        let work = decision.accounts.iter().any(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run);
+        let within = match (removal, work) {
+            (true, _) => SOON,
+            (false, true) => PATIENCE,
+            (false, false) => Duration::ZERO,
+        };
+        self.engine.recorder.look(key, within);
+    }
+
+    fn note_summary(&self, key: &Key, decision: &Decision) {
+        let summary = summarize(decision);
+        self.engine.fleet.write(&key.namespace, |ns| {
+            if let Some(person) = ns.user_mut(&key.name)
+                && person.summary != summary
+            {
+                person.summary = summary;
+                self.engine.summaries.namespace(&key.namespace);
+            }
+        });
+    }
+}
+
+/// Whether accounts that are still Tenure's hang on a User that could vanish unnoticed.
+pub(super) fn needs_hold(decision: &Decision) -> bool {
+    let person = &decision.person;
+    !person.deleting
+        && !person.held()
+        && person.status.accounts.iter().any(|e| !matches!(e.state, AccountState::Released | AccountState::Deleted) && !e.id.is_empty())
+}
+
+fn summarize(decision: &Decision) -> Summary {
+    let bindings: std::collections::BTreeSet<Name> = decision
+        .accounts
+        .iter()
+        .flat_map(|a| a.bindings.iter().cloned().chain(a.issues.iter().map(|i| Name::from(i.binding.as_str()))))
+        .collect();
+    Summary {
+        roles: decision.roles.effective.iter().map(|r| Name::from(r.name.as_str())).collect(),
+        rule_errors: decision.roles.rule_errors.iter().map(|r| Name::from(r.as_str())).collect(),
+        bindings: bindings.into_iter().collect(),
+        accounts: decision
+            .accounts
+            .iter()
+            .map(|a| AccountSummary {
+                app: a.app.clone(),
+                state: a.entry.as_ref().map(|e| e.state),
+                due: matches!(a.due, Due::Work { .. }),
+                troubled: a.entry.as_ref().is_some_and(|e| matches!(e.state, AccountState::Failed | AccountState::Conflict) || (!e.reason.is_empty() && e.applied.is_empty() && e.state == AccountState::Active)),
+            })
+            .collect(),
+    }
+}
+
+impl Engine {
+    /// Queues what is due at an App. Whether it takes something away now.
+    fn see_to(self: &Arc<Self>, key: &Key, account: &AccountDecision, fresh: bool) -> bool {
+        let place = (key.clone(), account.app.clone());
+        let app_key = Key::new(key.namespace.clone(), account.app.clone());
+        let Due::Work { lane, removal } = account.due else {
+            self.settling.lock().remove(&place);
+            if let Some(app) = self.known_app(&app_key) {
+                app.unplan(&key.name);
+            }
+            return false;
+        };
+        let delay = if removal && !account.personal && lane == Lane::Leave {
+            self.settle(place)
+        } else {
+            self.settling.lock().remove(&place);
+            Duration::ZERO
+        };
+        self.app(&app_key).enqueue(&key.name, lane, delay, fresh);
+        removal && delay.is_zero()
+    }
+
+    /// How long a removal that is nobody's own doing still waits.
+    pub(super) fn settle(&self, place: (Key, Name)) -> Duration {
+        let now = Instant::now();
+        let until = *self.settling.lock().entry(place).or_insert(now + self.settings.settle);
+        until.saturating_duration_since(now)
+    }
+}

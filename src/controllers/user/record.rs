@@ -1,0 +1,261 @@
+//! Which people's status is due to be written, and the results that are not written yet.
+//!
+//! Results are coalesced: a status is written when nothing is under way for the person, or at a deadline that depends
+//! on how much the result matters. One write a person is the aim; see `docs/architecture.md`.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::api::LedgerEntry;
+use crate::runtime::index::{Key, Name};
+
+/// Results and due writes of all people.
+#[derive(Default)]
+pub struct Recorder {
+    state: Mutex<State>,
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Results not stored yet; `None` drops the entry.
+    fresh: HashMap<Key, BTreeMap<Name, Option<LedgerEntry>>>,
+    people: HashMap<Key, Due>,
+    order: BTreeMap<(Instant, u64), Key>,
+    serial: u64,
+    busy: HashSet<Key>,
+}
+
+#[derive(Clone, Copy)]
+struct Due {
+    place: (Instant, u64),
+    deadline: Instant,
+}
+
+/// A status that may have to be written now.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// Whose.
+    pub key: Key,
+    /// Until when it may wait for more results.
+    pub deadline: Instant,
+}
+
+/// What became of a [`Turn`].
+pub enum Outcome {
+    /// Stored, or there was nothing to store. Results up to here are in the index.
+    Stored {
+        /// The ledger as stored.
+        accounts: Vec<LedgerEntry>,
+    },
+    /// Something is under way: look again at the deadline, or when told.
+    Waits,
+    /// It failed; try again after this.
+    Again(Duration),
+    /// The person is gone.
+    Gone,
+}
+
+impl Recorder {
+    /// Keeps a result until it is stored, which is to happen within `within`.
+    pub fn result(&self, key: &Key, app: &Name, entry: Option<LedgerEntry>, within: Duration) {
+        let mut state = self.state.lock();
+        state.fresh.entry(key.clone()).or_default().insert(app.clone(), entry);
+        state.ask(key, within);
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// The person's status may differ from what is stored; it is to be looked at within `within`.
+    pub fn look(&self, key: &Key, within: Duration) {
+        self.state.lock().ask(key, within);
+        self.wake.notify_one();
+    }
+
+    /// Lays results that are not stored yet over a ledger read from the index.
+    pub fn overlay(&self, key: &Key, accounts: &mut Vec<LedgerEntry>) {
+        let state = self.state.lock();
+        for (app, entry) in state.fresh.get(key).into_iter().flatten() {
+            accounts.retain(|e| e.app != **app);
+            accounts.extend(entry.clone());
+        }
+        accounts.sort_by(|a, b| a.app.cmp(&b.app));
+    }
+
+    /// Forgets a person who is no longer in the API server.
+    pub fn forget(&self, key: &Key) {
+        let mut state = self.state.lock();
+        state.fresh.remove(key);
+        state.drop_place(key);
+    }
+
+    /// Whether results wait to be stored.
+    pub fn is_empty(&self) -> bool {
+        let state = self.state.lock();
+        state.fresh.is_empty() && state.busy.is_empty()
+    }
+
+    /// Makes everything due now: the process is about to end.
+    pub fn hurry(&self) {
+        let mut state = self.state.lock();
+        let now = Instant::now();
+        let keys: Vec<_> = state.people.keys().cloned().collect();
+        for key in keys {
+            state.place(&key, now, now);
+        }
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// The next status that is due. Give the outcome to [`Self::done`]; until then the person has no other turn.
+    pub async fn next(&self) -> Turn {
+        loop {
+            let wait = {
+                let mut state = self.state.lock();
+                match state.take(Instant::now()) {
+                    Ok(turn) => return turn,
+                    Err(wait) => wait,
+                }
+            };
+            let woken = self.wake.notified();
+            match wait {
+                Some(at) => tokio::select! {
+                    () = woken => {}
+                    () = tokio::time::sleep_until(at) => {}
+                },
+                None => woken.await,
+            }
+        }
+    }
+
+    /// Ends a turn.
+    pub fn done(&self, turn: &Turn, outcome: Outcome) {
+        let mut state = self.state.lock();
+        state.busy.remove(&turn.key);
+        match outcome {
+            Outcome::Stored { accounts } => state.stored(&turn.key, &accounts),
+            Outcome::Gone => {
+                state.fresh.remove(&turn.key);
+                state.drop_place(&turn.key);
+            }
+            Outcome::Waits => {
+                let at = turn.deadline.max(Instant::now());
+                if !state.people.contains_key(&turn.key) {
+                    state.place(&turn.key, at, turn.deadline);
+                }
+            }
+            Outcome::Again(after) => {
+                let at = Instant::now() + after;
+                state.place(&turn.key, at, at);
+            }
+        }
+        drop(state);
+        self.wake.notify_one();
+    }
+}
+
+impl State {
+    fn ask(&mut self, key: &Key, within: Duration) {
+        let now = Instant::now();
+        let deadline = self.people.get(key).map_or(now + within, |due| due.deadline.min(now + within));
+        self.place(key, now, deadline);
+    }
+
+    fn place(&mut self, key: &Key, at: Instant, deadline: Instant) {
+        self.drop_place(key);
+        self.serial += 1;
+        let place = (at, self.serial);
+        self.order.insert(place, key.clone());
+        self.people.insert(key.clone(), Due { place, deadline });
+    }
+
+    fn drop_place(&mut self, key: &Key) {
+        if let Some(due) = self.people.remove(key) {
+            self.order.remove(&due.place);
+        }
+    }
+
+    fn take(&mut self, now: Instant) -> Result<Turn, Option<Instant>> {
+        let next = self.order.iter().find(|(_, key)| !self.busy.contains(*key)).map(|(place, key)| (*place, key.clone()));
+        match next {
+            Some((place, key)) if place.0 <= now => {
+                let deadline = self.people.remove(&key).map_or(now, |due| due.deadline);
+                self.order.remove(&place);
+                self.busy.insert(key.clone());
+                Ok(Turn { key, deadline })
+            }
+            Some((place, _)) => Err(Some(place.0)),
+            None => Err(None),
+        }
+    }
+
+    fn stored(&mut self, key: &Key, accounts: &[LedgerEntry]) {
+        if let Some(fresh) = self.fresh.get_mut(key) {
+            fresh.retain(|app, entry| accounts.iter().find(|a| a.app == **app) != entry.as_ref());
+            if fresh.is_empty() {
+                self.fresh.remove(key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(app: &str, id: &str) -> LedgerEntry {
+        LedgerEntry { app: app.into(), id: id.into(), ..LedgerEntry::default() }
+    }
+
+    fn result(recorder: &Recorder, key: &Key, app: &str, id: &str, within: u64) {
+        recorder.result(key, &app.into(), Some(entry(app, id)), Duration::from_secs(within));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_waits_comes_back_at_its_deadline_or_with_the_next_result() {
+        let recorder = Recorder::default();
+        let key = Key::new("ns", "ann");
+        let start = Instant::now();
+        result(&recorder, &key, "a", "1", 1);
+        let turn = recorder.next().await;
+        recorder.done(&turn, Outcome::Waits);
+        let turn = recorder.next().await;
+        assert_eq!(start.elapsed(), Duration::from_secs(1));
+        recorder.done(&turn, Outcome::Waits);
+        result(&recorder, &key, "b", "2", 1);
+        recorder.next().await;
+        assert_eq!(start.elapsed(), Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn results_stay_until_they_are_stored() {
+        let recorder = Recorder::default();
+        let key = Key::new("ns", "ann");
+        result(&recorder, &key, "a", "1", 0);
+        let turn = recorder.next().await;
+        result(&recorder, &key, "a", "2", 0);
+        recorder.done(&turn, Outcome::Stored { accounts: vec![entry("a", "1")] });
+        let mut ledger = vec![entry("a", "1")];
+        recorder.overlay(&key, &mut ledger);
+        assert_eq!(ledger[0].id, "2");
+        let turn = recorder.next().await;
+        recorder.done(&turn, Outcome::Stored { accounts: ledger });
+        assert!(recorder.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_person_has_one_turn_at_a_time() {
+        let recorder = Recorder::default();
+        let (ann, bob) = (Key::new("ns", "ann"), Key::new("ns", "bob"));
+        recorder.look(&ann, Duration::ZERO);
+        let first = recorder.next().await;
+        recorder.look(&ann, Duration::ZERO);
+        recorder.look(&bob, Duration::ZERO);
+        assert_eq!(recorder.next().await.key, bob);
+        recorder.done(&first, Outcome::Gone);
+    }
+}

@@ -1,0 +1,208 @@
+//! One namespace of the fleet: its people and what is declared for them, with the indexes that decisions need.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::objects::{AppObject, BindingObject, Meta, RoleObject};
+use super::person::StoredPerson;
+use super::{Key, Name};
+use crate::access::{AppRules, BindingRules, RoleBook};
+use crate::api::{AppBinding, AppSpec, App, Role};
+use crate::connectors;
+
+/// One namespace.
+#[derive(Default)]
+pub struct Namespace {
+    users: HashMap<Name, StoredPerson>,
+    by_person: HashMap<Box<str>, Vec<Name>>,
+    /// Compiled Roles.
+    pub book: RoleBook,
+    /// Roles.
+    pub roles: BTreeMap<Name, RoleObject>,
+    /// Apps.
+    pub apps: BTreeMap<Name, AppObject>,
+    /// AppBindings that can be, or once could be, decoded.
+    pub bindings: BTreeMap<Name, BindingObject>,
+    /// AppBindings that exist and were never decoded: what they grant is unknown.
+    pub unreadable_bindings: BTreeMap<Name, u32>,
+    /// Users that exist and were never decoded.
+    pub unreadable_users: BTreeMap<Name, u32>,
+}
+
+impl Namespace {
+    /// A person.
+    pub fn user(&self, name: &str) -> Option<&StoredPerson> {
+        self.users.get(name)
+    }
+
+    /// A person, to note what a decision found.
+    pub fn user_mut(&mut self, name: &str) -> Option<&mut StoredPerson> {
+        self.users.get_mut(name)
+    }
+
+    /// All people, in no order.
+    pub fn users(&self) -> impl Iterator<Item = (&Name, &StoredPerson)> {
+        self.users.iter()
+    }
+
+    /// People with this `personId`: usually one.
+    pub fn same_person(&self, person_id: &str) -> impl Iterator<Item = (&Name, &StoredPerson)> {
+        self.by_person.get(person_id).into_iter().flatten().filter_map(|n| self.users.get_key_value(n))
+    }
+
+    /// Takes a person in; whether a decision about them could change by it.
+    ///
+    /// An older version than the one kept is an event that our own write overtook, and is dropped; unless it comes from
+    /// a list that was begun after that write: then the server itself went back (an etcd restore).
+    pub fn put_user(&mut self, name: &Name, mut person: StoredPerson, listed_since: Option<Instant>) -> bool {
+        self.unreadable_users.remove(name);
+        if let Some(kept) = self.users.get_mut(name)
+            && kept.uid == person.uid
+            && kept.is_newer_than(&person)
+            && listed_since.is_none_or(|began| kept.written.is_some_and(|w| w >= began))
+        {
+            kept.epoch = person.epoch;
+            return false;
+        }
+        let before = self.users.get_mut(name).map(|old| {
+            person.summary = std::mem::take(&mut old.summary);
+            person.written = person.written.or(old.written);
+            (old.differs(&person), old.person_id.clone())
+        });
+        let changed = match &before {
+            Some((changed, id)) if *id == person.person_id => *changed,
+            Some((_, id)) => {
+                let id = id.clone();
+                self.unlink(&id, name);
+                self.link(&person.person_id, name);
+                true
+            }
+            None => {
+                self.link(&person.person_id, name);
+                true
+            }
+        };
+        self.users.insert(name.clone(), person);
+        changed
+    }
+
+    /// Drops a person who is no longer in the API server.
+    pub fn remove_user(&mut self, name: &str) -> Option<StoredPerson> {
+        self.unreadable_users.remove(name);
+        let person = self.users.remove(name)?;
+        self.unlink(&person.person_id.clone(), name);
+        Some(person)
+    }
+
+    fn link(&mut self, person_id: &str, name: &Name) {
+        self.by_person.entry(person_id.into()).or_default().push(name.clone());
+    }
+
+    fn unlink(&mut self, person_id: &str, name: &str) {
+        if let Some(names) = self.by_person.get_mut(person_id) {
+            names.retain(|n| &**n != name);
+            if names.is_empty() {
+                self.by_person.remove(person_id);
+            }
+        }
+    }
+
+    /// Marks that a User exists which cannot be decoded; the last good form, if any, stays.
+    pub fn user_undecodable(&mut self, name: &Name, epoch: u32) {
+        match self.users.get_mut(name) {
+            Some(person) => person.epoch = epoch,
+            None => {
+                self.unreadable_users.insert(name.clone(), epoch);
+            }
+        }
+    }
+
+    /// Takes a Role in; whether anybody's roles could change by it.
+    pub fn put_role(&mut self, name: &Name, role: Role, epoch: u32) -> bool {
+        let meta = Meta::of(&role.metadata, epoch);
+        let changed = self.roles.get(name).is_none_or(|old| old.spec != role.spec || old.undecodable);
+        if changed {
+            self.book.insert(name, &role.spec);
+        }
+        let object = RoleObject { meta, spec: role.spec, status: role.status.unwrap_or_default(), undecodable: false };
+        self.roles.insert(name.clone(), object);
+        changed
+    }
+
+    /// Takes an App in; whether accounts could change by it.
+    pub fn put_app(&mut self, name: &Name, app: App, epoch: u32) -> bool {
+        let meta = Meta::of(&app.metadata, epoch);
+        let old = self.apps.get(name);
+        let same = old.is_some_and(|o| o.spec.as_deref() == Some(&app.spec) && o.meta.uid == meta.uid && !o.undecodable);
+        let untouched = same && old.is_some_and(|o| o.meta.paused == meta.paused && o.meta.requested == meta.requested);
+        let (rules, problems) = match old {
+            Some(old) if same => (old.rules.clone(), old.problems.clone()),
+            _ => compile_app(&app.spec),
+        };
+        let status = app.status.unwrap_or_default();
+        let object = AppObject { meta, spec: Some(Arc::new(app.spec)), status, rules, problems, undecodable: false };
+        self.apps.insert(name.clone(), object);
+        !untouched
+    }
+
+    /// Takes an AppBinding in; the roles whose holders it may concern, or `None` where nothing changed.
+    pub fn put_binding(&mut self, name: &Name, binding: AppBinding, epoch: u32) -> Option<Vec<Name>> {
+        let readable_now = self.unreadable_bindings.remove(name).is_some();
+        let meta = Meta::of(&binding.metadata, epoch);
+        let status = binding.status.unwrap_or_default();
+        if let Some(old) = self.bindings.get_mut(name)
+            && old.spec == binding.spec
+            && !old.undecodable
+        {
+            old.meta = meta;
+            old.status = status;
+            return readable_now.then(Vec::new);
+        }
+        let (rules, problems) = BindingRules::compile(name, &binding.spec, &connectors::scim::TRAITS);
+        let object = BindingObject { meta, spec: binding.spec, status, rules, problems, undecodable: false };
+        let mut roles = vec![object.role().into()];
+        if let Some(old) = self.bindings.insert(name.clone(), object)
+            && roles.first().map(|r: &Name| &**r) != Some(old.role())
+        {
+            roles.push(old.role().into());
+        }
+        Some(roles)
+    }
+
+    /// Drops an AppBinding; the roles whose holders it concerned.
+    pub fn remove_binding(&mut self, name: &str) -> Vec<Name> {
+        self.unreadable_bindings.remove(name);
+        self.bindings.remove(name).map(|b| vec![b.role().into()]).unwrap_or_default()
+    }
+
+    /// Drops a Role.
+    pub fn remove_role(&mut self, name: &str) {
+        self.book.remove(name);
+        self.roles.remove(name);
+    }
+
+    /// Bindings that name an App, by name.
+    pub fn bindings_of(&self, app: &str) -> impl Iterator<Item = &BindingObject> {
+        self.bindings.values().filter(move |b| b.spec.app_ref.name == app)
+    }
+
+    /// Names of Apps that bindings of these roles name.
+    pub fn apps_for<'a>(&'a self, roles: &'a BTreeSet<&str>) -> impl Iterator<Item = &'a str> {
+        self.bindings.values().filter(|b| roles.contains(b.role())).map(|b| b.spec.app_ref.name.as_str())
+    }
+
+    /// People whom a change of these roles' bindings or of this App may concern.
+    pub fn concerned(&self, namespace: &Name, roles: &[Name], app: Option<&str>) -> Vec<Key> {
+        let concerns = |person: &StoredPerson| {
+            person.summary.roles.iter().any(|r| roles.contains(r))
+                || app.is_some_and(|app| person.summary.accounts.iter().any(|a| &*a.app == app))
+        };
+        self.users.iter().filter(|(_, p)| concerns(p)).map(|(n, _)| Key::new(namespace.clone(), n.clone())).collect()
+    }
+}
+
+/// Attribute rules of an App, over its connector's defaults.
+pub(super) fn compile_app(spec: &AppSpec) -> (AppRules, Vec<crate::access::FieldProblem>) {
+    AppRules::compile(&connectors::scim::TRAITS, &spec.attributes)
+}

@@ -1,0 +1,223 @@
+//! A User as the index keeps it: metadata that decisions filter by, and the rest as JSON.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::Value;
+
+use super::{Key, Name};
+use crate::api::{self, AccountState, LedgerEntry, User, UserSpec, UserStatus};
+
+/// A User as the API server sends it, spec and status not decoded.
+#[derive(Resource, Clone, Debug, Deserialize)]
+#[resource(inherit = User)]
+pub struct RawUser {
+    /// Metadata.
+    #[serde(default)]
+    pub metadata: ObjectMeta,
+    #[serde(default)]
+    spec: Option<Box<RawValue>>,
+    #[serde(default)]
+    status: Option<Box<RawValue>>,
+}
+
+/// What the last decision about a person found, kept for counts and for finding whom a change concerns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Effective roles.
+    pub roles: Box<[Name]>,
+    /// Roles whose rule failed for this person.
+    pub rule_errors: Box<[Name]>,
+    /// Bindings that grant something, or that trouble this person's account.
+    pub bindings: Box<[Name]>,
+    /// Apps with an account or with one due.
+    pub accounts: Box<[AccountSummary]>,
+}
+
+/// One App in a [`Summary`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountSummary {
+    /// The App.
+    pub app: Name,
+    /// Where the account stands; `None` where there is none yet.
+    pub state: Option<AccountState>,
+    /// Whether work is due there.
+    pub due: bool,
+    /// Whether the ledger gives a reason for trouble.
+    pub troubled: bool,
+}
+
+/// A User in the index.
+#[derive(Clone, Debug, Default)]
+pub struct StoredPerson {
+    /// `metadata.uid`.
+    pub uid: Box<str>,
+    /// `metadata.resourceVersion`.
+    pub resource_version: Box<str>,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// `metadata.creationTimestamp`.
+    pub created: Timestamp,
+    /// `metadata.deletionTimestamp` is set.
+    pub deleting: bool,
+    /// `metadata.finalizers`, ours among them if it is set.
+    pub finalizers: Box<[Box<str>]>,
+    /// Annotation `tenure.dev/paused: "true"`.
+    pub paused: bool,
+    /// Annotation `tenure.dev/resume`.
+    pub resume: Option<Box<str>>,
+    /// Annotation `tenure.dev/reconcile-requested-at`, or Flux's.
+    pub requested: Option<Box<str>>,
+    /// `spec.personId`.
+    pub person_id: Box<str>,
+    /// Whether the spec says that the person is not active, so that they are looked at first after a start.
+    pub leaving: bool,
+    /// What the last decision found.
+    pub summary: Summary,
+    spec: Box<str>,
+    status: Box<str>,
+    pub(super) written: Option<Instant>,
+    pub(super) epoch: u32,
+}
+
+/// A User decoded for a decision.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// Whose.
+    pub key: Key,
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.resourceVersion`.
+    pub resource_version: String,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// The User is being deleted.
+    pub deleting: bool,
+    /// `metadata.finalizers`, ours among them if it is set.
+    pub finalizers: Vec<String>,
+    /// Nothing is to be done remotely.
+    pub paused: bool,
+    /// Annotation `tenure.dev/resume`.
+    pub resume: Option<String>,
+    /// The last request for a reconcile.
+    pub requested: Option<String>,
+    /// Spec.
+    pub spec: UserSpec,
+    /// Spec as expressions see it.
+    pub spec_json: Value,
+    /// Status as last stored.
+    pub status: UserStatus,
+}
+
+impl Person {
+    /// Whether our finalizer is set.
+    pub fn held(&self) -> bool {
+        self.finalizers.iter().any(|f| f == api::FINALIZER)
+    }
+
+    /// The ledger entry for an App.
+    pub fn entry(&self, app: &str) -> Option<&LedgerEntry> {
+        self.status.accounts.iter().find(|e| e.app == app)
+    }
+}
+
+impl StoredPerson {
+    /// Takes a User in. `Err` has the reason why it cannot be decoded, without values.
+    pub fn from_raw(raw: RawUser) -> Result<Self, String> {
+        let meta = raw.metadata;
+        let spec = raw.spec.map_or_else(|| "{}".into(), |s| Box::<str>::from(s.get()));
+        let status = raw.status.map_or_else(|| "{}".into(), |s| Box::<str>::from(s.get()));
+        let decoded: UserSpec = serde_json::from_str(&spec).map_err(|e| decode_error("spec", &e))?;
+        serde_json::from_str::<UserStatus>(&status).map_err(|e| decode_error("status", &e))?;
+        let annotation = |name: &str| {
+            meta.annotations.as_ref().and_then(|a| a.get(name)).filter(|v| !v.is_empty()).map(|v| Box::<str>::from(v.as_str()))
+        };
+        Ok(Self {
+            resume: annotation(api::RESUME),
+            requested: annotation(api::RECONCILE_REQUESTED).or_else(|| annotation(api::FLUX_RECONCILE_REQUESTED)),
+            paused: annotation(api::PAUSED).as_deref() == Some("true"),
+            deleting: meta.deletion_timestamp.is_some(),
+            finalizers: meta.finalizers.iter().flatten().map(|f| f.as_str().into()).collect(),
+            uid: meta.uid.unwrap_or_default().into(),
+            resource_version: meta.resource_version.unwrap_or_default().into(),
+            generation: meta.generation.unwrap_or_default(),
+            created: meta.creation_timestamp.map_or(Timestamp::UNIX_EPOCH, |t| t.0),
+            leaving: meta.deletion_timestamp.is_some()
+                || decoded.state != api::DesiredState::Active
+                || decoded.end_time.is_some(),
+            person_id: decoded.person_id.into(),
+            summary: Summary::default(),
+            spec,
+            status,
+            written: None,
+            epoch: 0,
+        })
+    }
+
+    /// The same, as the answer to our own write.
+    pub fn from_own_write(raw: RawUser) -> Result<Self, String> {
+        Ok(Self { written: Some(Instant::now()), ..Self::from_raw(raw)? })
+    }
+
+    /// Whether this is a later version than `other`. Resource versions are compared as numbers, which Kubernetes allows
+    /// since 1.35 (KEP-5504) and etcd has always made true; others are never newer.
+    pub(super) fn is_newer_than(&self, other: &Self) -> bool {
+        match (self.resource_version.parse::<u64>(), other.resource_version.parse::<u64>()) {
+            (Ok(mine), Ok(theirs)) => mine > theirs,
+            _ => false,
+        }
+    }
+
+    /// Decodes the person; `None` only if memory was corrupted, as [`Self::from_raw`] has decoded it before.
+    pub fn load(&self, key: Key) -> Option<Person> {
+        let spec_json: Value = serde_json::from_str(&self.spec).ok()?;
+        Some(Person {
+            key,
+            uid: self.uid.to_string(),
+            resource_version: self.resource_version.to_string(),
+            generation: self.generation,
+            deleting: self.deleting,
+            finalizers: self.finalizers.iter().map(|f| f.to_string()).collect(),
+            paused: self.paused,
+            resume: self.resume.as_deref().map(str::to_owned),
+            requested: self.requested.as_deref().map(str::to_owned),
+            spec: serde_json::from_str(&self.spec).ok()?,
+            spec_json,
+            status: self.status()?,
+        })
+    }
+
+    /// The status as last stored.
+    pub fn status(&self) -> Option<UserStatus> {
+        serde_json::from_str(&self.status).ok()
+    }
+
+    /// Whether a decision about `other` could differ from one about this.
+    pub fn differs(&self, other: &Self) -> bool {
+        self.uid != other.uid
+            || self.deleting != other.deleting
+            || self.finalizers != other.finalizers
+            || self.paused != other.paused
+            || self.resume != other.resume
+            || self.requested != other.requested
+            || self.spec != other.spec
+            || self.status != other.status
+    }
+
+    /// Bytes on the heap, for the benchmark.
+    pub fn heap_bytes(&self) -> usize {
+        let summary = std::mem::size_of_val(&*self.summary.roles)
+            + std::mem::size_of_val(&*self.summary.bindings)
+            + std::mem::size_of_val(&*self.summary.accounts);
+        self.uid.len() + self.resource_version.len() + self.person_id.len() + self.spec.len() + self.status.len() + summary
+    }
+}
+
+/// serde's messages can quote values; position and category do not.
+fn decode_error(part: &str, error: &serde_json::Error) -> String {
+    format!("{part} cannot be decoded: {:?} error at column {}", error.classify(), error.column())
+}

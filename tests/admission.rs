@@ -1,0 +1,268 @@
+//! What the API server accepts and refuses, and what it says: one table, run against the real thing.
+
+mod support;
+
+use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::GroupVersionKind;
+use serde_json::{Value, json};
+use support::ControlPlane;
+
+/// One attempt: a name, the kind, what is merged over a valid object, and what the refusal must say (`None`: accepted).
+type Case = (&'static str, &'static str, &'static str, Option<&'static str>);
+
+const CASES: &[Case] = &[
+    // User: identity
+    ("minimal user", "User", r#"{}"#, None),
+    ("personId missing", "User", r#"{"spec":{"personId":null}}"#, Some("spec.personId: Required value")),
+    ("personId empty", "User", r#"{"spec":{"personId":""}}"#, Some("spec.personId")),
+    ("personId with leading space", "User", r#"{"spec":{"personId":" 1"}}"#, Some("must not begin or end with white space")),
+    ("personId with line break", "User", r#"{"spec":{"personId":"1\n2"}}"#, Some("nor hold tabs or line breaks")),
+    ("personId with inner space", "User", r#"{"spec":{"personId":"A 1"}}"#, None),
+    ("personId of one character", "User", r#"{"spec":{"personId":"7"}}"#, None),
+    ("personId too long", "User", r#"{"spec":{"personId":"@129"}}"#, Some("may not be more than 128")),
+    ("userName missing", "User", r#"{"spec":{"userName":null}}"#, Some("spec.userName: Required value")),
+    ("userName with trailing tab", "User", r#"{"spec":{"userName":"ann\t"}}"#, Some("userName must not begin or end")),
+    ("userName in unicode", "User", r#"{"spec":{"userName":"zoë.müller"}}"#, None),
+    // User: attributes
+    ("full profile", "User", r#"{"spec":{"name":{"givenName":"Ann","familyName":"Lee"},"displayName":"Ann Lee","emails":[{"value":"a@x.example","type":"work","primary":true},{"value":"b@x.example"}],"phoneNumbers":[{"value":"+1 555"}],"addresses":[{"country":"DE","locality":"Berlin"}],"title":"CTO","department":"IT","manager":"bob","locale":"en-US","timezone":"Europe/Berlin"}}"#, None),
+    ("two primary e-mails", "User", r#"{"spec":{"emails":[{"value":"a","primary":true},{"value":"b","primary":true}]}}"#, Some("at most one e-mail address can be primary")),
+    ("two primary phones", "User", r#"{"spec":{"phoneNumbers":[{"value":"1","primary":true},{"value":"2","primary":true}]}}"#, Some("at most one telephone number can be primary")),
+    ("e-mail without value", "User", r#"{"spec":{"emails":[{"type":"work"}]}}"#, Some("spec.emails[0].value: Required value")),
+    ("seventeen e-mails", "User", r#"{"spec":{"emails":"@17"}}"#, Some("must have at most 16 items")),
+    ("country not ISO", "User", r#"{"spec":{"addresses":[{"country":"Germany"}]}}"#, Some("spec.addresses[0].country")),
+    ("free attributes", "User", r#"{"spec":{"attributes":{"shoeSize":"42","_x1":"y"}}}"#, None),
+    ("attribute name with dash", "User", r#"{"spec":{"attributes":{"shoe-size":"42"}}}"#, Some("attribute names are letters, digits and '_'")),
+    ("attribute name with digit first", "User", r#"{"spec":{"attributes":{"1a":"42"}}}"#, Some("attribute names are letters")),
+    ("attribute not a string", "User", r#"{"spec":{"attributes":{"a":5}}}"#, Some("must be of type string")),
+    ("title too long", "User", r#"{"spec":{"title":"@257"}}"#, Some("may not be more than 256")),
+    // User: state and dates
+    ("state Terminated", "User", r#"{"spec":{"state":"Terminated"}}"#, None),
+    ("state unknown", "User", r#"{"spec":{"state":"Gone"}}"#, Some(r#"supported values: "Active", "Suspended", "Terminated""#)),
+    ("dates in order", "User", r#"{"spec":{"startTime":"2026-01-01T00:00:00Z","endTime":"2027-01-01T00:00:00Z"}}"#, None),
+    ("dates reversed", "User", r#"{"spec":{"startTime":"2027-01-01T00:00:00Z","endTime":"2026-01-01T00:00:00Z"}}"#, Some("endTime must be later than startTime")),
+    ("dates equal", "User", r#"{"spec":{"startTime":"2027-01-01T00:00:00Z","endTime":"2027-01-01T00:00:00Z"}}"#, Some("endTime must be later than startTime")),
+    ("date without time", "User", r#"{"spec":{"startTime":"2027-01-01"}}"#, Some("spec.startTime")),
+    // User: roles
+    ("role with dates", "User", r#"{"spec":{"roles":[{"name":"sales","from":"2026-01-01T00:00:00Z","until":"2026-02-01T00:00:00Z","reason":"cover"}]}}"#, None),
+    ("role denied", "User", r#"{"spec":{"roles":[{"name":"sales","effect":"Deny"}]}}"#, None),
+    ("role effect unknown", "User", r#"{"spec":{"roles":[{"name":"sales","effect":"Maybe"}]}}"#, Some(r#"supported values: "Grant", "Deny""#)),
+    ("role twice", "User", r#"{"spec":{"roles":[{"name":"sales"},{"name":"sales"}]}}"#, Some("Duplicate value")),
+    ("role dates reversed", "User", r#"{"spec":{"roles":[{"name":"sales","from":"2026-02-01T00:00:00Z","until":"2026-01-01T00:00:00Z"}]}}"#, Some("until must be later than from")),
+    ("role of another namespace", "User", r#"{"spec":{"roles":[{"name":"other/sales"}]}}"#, Some("references across namespaces are not possible")),
+    ("role name upper-case", "User", r#"{"spec":{"roles":[{"name":"Sales"}]}}"#, Some("plain name of a Role in this namespace")),
+    ("too many roles", "User", r#"{"spec":{"roles":"@roles65"}}"#, Some("must have at most 64 items")),
+    // Role
+    ("minimal role", "Role", r#"{}"#, None),
+    ("role with rule, includes and cases", "Role", r#"{"spec":{"match":"user.department == 'IT'","includes":["staff"],"conflictsWith":["auditor"],"cases":[{"name":"it","user":{"department":"IT"},"matches":true}]}}"#, None),
+    ("rule empty", "Role", r#"{"spec":{"match":""}}"#, Some("spec.match")),
+    ("rule too long", "Role", r#"{"spec":{"match":"@4097"}}"#, Some("may not be more than 4096")),
+    ("include twice", "Role", r#"{"spec":{"includes":["staff","staff"]}}"#, Some("Duplicate value")),
+    ("include of another namespace", "Role", r#"{"spec":{"includes":["other/staff"]}}"#, Some("spec.includes[0]")),
+    ("case without verdict", "Role", r#"{"spec":{"cases":[{"name":"x","user":{}}]}}"#, Some("spec.cases[0].matches: Required value")),
+    ("case names twice", "Role", r#"{"spec":{"cases":[{"name":"x","user":{},"matches":true},{"name":"x","user":{},"matches":false}]}}"#, Some("Duplicate value")),
+    // App: connector
+    ("minimal app", "App", r#"{}"#, None),
+    ("no connector", "App", r#"{"spec":{"connector":{"scim":null}}}"#, Some("set exactly one connector: scim")),
+    ("connector missing", "App", r#"{"spec":{"connector":null}}"#, Some("spec.connector: Required value")),
+    ("plain http", "App", r#"{"spec":{"connector":{"scim":{"baseUrl":"http://app.example/scim"}}}}"#, Some("baseUrl must be https")),
+    ("plain http allowed", "App", r#"{"spec":{"connector":{"scim":{"baseUrl":"http://app.example/scim","plainHttp":"Allow"}}}}"#, None),
+    ("plain http to localhost", "App", r#"{"spec":{"connector":{"scim":{"baseUrl":"http://localhost:8080/v2"}}}}"#, None),
+    ("plain http to loopback", "App", r#"{"spec":{"connector":{"scim":{"baseUrl":"http://127.0.0.1:8080"}}}}"#, None),
+    ("plain http to IPv6 loopback", "App", r#"{"spec":{"connector":{"scim":{"baseUrl":"http://[::1]:8080/v2"}}}}"#, None),
+    ("plain http to a host that looks like loopback", "App", r#"{"spec":{"connector":{"scim":{"baseUrl":"http://127.0.0.1.evil.example/"}}}}"#, Some("baseUrl must be https")),
+    ("plain http to a host that begins like localhost", "App", r#"{"spec":{"connector":{"scim":{"baseUrl":"http://localhost.evil.example/"}}}}"#, Some("baseUrl must be https")),
+    ("other scheme", "App", r#"{"spec":{"connector":{"scim":{"baseUrl":"ftp://app.example/"}}}}"#, Some("baseUrl must be http(s)://host")),
+    ("user in URL", "App", r#"{"spec":{"connector":{"scim":{"baseUrl":"https://me:pw@app.example/"}}}}"#, Some("without user, query or fragment")),
+    ("query in URL", "App", r#"{"spec":{"connector":{"scim":{"baseUrl":"https://app.example/?a=b"}}}}"#, Some("without user, query or fragment")),
+    ("no auth", "App", r#"{"spec":{"connector":{"scim":{"auth":{"bearer":null}}}}}"#, Some("set exactly one of bearer, basic, oauth2")),
+    ("two auths", "App", r#"{"spec":{"connector":{"scim":{"auth":{"basic":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}}}}}}}"#, Some("set exactly one of bearer, basic, oauth2")),
+    ("oauth2", "App", r#"{"spec":{"connector":{"scim":{"auth":{"bearer":null,"oauth2":{"tokenUrl":"https://id.example/token","clientIdSecretRef":{"name":"s","key":"i"},"clientSecretSecretRef":{"name":"s","key":"c"},"scopes":["scim"]}}}}}}"#, None),
+    ("oauth2 over plain http", "App", r#"{"spec":{"connector":{"scim":{"auth":{"bearer":null,"oauth2":{"tokenUrl":"http://id.example/token","clientIdSecretRef":{"name":"s","key":"i"},"clientSecretSecretRef":{"name":"s","key":"c"}}}}}}}"#, Some("tokenUrl must be https")),
+    ("secret of another namespace", "App", r#"{"spec":{"connector":{"scim":{"auth":{"bearer":{"tokenSecretRef":{"name":"other/s","key":"t"}}}}}}}"#, Some("references across namespaces are not possible")),
+    ("secret key with slash", "App", r#"{"spec":{"connector":{"scim":{"auth":{"bearer":{"tokenSecretRef":{"name":"s","key":"a/b"}}}}}}}"#, Some("tokenSecretRef.key")),
+    ("time-out too long for the lease", "App", r#"{"spec":{"connector":{"scim":{"timeoutSeconds":11}}}}"#, Some("should be less than or equal to 10")),
+    // App: policies
+    ("all policies", "App", r#"{"spec":{"onLeave":{"action":"Suspend","deleteAfter":"30d","removeEntitlements":"Managed"},"onUnassign":{"action":"Delete"},"onUserDeleted":{"action":"Retain"}}}"#, None),
+    ("deleteAfter with Retain", "App", r#"{"spec":{"onLeave":{"action":"Retain","deleteAfter":"30d"}}}"#, Some("deleteAfter goes with action Suspend")),
+    ("deleteAfter with Delete", "App", r#"{"spec":{"onUnassign":{"action":"Delete","deleteAfter":"30d"}}}"#, Some("deleteAfter goes with action Suspend")),
+    ("deleteAfter without unit", "App", r#"{"spec":{"onLeave":{"deleteAfter":"30"}}}"#, Some("deleteAfter is a number and one unit of s, m, h, d")),
+    ("deleteAfter of zero", "App", r#"{"spec":{"onLeave":{"deleteAfter":"0d"}}}"#, Some("deleteAfter is a number and one unit")),
+    ("deleteAfter on a deleted User", "App", r#"{"spec":{"onUserDeleted":{"deleteAfter":"1d"}}}"#, Some("the ledger ends with the User")),
+    ("action unknown", "App", r#"{"spec":{"onLeave":{"action":"Destroy"}}}"#, Some(r#"supported values: "Suspend", "Delete", "Retain""#)),
+    ("mode DryRun", "App", r#"{"spec":{"mode":"DryRun"}}"#, None),
+    ("mode unknown", "App", r#"{"spec":{"mode":"Maybe"}}"#, Some(r#"supported values: "Enforce", "DryRun""#)),
+    ("no requests a second", "App", r#"{"spec":{"limits":{"requestsPerSecond":0}}}"#, Some("should be greater than or equal to 1")),
+    ("too much concurrency", "App", r#"{"spec":{"limits":{"concurrency":65}}}"#, Some("should be less than or equal to 64")),
+    ("marker prefix with space", "App", r#"{"spec":{"marker":{"prefix":"a b"}}}"#, Some("spec.marker.prefix")),
+    ("attribute rule", "App", r#"{"spec":{"attributes":[{"to":"title","value":"user.title","strength":"IfEmpty","clearWhenNull":true}]}}"#, None),
+    ("attribute rule twice", "App", r#"{"spec":{"attributes":[{"to":"title","value":"user.title"},{"to":"title","value":"'x'"}]}}"#, Some("Duplicate value")),
+    ("attribute rule without value", "App", r#"{"spec":{"attributes":[{"to":"title"}]}}"#, Some("spec.attributes[0].value: Required value")),
+    ("attribute name with space", "App", r#"{"spec":{"attributes":[{"to":"a b","value":"1"}]}}"#, Some("spec.attributes[0].to")),
+    ("strength unknown", "App", r#"{"spec":{"attributes":[{"to":"title","value":"1","strength":"Often"}]}}"#, Some(r#"supported values: "Always", "Initial", "IfEmpty""#)),
+    ("five attributes to match on", "App", r#"{"spec":{"adoption":{"matchOn":["a","b","c","d","e"]}}}"#, Some("must have at most 4 items")),
+    // AppBinding
+    ("minimal binding", "AppBinding", r#"{}"#, None),
+    ("binding with everything", "AppBinding", r#"{"spec":{"priority":10,"entitlements":[{"type":"group","value":"Sales"}],"attributes":[{"to":"title","value":"'Rep'"}],"when":"user.employeeType == 'Employee'"}}"#, None),
+    ("binding without role", "AppBinding", r#"{"spec":{"roleRef":null}}"#, Some("spec.roleRef: Required value")),
+    ("binding to another namespace", "AppBinding", r#"{"spec":{"appRef":{"name":"other/crm"}}}"#, Some("references across namespaces are not possible")),
+    ("priority out of bounds", "AppBinding", r#"{"spec":{"priority":1001}}"#, Some("should be less than or equal to 1000")),
+    ("entitlement twice", "AppBinding", r#"{"spec":{"entitlements":[{"type":"group","value":"S"},{"type":"group","value":"S"}]}}"#, Some("Duplicate value")),
+    ("entitlement type malformed", "AppBinding", r#"{"spec":{"entitlements":[{"type":"Group!","value":"S"}]}}"#, Some("spec.entitlements[0].type")),
+    ("entitlement without value", "AppBinding", r#"{"spec":{"entitlements":[{"type":"group","value":""}]}}"#, Some("spec.entitlements[0].value")),
+    ("condition empty", "AppBinding", r#"{"spec":{"when":""}}"#, Some("spec.when")),
+];
+
+/// Changes of an object that exists.
+const UPDATES: &[Case] = &[
+    ("personId changed", "User", r#"{"spec":{"personId":"4712"}}"#, Some("personId is immutable")),
+    ("userName changed", "User", r#"{"spec":{"userName":"ann.new"}}"#, None),
+    ("state changed", "User", r#"{"spec":{"state":"Terminated"}}"#, None),
+    ("status left alone by a spec patch", "User", r#"{"status":{"state":"Left"}}"#, None),
+    ("policy made contradictory", "App", r#"{"spec":{"onLeave":{"action":"Retain","deleteAfter":"1d"}}}"#, Some("deleteAfter goes with action Suspend")),
+];
+
+fn valid(kind: &str) -> Value {
+    let spec = match kind {
+        "User" => json!({"personId": "4711", "userName": "ann"}),
+        "Role" => json!({}),
+        "App" => json!({"connector": {"scim": {
+            "baseUrl": "https://app.example/scim/v2",
+            "auth": {"bearer": {"tokenSecretRef": {"name": "app", "key": "token"}}}}}}),
+        _ => json!({"roleRef": {"name": "sales"}, "appRef": {"name": "crm"}}),
+    };
+    json!({"apiVersion": "tenure.dev/v1alpha1", "kind": kind, "metadata": {"generateName": "case-"}, "spec": spec})
+}
+
+/// Long values are written `@N` in the table (N characters), lists `@N` on a list field.
+fn expand(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for (key, item) in map.iter_mut() {
+                match item.as_str().and_then(|s| s.strip_prefix('@')).map(str::to_owned) {
+                    Some(n) if n == "roles65" => *item = (0..65).map(|i| json!({"name": format!("r{i}")})).collect(),
+                    Some(n) if key == "emails" => {
+                        *item = (0..n.parse().unwrap()).map(|i| json!({"value": format!("{i}@x.example")})).collect();
+                    }
+                    Some(n) => *item = Value::String("x".repeat(n.parse().unwrap())),
+                    None => expand(item),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(expand),
+        _ => {}
+    }
+}
+
+fn api(kind: &str, client: kube::Client, namespace: &str) -> Api<DynamicObject> {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("tenure.dev", "v1alpha1", kind));
+    Api::namespaced_with(client, namespace, &resource)
+}
+
+fn judge(name: &str, outcome: Result<(), kube::Error>, expected: Option<&str>) -> Option<String> {
+    match (outcome, expected) {
+        (Ok(()), None) => None,
+        (Ok(()), Some(text)) => Some(format!("{name}: accepted, expected a refusal with {text:?}")),
+        (Err(kube::Error::Api(status)), Some(text)) if status.message.contains(text) => None,
+        (Err(error), expected) => Some(format!("{name}: expected {expected:?}, got {error}")),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn creations() {
+    let plane = ControlPlane::shared();
+    plane.install_crds().await;
+    let namespace = plane.namespace("admission").await;
+    let dry = PostParams { dry_run: true, ..PostParams::default() };
+    let mut wrong = Vec::new();
+    for (name, kind, patch, expected) in CASES {
+        let mut patch: Value = serde_json::from_str(patch).unwrap();
+        expand(&mut patch);
+        let mut object = valid(kind);
+        json_patch::merge(&mut object, &patch);
+        let object: DynamicObject = serde_json::from_value(object).unwrap();
+        let outcome = api(kind, plane.client(), &namespace).create(&dry, &object).await.map(drop);
+        wrong.extend(judge(name, outcome, *expected));
+    }
+    assert!(CASES.len() >= 60, "the table is meant to be broad");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn updates() {
+    let plane = ControlPlane::shared();
+    plane.install_crds().await;
+    let namespace = plane.namespace("admission").await;
+    let mut wrong = Vec::new();
+    for (name, kind, patch, expected) in UPDATES {
+        let api = api(kind, plane.client(), &namespace);
+        let object: DynamicObject = serde_json::from_value(valid(kind)).unwrap();
+        let made = api.create(&PostParams::default(), &object).await.unwrap();
+        let patch: Value = serde_json::from_str(patch).unwrap();
+        let outcome = api.patch(&made.metadata.name.unwrap(), &PatchParams::default(), &Patch::Merge(&patch)).await;
+        if let Ok(after) = &outcome {
+            assert_eq!(after.data["status"]["state"], Value::Null, "{name}: a patch of the object must not write status");
+        }
+        wrong.extend(judge(name, outcome.map(drop), *expected));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_objects_say_that_nobody_looked_yet() {
+    let plane = ControlPlane::shared();
+    plane.install_crds().await;
+    let namespace = plane.namespace("admission").await;
+    for kind in ["User", "Role", "App", "AppBinding"] {
+        let object: DynamicObject = serde_json::from_value(valid(kind)).unwrap();
+        let made = api(kind, plane.client(), &namespace).create(&PostParams::default(), &object).await.unwrap();
+        assert_eq!(made.data["status"]["observedGeneration"], json!(-1), "{kind}");
+    }
+}
+
+/// Every field is documented, and what rules look at is bounded.
+#[test]
+fn schemas_are_documented_and_bounded() {
+    let mut wrong = Vec::new();
+    for crd in tenure::cli::crds::definitions() {
+        let schema = serde_json::to_value(&crd.spec.versions[0].schema).unwrap();
+        let kind = crd.spec.names.kind.clone();
+        for part in ["spec", "status"] {
+            inspect(&format!("{kind}.{part}"), &schema["openAPIV3Schema"]["properties"][part], &mut wrong);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn inspect(path: &str, schema: &Value, wrong: &mut Vec<String>) {
+    // Conditions are Kubernetes' own type.
+    if path.ends_with(".conditions") {
+        return;
+    }
+    if !path.ends_with("[]") && !path.ends_with("{}") && schema["description"].as_str().is_none_or(str::is_empty) {
+        wrong.push(format!("{path}: no description"));
+    }
+    let bounded = |keys: &[&str]| keys.iter().any(|k| !schema[*k].is_null());
+    match schema["type"].as_str() {
+        Some("string") if !bounded(&["maxLength", "enum", "format", "pattern"]) => wrong.push(format!("{path}: unbounded string")),
+        Some("array") if !bounded(&["maxItems"]) => wrong.push(format!("{path}: unbounded list")),
+        _ => {}
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        inspect(&format!("{path}.{name}"), property, wrong);
+    }
+    if schema["items"].is_object() {
+        inspect(&format!("{path}[]"), &schema["items"], wrong);
+    }
+    if schema["additionalProperties"].is_object() {
+        inspect(&format!("{path}{{}}"), &schema["additionalProperties"], wrong);
+    }
+}
+
+#[test]
+fn definitions_on_disk_are_current() {
+    for crd in tenure::cli::crds::definitions() {
+        let path = format!("{}/crds/{}.yaml", env!("CARGO_MANIFEST_DIR"), crd.spec.names.plural);
+        let on_disk = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(on_disk, tenure::cli::crds::manifest(&crd).unwrap(), "{path} is out of date: run `make generate`");
+    }
+}
