@@ -1,6 +1,7 @@
 //! The control plane, whole and hurt.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
@@ -11,7 +12,7 @@ use kube::core::ObjectMeta;
 use serde_json::json;
 
 use crate::support::control_plane::client_from;
-use crate::support::{ControlPlane, Options, audit, eventually};
+use crate::support::{ControlPlane, Managed, Options, audit, eventually, workdir};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -178,7 +179,7 @@ async fn a_namespace_is_deleted_once_the_controllers_run() {
         .run(&["delete", "namespace", &namespace, "--wait=false"])
         .await
         .unwrap();
-    eventually(Duration::from_secs(60), async || {
+    eventually(Duration::from_mins(1), async || {
         match plane.kubectl().get_json(&["namespace", &namespace]).await {
             Err(e) if e.contains("NotFound") => Ok(()),
             other => Err(format!("{other:?}")),
@@ -309,11 +310,54 @@ async fn one_of_two_clients_can_be_cut_off() {
     cut_off.list(&ListParams::default()).await.unwrap();
 }
 
+/// Names the file into which the victim below writes; without it there is no victim.
+const VICTIM: &str = "TENURE_HARNESS_VICTIM";
+
+/// Started by the next test in a process of its own, to be killed.
 #[tokio::test]
-async fn processes_end_with_the_harness_even_when_it_is_killed() {
+async fn victim() {
+    let Some(file) = std::env::var_os(VICTIM) else {
+        return;
+    };
     let plane = ControlPlane::start(Options::default()).await;
-    let pid = plane.apiserver_pid();
-    assert!(std::path::Path::new(&format!("/proc/{pid}")).exists());
-    drop(plane);
-    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+    let folder = plane.kubeconfig_path().parent().unwrap();
+    std::fs::write(file, format!("{} {}", plane.apiserver_pid(), folder.display())).unwrap();
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_when_a_test_process_is_killed() {
+    let told = workdir::folder("victim").join("told");
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "control_plane::victim"])
+        .env(VICTIM, &told);
+    let victim = Managed::spawn("victim", &command, &told.with_extension("log")).unwrap();
+    let (pid, folder) = eventually(Duration::from_mins(1), async || {
+        let text = std::fs::read_to_string(&told).map_err(|e| format!("{e}: {}", victim.log()))?;
+        text.split_once(' ')
+            .map(|(p, f)| (p.to_owned(), f.to_owned()))
+            .ok_or(text)
+    })
+    .await;
+    let process = PathBuf::from(format!("/proc/{pid}"));
+    assert!(process.exists() && Path::new(&folder).exists());
+
+    victim.kill9();
+    eventually(SOON, async || {
+        if process.exists() {
+            Err(format!("{pid} lives"))
+        } else {
+            Ok(())
+        }
+    })
+    .await;
+    eventually(SOON, async || {
+        if Path::new(&folder).exists() {
+            Err(format!("{folder} is left"))
+        } else {
+            Ok(())
+        }
+    })
+    .await;
 }

@@ -146,60 +146,82 @@ async fn the_proxy_breaks_what_it_is_told_to() {
     );
 }
 
-#[tokio::test]
-async fn the_fast_target_serves_what_a_client_uses() {
+async fn call(target: &FastTarget, method: Method, path: &str, body: Value) -> (u16, Value) {
+    let url = format!("{}{path}", target.base_url());
+    let answer = http()
+        .request(method, url)
+        .bearer_auth("t")
+        .body(body.to_string())
+        .send()
+        .await
+        .unwrap();
+    let status = answer.status().as_u16();
+    (
+        status,
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default(),
+    )
+}
+
+async fn fast_target() -> FastTarget {
     let target = FastTarget::start(FastConfig {
         token: Some("t".into()),
-        ..Default::default()
+        ..FastConfig::default()
     });
-    let http = http();
-    let call = async |method: Method, path: &str, body: Value| {
-        let url = format!("{}{path}", target.base_url());
-        let answer = http
-            .request(method, url)
-            .bearer_auth("t")
-            .body(body.to_string())
-            .send()
-            .await
-            .unwrap();
-        let status = answer.status().as_u16();
-        (
-            status,
-            serde_json::from_str::<Value>(&answer.text().await.unwrap()).unwrap_or_default(),
-        )
-    };
     for n in 0..5 {
-        assert_eq!(call(Method::POST, "/Users", person(n)).await.0, 201);
+        assert_eq!(call(&target, Method::POST, "/Users", person(n)).await.0, 201);
     }
-    let (status, conflict) = call(Method::POST, "/Users", person(0)).await;
+    target
+}
+
+#[tokio::test]
+async fn the_fast_target_finds_and_pages_and_refuses_doubles() {
+    let target = fast_target().await;
+    let (status, conflict) = call(&target, Method::POST, "/Users", person(0)).await;
     assert_eq!((status, &conflict["scimType"]), (409, &json!("uniqueness")));
     let (_, found) = call(
+        &target,
         Method::GET,
         "/Users?filter=externalId%20eq%20%22p-3%22",
         Value::Null,
     )
     .await;
     assert_eq!(found["Resources"][0]["userName"], "person3@example.com");
-    let (_, page) = call(Method::GET, "/Users?startIndex=4&count=2", Value::Null).await;
+    let (_, found) = call(
+        &target,
+        Method::GET,
+        "/Users?filter=userName+eq+%22PERSON2@example.com%22",
+        Value::Null,
+    )
+    .await;
+    assert_eq!(found["Resources"][0]["externalId"], "p-2");
+    let (_, page) = call(&target, Method::GET, "/Users?startIndex=4&count=2", Value::Null).await;
     assert_eq!(
         (&page["totalResults"], page["Resources"].as_array().unwrap().len()),
         (&json!(5), 2)
     );
-
-    let path = format!("/Users/{}", found["Resources"][0]["id"].as_str().unwrap());
-    let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-    let (_, patched) = call(
-        Method::PATCH,
-        &path,
-        json!({"Operations": [
-            {"op": "replace", "path": "active", "value": false},
-            {"op": "add", "path": "name.familyName", "value": "Curie"},
-            {"op": "add", "path": format!("{enterprise}:department"), "value": "Physics"},
-            {"op": "add", "path": "emails[type eq \"work\"].value", "value": "m@example.com"},
-            {"op": "replace", "value": {"title": "Dr"}},
-        ]}),
+    let (status, _) = call(
+        &target,
+        Method::GET,
+        "/Users?filter=title%20co%20%22x%22",
+        Value::Null,
     )
     .await;
+    assert_eq!((status, target.counts()["POST Users"]), (400, 6));
+}
+
+#[tokio::test]
+async fn the_fast_target_patches_users_and_groups() {
+    let target = fast_target().await;
+    let path = format!("/Users/{}", target.users()[3]["id"].as_str().unwrap());
+    let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let operations = json!([
+        {"op": "replace", "path": "active", "value": false},
+        {"op": "add", "path": "name.familyName", "value": "Curie"},
+        {"op": "add", "path": format!("{enterprise}:department"), "value": "Physics"},
+        {"op": "add", "path": "emails[type eq \"work\"].value", "value": "m@example.com"},
+        {"op": "replace", "value": {"title": "Dr"}},
+    ]);
+    let (_, patched) = call(&target, Method::PATCH, &path, json!({ "Operations": operations })).await;
     assert_eq!(patched["active"], false);
     assert_eq!(patched["name"]["familyName"], "Curie");
     assert_eq!(patched[enterprise]["department"], "Physics");
@@ -210,21 +232,16 @@ async fn the_fast_target_serves_what_a_client_uses() {
     assert_eq!(patched["title"], "Dr");
     assert_eq!((target.user_count(), target.active_count()), (5, 4));
 
-    let (_, group) = call(Method::POST, "/Groups", json!({"displayName": "g"})).await;
+    let (_, group) = call(&target, Method::POST, "/Groups", json!({"displayName": "g"})).await;
     let path = format!("/Groups/{}", group["id"].as_str().unwrap());
     let members = json!([{"value": "1"}, {"value": "2"}, {"value": "3"}]);
-    call(
-        Method::PATCH,
-        &path,
-        json!({"Operations": [{"op": "add", "path": "members", "value": members}]}),
-    )
-    .await;
+    let addition = json!({"Operations": [{"op": "add", "path": "members", "value": members}]});
+    call(&target, Method::PATCH, &path, addition).await;
     let removal = json!({"Operations": [{"op": "remove", "path": "members[value eq \"2\"]"}]});
-    let (_, group) = call(Method::PATCH, &path, removal).await;
+    let (_, group) = call(&target, Method::PATCH, &path, removal).await;
     assert_eq!(group["members"], json!([{"value": "1"}, {"value": "3"}]));
-    assert_eq!(call(Method::DELETE, &path, Value::Null).await.0, 204);
-    assert_eq!(call(Method::GET, &path, Value::Null).await.0, 404);
-    assert_eq!(target.counts()["POST Users"], 6);
+    assert_eq!(call(&target, Method::DELETE, &path, Value::Null).await.0, 204);
+    assert_eq!(call(&target, Method::GET, &path, Value::Null).await.0, 404);
 }
 
 #[tokio::test]

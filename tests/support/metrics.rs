@@ -12,7 +12,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Reads the Prometheus and OpenMetrics text forms; comments, exemplars and timestamps are passed over.
+    /// Reads the Prometheus and `OpenMetrics` text forms; comments, exemplars and timestamps are passed over.
     pub fn parse(text: &str) -> Self {
         let lines = text.lines().filter(|l| !l.is_empty() && !l.starts_with('#'));
         Self {

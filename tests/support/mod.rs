@@ -12,8 +12,9 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::missing_panics_doc,
-    reason = "a harness that cannot do its work must fail the test, with the reason"
+    clippy::unwrap_in_result,
+    clippy::struct_field_names,
+    reason = "a harness that cannot do its work must fail the test; names are those of the protocols"
 )]
 
 pub mod audit;

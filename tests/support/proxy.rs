@@ -466,14 +466,12 @@ fn halved(reply: Response<Bytes>) -> Reply {
     head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     let half = body.slice(..body.len() / 2);
     let frames = stream::unfold(Some(half), |half| async move {
-        match half {
-            Some(half) => Some((Ok(Frame::data(half)), None)),
-            None => {
-                // Time for the first half to leave: an error drops what is not yet sent.
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                Some((Err(io::Error::from(io::ErrorKind::ConnectionAborted)), None))
-            }
+        if let Some(half) = half {
+            return Some((Ok(Frame::data(half)), None));
         }
+        // Time for the first half to leave: an error drops what is not yet sent.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Some((Err(io::Error::from(io::ErrorKind::ConnectionAborted)), None))
     });
     Response::from_parts(head, BodyExt::boxed_unsync(StreamBody::new(frames)))
 }

@@ -34,7 +34,8 @@ fn at_path(resource: &mut Value, op: &str, path: &str, value: &Value) -> Result<
         None => resource,
     };
     if rest.is_empty() {
-        return set(target, op, value);
+        set(target, op, value);
+        return Ok(());
     }
     if let Some((attribute, selected)) = rest.split_once('[') {
         let (filter, leaf) = selected.split_once(']').ok_or("an open bracket")?;
@@ -57,7 +58,8 @@ fn at_path(resource: &mut Value, op: &str, path: &str, value: &Value) -> Result<
         parent.remove(*last);
         return Ok(());
     }
-    set(child(parent, last), op, value)
+    set(child(parent, last), op, value);
+    Ok(())
 }
 
 /// An extension's name and the path within it; a core attribute may bear its schema's name too.
@@ -83,7 +85,7 @@ fn child<'a>(object: &'a mut Map<String, Value>, key: &str) -> &'a mut Value {
     object.entry(key).or_insert(Value::Null)
 }
 
-fn set(target: &mut Value, op: &str, value: &Value) -> Result<(), String> {
+fn set(target: &mut Value, op: &str, value: &Value) {
     match (op, &mut *target, value) {
         ("add", Value::Array(list), Value::Array(new)) => {
             let fresh: Vec<Value> = new.iter().filter(|v| !list.contains(v)).cloned().collect();
@@ -98,7 +100,6 @@ fn set(target: &mut Value, op: &str, value: &Value) -> Result<(), String> {
         }
         _ => *target = value.clone(),
     }
-    Ok(())
 }
 
 fn in_list(list: &mut Value, op: &str, filter: &str, leaf: &str, value: &Value) -> Result<(), String> {
@@ -115,11 +116,12 @@ fn in_list(list: &mut Value, op: &str, filter: &str, leaf: &str, value: &Value) 
         items.push(json!({ attribute: wanted }));
     }
     for item in items.iter_mut().filter(|i| i[attribute] == wanted) {
-        let path = if leaf.is_empty() { None } else { Some(leaf) };
-        match path {
-            Some(leaf) => set(child(object(item)?, leaf), op, value)?,
-            None => set(item, op, value)?,
-        }
+        let target = if leaf.is_empty() {
+            item
+        } else {
+            child(object(item)?, leaf)
+        };
+        set(target, op, value);
     }
     Ok(())
 }
