@@ -310,6 +310,36 @@ async fn one_of_two_clients_can_be_cut_off() {
     cut_off.list(&ListParams::default()).await.unwrap();
 }
 
+#[tokio::test]
+async fn crds_are_served_once_installed() {
+    let plane = ControlPlane::shared().await;
+    let crd = |plural: &str, kind: &str| {
+        format!(
+            "---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: {plural}.harness.example.com}}
+spec:
+  group: harness.example.com
+  scope: Namespaced
+  names: {{plural: {plural}, singular: {singular}, kind: {kind}}}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}
+",
+            singular = kind.to_lowercase()
+        )
+    };
+    let file = workdir::file("crds.yaml", &(crd("apples", "Apple") + &crd("pears", "Pear")));
+    plane.install_crds_from(file.parent().unwrap()).await;
+    plane.install_crds_from(file.parent().unwrap()).await;
+    let namespace = plane.namespace("crds").await;
+    let pear = "{apiVersion: harness.example.com/v1, kind: Pear, metadata: {name: a}}";
+    plane.kubectl().apply_in(&namespace, pear).await.unwrap();
+}
+
 /// Names the file into which the victim below writes; without it there is no victim.
 const VICTIM: &str = "TENURE_HARNESS_VICTIM";
 

@@ -74,10 +74,19 @@ impl ControlPlane {
     ///
     /// May be called by every test of a shared control plane: applying the same again changes nothing.
     pub async fn install_crds(&self) {
+        self.install_crds_from(&repository("crds")).await;
+    }
+
+    /// As [`Self::install_crds`], from another folder.
+    pub async fn install_crds_from(&self, folder: &Path) {
         let _one_at_a_time = self.installing.lock().await;
         let client = self.client().await;
-        let crds = read_crds(&repository("crds"));
-        assert!(!crds.is_empty(), "crds/ holds no manifest: run `make generate`");
+        let crds = read_crds(folder);
+        assert!(
+            !crds.is_empty(),
+            "{} holds no manifest: run `make generate`",
+            folder.display()
+        );
         futures::future::join_all(crds.iter().map(|crd| apply_crd(&client, crd))).await;
         futures::future::join_all(crds.iter().map(|crd| await_served(&client, crd))).await;
     }
