@@ -20,11 +20,12 @@ use super::{Kubectl, http, install_crypto, installed, ports, workdir};
 
 /// Generous: two cores that also compile need it.
 const READY: Duration = Duration::from_secs(90);
+/// Everything that clients ask, whatever the kind: a claim of "no writes" is about all of them. Left out
+/// are the control plane's own loops and the probes.
 const AUDIT_POLICY: &str = r#"{
   "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
   "rules": [
     {"level": "None", "users": ["system:apiserver", "system:kube-controller-manager"]},
-    {"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]},
     {"level": "None", "nonResourceURLs": ["*"]},
     {"level": "Metadata"}
   ]

@@ -3,6 +3,12 @@
 //!
 //! It depends on nothing else of the harness, so that `benches/` can include this file by `#[path]`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a poisoned lock or a port that cannot be had must end the test or benchmark"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
@@ -116,7 +122,7 @@ impl FastTarget {
 
     /// How many users there are.
     pub fn user_count(&self) -> usize {
-        self.shared.store.lock().unwrap().users.by_id.len()
+        self.shared.store.lock().unwrap().users.resources.len()
     }
 
     /// How many users are active.
@@ -124,7 +130,7 @@ impl FastTarget {
         let store = self.shared.store.lock().unwrap();
         store
             .users
-            .by_id
+            .resources
             .values()
             .filter(|u| u["active"] != json!(false))
             .count()
@@ -137,7 +143,7 @@ impl FastTarget {
             .lock()
             .unwrap()
             .users
-            .by_id
+            .resources
             .values()
             .cloned()
             .collect()
@@ -150,7 +156,7 @@ impl FastTarget {
             .lock()
             .unwrap()
             .groups
-            .by_id
+            .resources
             .values()
             .cloned()
             .collect()

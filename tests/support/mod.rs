@@ -34,7 +34,6 @@ pub mod scim_server;
 pub mod wait;
 pub mod workdir;
 
-use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -64,12 +63,6 @@ pub fn background() -> &'static Runtime {
             .build()
             .expect("the harness's runtime")
     })
-}
-
-/// Runs a future on the harness's runtime from code that is not async.
-pub fn block_on<T: Send>(future: impl Future<Output = T> + Send) -> T {
-    std::thread::scope(|scope| scope.spawn(|| background().block_on(future)).join())
-        .expect("the future ran to its end")
 }
 
 /// A client for loopback servers: no proxy from the environment, no redirects, every call bounded.

@@ -27,9 +27,9 @@ pub(super) struct Store {
 /// Ids grow, so that the map's order is that of creation and pages stay put while users are added.
 #[derive(Default)]
 pub(super) struct Collection {
-    pub(super) by_id: BTreeMap<String, Value>,
-    by_name: HashMap<String, String>,
-    by_external_id: HashMap<String, BTreeSet<String>>,
+    pub(super) resources: BTreeMap<String, Value>,
+    names: HashMap<String, String>,
+    external_ids: HashMap<String, BTreeSet<String>>,
 }
 
 impl Store {
@@ -87,7 +87,7 @@ impl Store {
 
 impl Collection {
     pub(super) fn get(&self, id: &str) -> Result<&Value, Refusal> {
-        self.by_id
+        self.resources
             .get(id)
             .ok_or_else(|| (StatusCode::NOT_FOUND, "", format!("no {id}")))
     }
@@ -96,7 +96,7 @@ impl Collection {
         let Some(name) = name_of(value) else {
             return Err(bad("invalidValue", "userName or displayName is missing"));
         };
-        match self.by_name.get(&name) {
+        match self.names.get(&name) {
             Some(other) if users && Some(other.as_str()) != id => {
                 Err((StatusCode::CONFLICT, "uniqueness", format!("{name} exists")))
             }
@@ -107,25 +107,27 @@ impl Collection {
     fn put(&mut self, id: &str, value: Value) {
         self.take(id);
         if let Some(name) = name_of(&value) {
-            self.by_name.insert(name, id.to_owned());
+            self.names.insert(name, id.to_owned());
         }
         if let Some(external) = value["externalId"].as_str() {
-            self.by_external_id
+            self.external_ids
                 .entry(external.to_owned())
                 .or_default()
                 .insert(id.to_owned());
         }
-        self.by_id.insert(id.to_owned(), value);
+        self.resources.insert(id.to_owned(), value);
     }
 
     fn take(&mut self, id: &str) {
-        let Some(old) = self.by_id.remove(id) else { return };
-        if let Some(name) = name_of(&old).filter(|n| self.by_name.get(n).is_some_and(|i| i == id)) {
-            self.by_name.remove(&name);
+        let Some(old) = self.resources.remove(id) else {
+            return;
+        };
+        if let Some(name) = name_of(&old).filter(|n| self.names.get(n).is_some_and(|i| i == id)) {
+            self.names.remove(&name);
         }
         if let Some(ids) = old["externalId"]
             .as_str()
-            .and_then(|e| self.by_external_id.get_mut(e))
+            .and_then(|e| self.external_ids.get_mut(e))
         {
             ids.remove(id);
         }
@@ -151,8 +153,13 @@ impl Collection {
                 )
             }
             None => (
-                self.by_id.len(),
-                self.by_id.values().skip(start - 1).take(count).cloned().collect(),
+                self.resources.len(),
+                self.resources
+                    .values()
+                    .skip(start - 1)
+                    .take(count)
+                    .cloned()
+                    .collect(),
             ),
         };
         let answer = json!({
@@ -167,17 +174,17 @@ impl Collection {
         let (attribute, value) = patch::equality(filter).ok_or_else(refused)?;
         let value = value.as_str().ok_or_else(refused)?;
         let ids: Vec<&String> = match attribute.to_ascii_lowercase().as_str() {
-            "username" | "displayname" => self.by_name.get(&value.to_lowercase()).into_iter().collect(),
-            "externalid" => self.by_external_id.get(value).into_iter().flatten().collect(),
+            "username" | "displayname" => self.names.get(&value.to_lowercase()).into_iter().collect(),
+            "externalid" => self.external_ids.get(value).into_iter().flatten().collect(),
             "id" => self
-                .by_id
+                .resources
                 .get_key_value(value)
                 .map(|(id, _)| id)
                 .into_iter()
                 .collect(),
             _ => return Err(refused()),
         };
-        Ok(ids.into_iter().filter_map(|id| self.by_id.get(id)).collect())
+        Ok(ids.into_iter().filter_map(|id| self.resources.get(id)).collect())
     }
 }
 
