@@ -69,6 +69,8 @@ pub fn background() -> &'static Runtime {
 pub fn http() -> reqwest::Client {
     install_crypto();
     reqwest::Client::builder()
+        // A kept connection that the server is just closing would fail a request for no fault of anybody's.
+        .pool_max_idle_per_host(0)
         .no_proxy()
         .no_gzip()
         .redirect(reqwest::redirect::Policy::none())

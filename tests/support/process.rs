@@ -74,9 +74,30 @@ impl Managed {
         let _ = child.wait();
     }
 
-    /// Stops it where it is, as a machine that hangs would.
+    /// Stops it where it is, as a machine that hangs would; returns when it has stopped.
+    ///
+    /// The signal alone promises nothing: on a busy machine threads ran on, and answered, after it.
     pub fn sigstop(&self) {
         self.signal(Signal::SIGSTOP);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.is_running() && !self.all_threads_stopped() {
+            assert!(Instant::now() < deadline, "{} does not stop", self.name);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn all_threads_stopped(&self) -> bool {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.pid)) else {
+            return false;
+        };
+        threads.filter_map(Result::ok).all(|thread| {
+            // A thread that ended between the two reads is no hindrance.
+            let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+            status
+                .lines()
+                .find(|l| l.starts_with("State:"))
+                .is_none_or(|l| l.contains("T (stopped)"))
+        })
     }
 
     /// Lets a stopped process go on.
