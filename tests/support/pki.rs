@@ -1,0 +1,111 @@
+//! Certificates and keys of one control plane.
+
+use std::path::{Path, PathBuf};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
+};
+
+/// Files of a certificate and its key.
+pub struct Identity {
+    /// The certificate, PEM.
+    pub cert: PathBuf,
+    /// Its key, PEM (PKCS#8).
+    pub key: PathBuf,
+}
+
+/// Everything a control plane needs in the way of certificates. X.509 v3 throughout, as rustls asks.
+pub struct Pki {
+    /// The certificate authority.
+    pub ca: PathBuf,
+    /// What kube-apiserver serves with, valid for `localhost` and 127.0.0.1.
+    pub server: Identity,
+    /// A member of `system:masters`, the tests' own identity.
+    pub admin: Identity,
+    /// kube-controller-manager's identity, told apart so that the audit log can leave it out.
+    pub controllers: Identity,
+    /// Signs service account tokens.
+    pub service_account_key: PathBuf,
+    /// Its public half, in a file of its own: kube-apiserver does not take it out of a PKCS#8 key.
+    pub service_account_public: PathBuf,
+}
+
+impl Pki {
+    /// Makes new keys and certificates in a folder.
+    pub fn create(folder: &Path) -> Self {
+        let ca = authority();
+        let ca_path = write(folder, "ca.crt", &ca.pem());
+        let service_account = KeyPair::generate().expect("a key");
+        Self {
+            ca: ca_path,
+            server: issue(
+                folder,
+                &ca,
+                "server",
+                "kube-apiserver",
+                None,
+                &["localhost", "127.0.0.1"],
+            ),
+            admin: issue(folder, &ca, "admin", "tenure-tests", Some("system:masters"), &[]),
+            controllers: issue(
+                folder,
+                &ca,
+                "controllers",
+                "system:kube-controller-manager",
+                Some("system:masters"),
+                &[],
+            ),
+            service_account_public: write(folder, "service-account.pub", &service_account.public_key_pem()),
+            service_account_key: write(folder, "service-account.key", &service_account.serialize_pem()),
+        }
+    }
+}
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::default();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "tenure-tests-ca");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a CA")
+}
+
+fn issue(
+    folder: &Path,
+    ca: &CertifiedIssuer<'static, KeyPair>,
+    file: &str,
+    common_name: &str,
+    organization: Option<&str>,
+    names: &[&str],
+) -> Identity {
+    let names: Vec<String> = names.iter().map(|&n| n.to_owned()).collect();
+    let usage = if names.is_empty() {
+        ExtendedKeyUsagePurpose::ClientAuth
+    } else {
+        ExtendedKeyUsagePurpose::ServerAuth
+    };
+    let mut params = CertificateParams::new(names).expect("names");
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    if let Some(organization) = organization {
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, organization);
+    }
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![usage];
+    params.use_authority_key_identifier_extension = true;
+    let key = KeyPair::generate().expect("a key");
+    let cert = params.signed_by(&key, ca).expect("a certificate");
+    Identity {
+        cert: write(folder, &format!("{file}.crt"), &cert.pem()),
+        key: write(folder, &format!("{file}.key"), &key.serialize_pem()),
+    }
+}
+
+fn write(folder: &Path, name: &str, content: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, content).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    path
+}
