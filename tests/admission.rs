@@ -1,5 +1,12 @@
 //! What the API server accepts and refuses, and what it says: one table, run against the real thing.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
 mod support;
 
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
@@ -169,7 +176,7 @@ fn judge(name: &str, outcome: Result<(), kube::Error>, expected: Option<&str>) -
 
 #[tokio::test(flavor = "multi_thread")]
 async fn creations() {
-    let plane = ControlPlane::shared();
+    let plane = ControlPlane::shared().await;
     plane.install_crds().await;
     let namespace = plane.namespace("admission").await;
     let dry = PostParams { dry_run: true, ..PostParams::default() };
@@ -180,7 +187,7 @@ async fn creations() {
         let mut object = valid(kind);
         json_patch::merge(&mut object, &patch);
         let object: DynamicObject = serde_json::from_value(object).unwrap();
-        let outcome = api(kind, plane.client(), &namespace).create(&dry, &object).await.map(drop);
+        let outcome = api(kind, plane.client().await, &namespace).create(&dry, &object).await.map(drop);
         wrong.extend(judge(name, outcome, *expected));
     }
     assert!(CASES.len() >= 60, "the table is meant to be broad");
@@ -189,12 +196,12 @@ async fn creations() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn updates() {
-    let plane = ControlPlane::shared();
+    let plane = ControlPlane::shared().await;
     plane.install_crds().await;
     let namespace = plane.namespace("admission").await;
     let mut wrong = Vec::new();
     for (name, kind, patch, expected) in UPDATES {
-        let api = api(kind, plane.client(), &namespace);
+        let api = api(kind, plane.client().await, &namespace);
         let object: DynamicObject = serde_json::from_value(valid(kind)).unwrap();
         let made = api.create(&PostParams::default(), &object).await.unwrap();
         let patch: Value = serde_json::from_str(patch).unwrap();
@@ -209,12 +216,12 @@ async fn updates() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_objects_say_that_nobody_looked_yet() {
-    let plane = ControlPlane::shared();
+    let plane = ControlPlane::shared().await;
     plane.install_crds().await;
     let namespace = plane.namespace("admission").await;
     for kind in ["User", "Role", "App", "AppBinding"] {
         let object: DynamicObject = serde_json::from_value(valid(kind)).unwrap();
-        let made = api(kind, plane.client(), &namespace).create(&PostParams::default(), &object).await.unwrap();
+        let made = api(kind, plane.client().await, &namespace).create(&PostParams::default(), &object).await.unwrap();
         assert_eq!(made.data["status"]["observedGeneration"], json!(-1), "{kind}");
     }
 }

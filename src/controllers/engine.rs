@@ -18,6 +18,7 @@ use super::user::decide::{self, Decision, Departure};
 use super::user::guard::Guard;
 use super::user::record::Recorder;
 use super::user::store::Store;
+use super::user::work::Locks;
 use crate::connectors::fence::Fence;
 use crate::runtime::events::Events;
 use crate::runtime::index::{Fleet, Key, Name, Person, Watching};
@@ -31,6 +32,8 @@ pub struct Settings {
     pub settle: Duration,
     /// Plain http and targets on this machine are permitted.
     pub insecure_targets: bool,
+    /// The longest that a request to a target may take, so that the lease outlasts it.
+    pub longest_request: Duration,
     /// How often an App that answers is asked whether it still does.
     pub probe_interval: Duration,
 }
@@ -60,6 +63,8 @@ pub struct Engine {
     pub store: Store,
     /// Live reads before removals.
     pub guard: Guard,
+    /// One finalizer patch a person at a time.
+    pub holds: Locks,
     /// Roles, Apps and AppBindings whose status may have to be written.
     pub summaries: Summaries,
     /// Whether remote systems may be changed.

@@ -2,5 +2,9 @@
 //! [`crate::converge`].
 
 pub mod app;
+pub mod binding;
 pub mod conditions;
+pub mod engine;
+pub mod role;
+pub mod summary;
 pub mod user;

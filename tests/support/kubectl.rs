@@ -35,6 +35,13 @@ impl Kubectl {
             .expect("kubectl's thread")
     }
 
+    /// Runs it and blocks: for use while a test is being taken down.
+    pub fn run_now(&self, args: &[&str]) -> Result<String, String> {
+        let mut command = Command::new(&self.binary);
+        command.arg("--kubeconfig").arg(&self.kubeconfig).args(args).env_remove("KUBECONFIG");
+        run(command, "")
+    }
+
     /// Applies manifests.
     pub async fn apply(&self, yaml: &str) -> Result<String, String> {
         self.run_with(&["apply", "-f", "-"], yaml.to_owned()).await

@@ -30,6 +30,7 @@ pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod relay;
+pub mod scene;
 pub mod scim_server;
 pub mod wait;
 pub mod workdir;
@@ -46,6 +47,7 @@ pub use kubectl::Kubectl;
 pub use operator::Operator;
 pub use process::Managed;
 pub use proxy::{Action, RecordingProxy, Rule};
+pub use scene::Scene;
 pub use scim_server::ScimServer;
 pub use wait::eventually;
 

@@ -99,6 +99,30 @@ impl Operator {
     }
 }
 
+impl Drop for Operator {
+    /// Nothing that it logged or measured may hold a secret.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let metrics = scrape(self.port).unwrap_or_default();
+        for (place, text) in [("the log", self.log()), ("the metrics", metrics)] {
+            assert!(!text.contains(super::scene::CANARY), "a secret is in {place} of the operator");
+        }
+    }
+}
+
+/// The metrics, without a runtime: for use while a test is being taken down.
+fn scrape(port: u16) -> std::io::Result<String> {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
+
 impl Builder {
     /// Adds an argument.
     #[must_use]

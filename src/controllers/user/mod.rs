@@ -117,6 +117,10 @@ impl Looker {
                 self.look(&key, true);
                 self.look_at_twins(&key);
             }
+            Change::WentBack(key) => {
+                self.doubt(&key);
+                self.look(&key, true);
+            }
             Change::UserGone(key) => {
                 self.forget(&key);
                 self.engine.summaries.namespace(&key.namespace);
@@ -138,6 +142,18 @@ impl Looker {
                 }
             }
             Change::Synced => {}
+        }
+    }
+
+    /// What the ledger says was confirmed is looked at again, because the ledger is an old one.
+    fn doubt(&self, key: &Key) {
+        let Some(person) = self.engine.person(key) else { return };
+        for mut entry in person.status.accounts {
+            if entry.state == AccountState::Active {
+                entry.applied.clear();
+                let app = Name::from(entry.app.as_str());
+                self.engine.recorder.result(key, &app, Some(entry), PATIENCE);
+            }
         }
     }
 

@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use parking_lot::{RwLock, RwLockReadGuard};
 
-pub use namespace::Namespace;
+pub use namespace::{Intake, Namespace};
 pub use objects::{AppObject, BindingObject, Meta, RoleObject};
-pub use person::{Person, RawUser, StoredPerson, Summary};
+pub use person::{AccountSummary, Person, RawUser, StoredPerson, Summary};
 pub use watch::{Change, WatchSet, Watching};
 
 /// A name or namespace, shared rather than copied.

@@ -11,6 +11,17 @@ use crate::access::{AppRules, BindingRules, RoleBook};
 use crate::api::{AppBinding, AppSpec, App, Role};
 use crate::connectors;
 
+/// What taking a person in has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intake {
+    /// Nothing that matters.
+    Same,
+    /// A decision about them could change.
+    Changed,
+    /// The server has an older version than before: its ledger may not know what was done since.
+    WentBack,
+}
+
 /// One namespace.
 #[derive(Default)]
 pub struct Namespace {
@@ -51,19 +62,22 @@ impl Namespace {
         self.by_person.get(person_id).into_iter().flatten().filter_map(|n| self.users.get_key_value(n))
     }
 
-    /// Takes a person in; whether a decision about them could change by it.
+    /// Takes a person in.
     ///
     /// An older version than the one kept is an event that our own write overtook, and is dropped; unless it comes from
     /// a list that was begun after that write: then the server itself went back (an etcd restore).
-    pub fn put_user(&mut self, name: &Name, mut person: StoredPerson, listed_since: Option<Instant>) -> bool {
+    pub fn put_user(&mut self, name: &Name, mut person: StoredPerson, listed_since: Option<Instant>) -> Intake {
         self.unreadable_users.remove(name);
+        let mut went_back = false;
         if let Some(kept) = self.users.get_mut(name)
             && kept.uid == person.uid
             && kept.is_newer_than(&person)
-            && listed_since.is_none_or(|began| kept.written.is_some_and(|w| w >= began))
         {
-            kept.epoch = person.epoch;
-            return false;
+            if listed_since.is_none_or(|began| kept.written.is_some_and(|w| w >= began)) {
+                kept.epoch = person.epoch;
+                return Intake::Same;
+            }
+            went_back = true;
         }
         let before = self.users.get_mut(name).map(|old| {
             person.summary = std::mem::take(&mut old.summary);
@@ -84,7 +98,11 @@ impl Namespace {
             }
         };
         self.users.insert(name.clone(), person);
-        changed
+        match (went_back, changed) {
+            (true, _) => Intake::WentBack,
+            (false, true) => Intake::Changed,
+            (false, false) => Intake::Same,
+        }
     }
 
     /// Drops a person who is no longer in the API server.

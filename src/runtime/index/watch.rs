@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::objects::Meta;
 use super::person::{RawUser, StoredPerson};
-use super::{AppObject, Fleet, Key, Name, RoleObject};
+use super::{AppObject, Fleet, Intake, Key, Name, RoleObject};
 use crate::access::AppRules;
 use crate::api::{self, App, AppBinding, Role};
 
@@ -27,6 +27,8 @@ use crate::api::{self, App, AppBinding, Role};
 pub enum Change {
     /// This person may have to be looked at.
     User(Key),
+    /// The API server has an older version of this person than before: it was restored from a backup.
+    WentBack(Key),
     /// This person is no longer in the API server.
     UserGone(Key),
     /// Roles changed: everybody in the namespace may be concerned.
@@ -277,8 +279,12 @@ impl Watched for RawUser {
         match StoredPerson::from_raw(object) {
             Ok(mut person) => {
                 person.epoch = pass.epoch;
-                let changed = fleet.write(&key.namespace, |ns| ns.put_user(&key.name, person, pass.listed_since));
-                Ok(changed.then(|| Change::User(key.clone())))
+                let intake = fleet.write(&key.namespace, |ns| ns.put_user(&key.name, person, pass.listed_since));
+                Ok(match intake {
+                    Intake::Same => None,
+                    Intake::Changed => Some(Change::User(key.clone())),
+                    Intake::WentBack => Some(Change::WentBack(key.clone())),
+                })
             }
             Err(problem) => {
                 fleet.write(&key.namespace, |ns| ns.user_undecodable(&key.name, pass.epoch));

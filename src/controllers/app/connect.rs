@@ -1,0 +1,165 @@
+//! From an App's spec and its Secrets to a connector.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client, ResourceExt};
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::app::{PlainHttp, ScimAuth, ScimConnector};
+use crate::api::{AppSpec, CREDENTIALS_LABEL, Reason, SecretKeyRef};
+use crate::connectors::fence::Fence;
+use crate::connectors::gate::Gate;
+use crate::connectors::http::{Credentials, HttpConfig, Meter};
+use crate::connectors::scim::{Scim, ScimConfig};
+use crate::runtime::index::Name;
+
+/// How long reading a Secret may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A connector in use.
+pub struct Connected {
+    /// The connector.
+    pub connector: Scim,
+    /// Accounts worked on at the same time.
+    pub concurrency: u8,
+    /// Ends the workers that use it.
+    pub end: CancellationToken,
+}
+
+/// Why there is no connector: a reason and what to do.
+pub type Refused = (Reason, String);
+
+/// What a connector needs from around it.
+pub struct Surroundings {
+    /// For the Secrets.
+    pub client: Client,
+    /// Whether remote systems may be changed.
+    pub fence: Fence,
+    /// Plain http and targets on this machine are permitted.
+    pub insecure_targets: bool,
+    /// The longest that a request may take, so that the lease outlasts it.
+    pub longest_request: Duration,
+    /// Told of every request.
+    pub meter: Meter,
+}
+
+/// Names of the Secrets that an App uses.
+pub fn secrets(spec: &AppSpec) -> Vec<Name> {
+    references(spec).into_iter().map(|r| r.name.as_str().into()).collect()
+}
+
+fn references(spec: &AppSpec) -> Vec<&SecretKeyRef> {
+    let Some(scim) = &spec.connector.scim else { return Vec::new() };
+    let mut all: Vec<_> = scim.ca_secret_ref.iter().collect();
+    let auth = &scim.auth;
+    all.extend(auth.bearer.iter().map(|b| &b.token_secret_ref));
+    all.extend(auth.basic.iter().flat_map(|b| [&b.username_secret_ref, &b.password_secret_ref]));
+    all.extend(auth.oauth2.iter().flat_map(|o| [&o.client_id_secret_ref, &o.client_secret_secret_ref]));
+    all
+}
+
+/// Builds the connector.
+pub async fn connect(
+    around: &Surroundings,
+    namespace: &str,
+    spec: &AppSpec,
+    gate: Gate,
+    end: CancellationToken,
+) -> Result<Connected, Refused> {
+    let Some(scim) = &spec.connector.scim else {
+        return Err((Reason::InvalidConfiguration, "spec.connector: set exactly one connector".to_owned()));
+    };
+    if scim.base_url.starts_with("http://") && !around.insecure_targets {
+        let cure = "spec.connector.scim.baseUrl is plain http: use https, or run the operator with --allow-insecure-targets";
+        return Err((Reason::InvalidConfiguration, cure.to_owned()));
+    }
+    let values = Values::read(around, namespace, spec).await?;
+    let config = ScimConfig {
+        http: HttpConfig {
+            base_url: scim.base_url.clone(),
+            ca_pem: scim.ca_secret_ref.as_ref().map(|r| values.bytes(r)).transpose()?,
+            timeout: Duration::from_secs(scim.timeout_seconds.into()).min(around.longest_request),
+            allow_insecure: around.insecure_targets || scim.plain_http == PlainHttp::Allow,
+        },
+        credentials: credentials(&scim.auth, &values)?,
+        marker_attribute: spec.marker.attribute.clone(),
+        create_groups: creates_groups(scim),
+    };
+    let connector = Scim::new(config, around.fence.clone(), gate, around.meter.clone())
+        .map_err(|failure| (failure.reason, failure.message))?;
+    Ok(Connected { connector, concurrency: spec.limits.concurrency, end })
+}
+
+fn creates_groups(scim: &ScimConnector) -> bool {
+    scim.group_creation == crate::api::app::GroupCreation::OnDemand
+}
+
+fn credentials(auth: &ScimAuth, values: &Values) -> Result<Credentials, Refused> {
+    if let Some(bearer) = &auth.bearer {
+        return Ok(Credentials::Bearer(values.secret(&bearer.token_secret_ref)?));
+    }
+    if let Some(basic) = &auth.basic {
+        let user = values.text(&basic.username_secret_ref)?;
+        return Ok(Credentials::Basic { user, password: values.secret(&basic.password_secret_ref)? });
+    }
+    if let Some(oauth2) = &auth.oauth2 {
+        return Ok(Credentials::OAuth2 {
+            token_url: oauth2.token_url.clone(),
+            client_id: values.text(&oauth2.client_id_secret_ref)?,
+            client_secret: values.secret(&oauth2.client_secret_secret_ref)?,
+            scopes: oauth2.scopes.clone(),
+        });
+    }
+    Err((Reason::InvalidConfiguration, "spec.connector.scim.auth: set exactly one of bearer, basic, oauth2".to_owned()))
+}
+
+/// The data of the Secrets that an App uses.
+struct Values(BTreeMap<String, BTreeMap<String, Vec<u8>>>);
+
+impl Values {
+    async fn read(around: &Surroundings, namespace: &str, spec: &AppSpec) -> Result<Self, Refused> {
+        let api = Api::<Secret>::namespaced(around.client.clone(), namespace);
+        let mut all = BTreeMap::new();
+        for name in secrets(spec) {
+            if all.contains_key(&*name) {
+                continue;
+            }
+            let found = tokio::time::timeout(PATIENCE, api.get_opt(&name)).await;
+            let secret = match found {
+                Ok(Ok(Some(secret))) => secret,
+                Ok(Ok(None)) => return Err((Reason::SecretNotFound, format!("Secret {name} does not exist in this namespace"))),
+                Ok(Err(kube::Error::Api(status))) => {
+                    return Err((Reason::SecretNotFound, format!("Secret {name} could not be read: the API server answered {}", status.code)));
+                }
+                Ok(Err(_)) | Err(_) => {
+                    return Err((Reason::SecretNotFound, format!("Secret {name} could not be read: the API server gave no answer")));
+                }
+            };
+            if !secret.labels().contains_key(CREDENTIALS_LABEL) {
+                return Err((Reason::SecretNotFound, format!("Secret {name} lacks the label {CREDENTIALS_LABEL}, without which no Secret is used")));
+            }
+            all.insert(name.to_string(), secret.data.unwrap_or_default().into_iter().map(|(k, v)| (k, v.0)).collect());
+        }
+        Ok(Self(all))
+    }
+
+    fn bytes(&self, reference: &SecretKeyRef) -> Result<Vec<u8>, Refused> {
+        let SecretKeyRef { name, key } = reference;
+        let found = self.0.get(name).and_then(|data| data.get(key)).filter(|v| !v.is_empty());
+        found.cloned().ok_or_else(|| (Reason::SecretNotFound, format!("Secret {name} has no value under the key {key}")))
+    }
+
+    fn text(&self, reference: &SecretKeyRef) -> Result<String, Refused> {
+        // An editor's line break at the end of a file is never part of a credential.
+        String::from_utf8(self.bytes(reference)?).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).map_err(|_| {
+            (Reason::InvalidConfiguration, format!("Secret {}, key {}: not UTF-8", reference.name, reference.key))
+        })
+    }
+
+    fn secret(&self, reference: &SecretKeyRef) -> Result<SecretString, Refused> {
+        self.text(reference).map(SecretString::from)
+    }
+}

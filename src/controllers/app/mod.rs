@@ -1,0 +1,189 @@
+//! The controller of Apps: one runtime an App, with its connection, its queue and its workers.
+
+pub mod connect;
+pub mod keeper;
+pub mod planned;
+pub mod status;
+pub mod target;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub use self::connect::Connected;
+pub use self::keeper::Health;
+use self::planned::Planned;
+use super::engine::Engine;
+use super::user::work;
+use crate::api::Reason;
+use crate::connectors::{Failure, FailureClass};
+use crate::converge::{Lane, Plan, Refusal};
+use crate::runtime::backoff::{Backoff, Kind};
+use crate::runtime::index::{Key, Name};
+use crate::runtime::queue::{Outcome, WorkQueue};
+
+/// Workers that take leavers only.
+const RESERVED: usize = 2;
+
+/// What runs for one App.
+pub struct AppRuntime {
+    /// Which App.
+    pub key: Key,
+    /// Work that is due, by person.
+    pub queue: WorkQueue<Name>,
+    /// How the App fares.
+    pub health: Mutex<Health>,
+    connection: Mutex<Option<Arc<Connected>>>,
+    wake: Notify,
+    secrets: Mutex<Vec<Name>>,
+    backoff: Mutex<Backoff<Name>>,
+    trouble: Mutex<HashMap<Name, Trouble>>,
+    planned: Mutex<Planned>,
+    end: CancellationToken,
+}
+
+/// What keeps a person's work waiting.
+struct Trouble {
+    since: Instant,
+    reason: Reason,
+    message: String,
+}
+
+impl AppRuntime {
+    /// Makes the runtime and starts its tasks, which wait until this process leads.
+    pub(super) fn start(engine: &Arc<Engine>, key: Key) -> Arc<Self> {
+        let runtime = Arc::new(Self {
+            key,
+            queue: WorkQueue::default(),
+            health: Mutex::default(),
+            connection: Mutex::default(),
+            wake: Notify::new(),
+            secrets: Mutex::default(),
+            backoff: Mutex::default(),
+            trouble: Mutex::default(),
+            planned: Mutex::default(),
+            end: engine.stop.child_token(),
+        });
+        let (engine, app) = (engine.clone(), runtime.clone());
+        tokio::spawn(async move {
+            if engine.lead().await {
+                keeper::run(engine, app).await;
+            }
+        });
+        runtime
+    }
+
+    /// Starts the workers of a connection. They end with it.
+    pub(super) fn staff(self: &Arc<Self>, engine: &Arc<Engine>, connected: &Arc<Connected>) {
+        for place in 0..usize::from(connected.concurrency) + RESERVED {
+            engine.tasks.spawn(work::run(engine.clone(), self.clone(), connected.clone(), place < RESERVED));
+        }
+    }
+
+    /// Queues a person. A fresh reason forgets the back-off.
+    pub fn enqueue(&self, person: &Name, lane: Lane, delay: Duration, fresh: bool) {
+        if fresh {
+            self.backoff.lock().reset(person);
+        }
+        self.queue.push_after(person.clone(), lane, delay, fresh);
+    }
+
+    /// Whether the person is queued to be worked on at once, or is being worked on.
+    pub fn is_under_way(&self, person: &str) -> bool {
+        self.queue.is_under_way(person)
+    }
+
+    /// Puts the connection in place, or takes it away; workers of the old one end.
+    pub(super) fn set_connection(&self, connected: Option<Arc<Connected>>) {
+        if let Some(old) = std::mem::replace(&mut *self.connection.lock(), connected) {
+            old.end.cancel();
+        }
+    }
+
+    /// The connection now.
+    pub fn connection(&self) -> Option<Arc<Connected>> {
+        self.connection.lock().clone()
+    }
+
+    /// The App's spec or annotations changed.
+    pub fn spec_changed(&self) {
+        self.wake.notify_one();
+    }
+
+    /// A labelled Secret changed.
+    pub fn secret_changed(&self, name: &Name) {
+        if self.secrets.lock().contains(name) {
+            self.wake.notify_one();
+        }
+    }
+
+    pub(super) fn uses_secrets(&self, names: Vec<Name>) {
+        *self.secrets.lock() = names;
+    }
+
+    /// Ends everything that runs for the App.
+    pub fn end(&self) {
+        self.end.cancel();
+    }
+
+    /// A pass over this person came to its end.
+    pub fn succeeded(&self, person: &Name) {
+        self.backoff.lock().reset(person);
+        self.trouble.lock().remove(person);
+        self.health.lock().last_failure = None;
+    }
+
+    /// The target failed: when the person is to be tried again.
+    pub fn retry_after(&self, person: &Name, failure: &Failure) -> Outcome {
+        self.trouble
+            .lock()
+            .entry(person.clone())
+            .and_modify(|t| (t.reason, t.message) = (failure.reason, failure.message.clone()))
+            .or_insert_with(|| Trouble { since: Instant::now(), reason: failure.reason, message: failure.message.clone() });
+        self.health.lock().last_failure = Some(failure.clone());
+        if failure.class == FailureClass::Credentials {
+            // A new secret may be there already; the keeper looks, and its probe says.
+            self.wake.notify_one();
+        }
+        let wait = self.backoff.lock().next(person, Kind::Transient, failure.retry_after);
+        Outcome::Later(wait)
+    }
+
+    /// Something cannot be done for this person: when to see whether the world has changed.
+    pub fn retry_refused(&self, person: &Name, refusal: &Refusal) -> Outcome {
+        self.trouble.lock().remove(person);
+        let kind = match refusal.reason {
+            Reason::NotApplied | Reason::AccountGone => Kind::Transient,
+            _ => Kind::Permanent,
+        };
+        Outcome::Later(self.backoff.lock().next(person, kind, None))
+    }
+
+    /// What has kept this person's work waiting longer than `patience`.
+    pub fn overdue(&self, person: &str, patience: Duration) -> Option<(Reason, String)> {
+        let trouble = self.trouble.lock();
+        trouble.get(person).filter(|t| t.since.elapsed() >= patience).map(|t| (t.reason, t.message.clone()))
+    }
+
+    /// Keeps what would be done for a person, in mode `DryRun`.
+    pub fn plan(&self, person: &Name, plan: &Plan) {
+        self.planned.lock().put(person, plan);
+    }
+
+    /// Nothing is due for this person any more.
+    pub fn unplan(&self, person: &str) {
+        self.planned.lock().remove(person);
+        self.trouble.lock().remove(person);
+        self.queue.remove(person);
+    }
+
+    /// What would be done, in mode `DryRun`.
+    pub fn planned(&self) -> crate::api::app::PlannedSteps {
+        self.planned.lock().report()
+    }
+}

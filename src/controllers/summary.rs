@@ -1,0 +1,231 @@
+//! The status of Roles, Apps and AppBindings: conditions and counts, written at most once in ten seconds an object, and
+//! only when something differs.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Resource};
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::app::status as app_status;
+use super::engine::Engine;
+use super::{binding, role};
+use crate::api::app::AccountCounts;
+use crate::api::{AccountState, App, AppBinding, Role};
+use crate::runtime::index::{Key, Name, Namespace};
+
+/// Least time between two writes of one object.
+const PACE: Duration = Duration::from_secs(10);
+/// How long a burst of changes is let come in before it is counted.
+const TICK: Duration = Duration::from_secs(1);
+/// How often everything is counted again although nobody said that it changed: a gate opens and closes by itself.
+const SWEEP: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Namespaces whose Roles, Apps and AppBindings may have another status than is stored.
+#[derive(Default)]
+pub struct Summaries(Mutex<Dirty>);
+
+#[derive(Default)]
+struct Dirty {
+    namespaces: BTreeSet<Name>,
+    all: bool,
+}
+
+impl Summaries {
+    /// Something in this namespace changed.
+    pub fn namespace(&self, namespace: &Name) {
+        let mut dirty = self.0.lock();
+        if !dirty.namespaces.contains(namespace) {
+            dirty.namespaces.insert(namespace.clone());
+        }
+    }
+
+    /// Everything may have changed.
+    pub fn all(&self) {
+        self.0.lock().all = true;
+    }
+}
+
+/// What is counted over people, by object.
+#[derive(Default)]
+pub struct Tally {
+    /// Members by Role.
+    pub members: HashMap<Name, i64>,
+    /// People for whom a Role's rule failed.
+    pub rule_errors: HashMap<Name, i64>,
+    /// Accounts by AppBinding.
+    pub bound: HashMap<Name, i64>,
+    /// Accounts by App.
+    pub accounts: HashMap<Name, AccountCounts>,
+}
+
+impl Tally {
+    /// Counts a namespace.
+    pub fn of(ns: &Namespace) -> Self {
+        let mut tally = Self::default();
+        for (_, person) in ns.users() {
+            let summary = &person.summary;
+            summary.roles.iter().for_each(|r| *tally.members.entry(r.clone()).or_default() += 1);
+            summary.rule_errors.iter().for_each(|r| *tally.rule_errors.entry(r.clone()).or_default() += 1);
+            summary.bindings.iter().for_each(|b| *tally.bound.entry(b.clone()).or_default() += 1);
+            for account in &summary.accounts {
+                let counts = tally.accounts.entry(account.app.clone()).or_default();
+                match account.state {
+                    _ if account.troubled => counts.failed += 1,
+                    _ if account.due => counts.pending += 1,
+                    Some(AccountState::Active) => counts.active += 1,
+                    Some(AccountState::Suspended) => counts.suspended += 1,
+                    Some(AccountState::Retained) => counts.retained += 1,
+                    _ => {}
+                }
+            }
+        }
+        tally
+    }
+}
+
+/// Writes until the process ends. Only the leader writes.
+pub async fn run(engine: Arc<Engine>) {
+    if !engine.lead().await {
+        return;
+    }
+    let mut written: HashMap<(&'static str, Key), Instant> = HashMap::new();
+    let mut swept = Instant::now();
+    while !engine.stop.is_cancelled() {
+        tokio::time::sleep(TICK).await;
+        if swept.elapsed() >= SWEEP {
+            engine.summaries.all();
+            swept = Instant::now();
+        }
+        for namespace in engine.take_dirty() {
+            engine.summarize(&namespace, &mut written).await;
+        }
+    }
+}
+
+/// A status to write.
+struct Draft {
+    kind: &'static str,
+    name: Name,
+    resource_version: String,
+    status: serde_json::Value,
+    first: bool,
+}
+
+impl Engine {
+    fn take_dirty(&self) -> Vec<Name> {
+        let dirty = std::mem::take(&mut *self.summaries.0.lock());
+        if dirty.all {
+            return self.fleet.all().keys().cloned().collect();
+        }
+        dirty.namespaces.into_iter().collect()
+    }
+
+    async fn summarize(self: &Arc<Self>, namespace: &Name, written: &mut HashMap<(&'static str, Key), Instant>) {
+        let drafts = self.fleet.read(namespace, |ns| self.drafts(namespace, ns)).unwrap_or_default();
+        for draft in drafts {
+            let place = (draft.kind, Key::new(namespace.clone(), draft.name.clone()));
+            if !draft.first && written.get(&place).is_some_and(|at| at.elapsed() < PACE) {
+                self.summaries.namespace(namespace);
+                continue;
+            }
+            self.write_summary(namespace, &draft).await;
+            written.insert(place, Instant::now());
+        }
+        written.retain(|_, at| at.elapsed() < PACE);
+    }
+
+    fn drafts(&self, namespace: &Name, ns: &Namespace) -> Vec<Draft> {
+        let now = Timestamp::now();
+        let tally = Tally::of(ns);
+        let mut drafts = Vec::new();
+        for (name, object) in &ns.roles {
+            let status = role::status(name, object, ns, &tally, now);
+            drafts.extend(draft("Role", name, &object.meta.resource_version, &object.status, &status, object.status.observed_generation));
+        }
+        for (name, object) in &ns.bindings {
+            let status = binding::status(name, object, ns, &tally, now);
+            drafts.extend(draft("AppBinding", name, &object.meta.resource_version, &object.status, &status, object.status.observed_generation));
+        }
+        for (name, object) in &ns.apps {
+            let Some(runtime) = self.known_app(&Key::new(namespace.clone(), name.clone())) else { continue };
+            let health = runtime.health.lock().clone();
+            if !health.known {
+                continue;
+            }
+            let counts = tally.accounts.get(name).cloned().unwrap_or_default();
+            let status = app_status::status(object, &health, counts, runtime.planned(), now);
+            drafts.extend(draft("App", name, &object.meta.resource_version, &object.status, &status, object.status.observed_generation));
+        }
+        drafts
+    }
+
+    async fn write_summary(&self, namespace: &Name, draft: &Draft) {
+        let result = match draft.kind {
+            "Role" => self.patch::<Role>(namespace, draft).await,
+            "App" => self.patch::<App>(namespace, draft).await,
+            _ => self.patch::<AppBinding>(namespace, draft).await,
+        };
+        self.metrics.api_write(draft.kind, if result { "ok" } else { "failed" });
+    }
+
+    /// JSON patch with a precondition. A failure is no matter: the next count tries again with what the watch brought.
+    async fn patch<K>(&self, namespace: &Name, draft: &Draft) -> bool
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+    {
+        let patch = json!([
+            {"op": "test", "path": "/metadata/resourceVersion", "value": draft.resource_version},
+            {"op": "add", "path": "/status", "value": draft.status},
+        ]);
+        let Ok(patch) = serde_json::from_value::<json_patch::Patch>(patch) else { return false };
+        let api = Api::<K>::namespaced(self.client.clone(), namespace);
+        let write = api.patch_status(&draft.name, &PatchParams::default(), &Patch::Json::<()>(patch));
+        matches!(tokio::time::timeout(PATIENCE, write).await, Ok(Ok(_)))
+    }
+}
+
+fn draft<S: Serialize + PartialEq>(
+    kind: &'static str,
+    name: &Name,
+    resource_version: &str,
+    stored: &S,
+    status: &S,
+    observed: Option<i64>,
+) -> Option<Draft> {
+    if stored == status {
+        return None;
+    }
+    Some(Draft {
+        kind,
+        name: name.clone(),
+        resource_version: resource_version.to_owned(),
+        status: serde_json::to_value(status).ok()?,
+        first: observed.unwrap_or(-1) < 0,
+    })
+}
+
+/// Numbers of objects by kind and namespace, for metrics.
+pub fn accounts_by_state(ns: &Namespace) -> BTreeMap<(Name, &'static str), i64> {
+    let mut counts = BTreeMap::new();
+    for (app, count) in Tally::of(ns).accounts {
+        for (state, n) in [
+            ("active", count.active),
+            ("suspended", count.suspended),
+            ("pending", count.pending),
+            ("failed", count.failed),
+            ("retained", count.retained),
+        ] {
+            counts.insert((app.clone(), state), n);
+        }
+    }
+    counts
+}

@@ -1,0 +1,196 @@
+//! Writes people's status, one after the other per person, and lets go of Users that are dealt with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::act::Stop;
+use super::decide::{Decision, Departure};
+use super::record::{Outcome, Turn};
+use super::status::{self, Overdue};
+use super::store::Written;
+use crate::api::{LedgerEntry, Reason};
+use crate::controllers::engine::{Engine, Touch};
+use crate::converge::Due;
+use crate::runtime::failpoint;
+use crate::runtime::index::{Key, Person, RawUser, StoredPerson};
+
+/// Status writes at the same time.
+const WRITERS: usize = 16;
+/// How long after a failed write the next is tried.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Writes what is due until the process ends. Only the leader writes.
+pub async fn run(engine: Arc<Engine>) {
+    if !engine.lead().await {
+        return;
+    }
+    let writers = Arc::new(Semaphore::new(WRITERS));
+    loop {
+        let turn = engine.recorder.next().await;
+        let Ok(permit) = writers.clone().acquire_owned().await else { return };
+        let engine = engine.clone();
+        tokio::spawn(async move {
+            let outcome = engine.flush(&turn).await;
+            engine.recorder.done(&turn, outcome);
+            drop(permit);
+        });
+    }
+}
+
+impl Engine {
+    async fn flush(self: &Arc<Self>, turn: &Turn) -> Outcome {
+        let Some(decision) = self.decide(&turn.key) else { return Outcome::Gone };
+        if decision.person.deleting && decision.person.held() && self.is_dealt_with(&decision) {
+            return self.let_go(&decision.person).await;
+        }
+        let overdue = self.overdue(&decision);
+        if Instant::now() < turn.deadline && overdue.is_empty() && self.is_under_way(&decision) {
+            return Outcome::Waits;
+        }
+        if super::needs_hold(&decision) {
+            return self.hold(&decision.person).await;
+        }
+        let status = status::status(&decision, &overdue, Timestamp::now());
+        if status == decision.person.status {
+            return self.stored_as_is(&decision);
+        }
+        failpoint::hit("before-status");
+        let written = self.store.write_status(&decision.person, &status).await;
+        failpoint::hit("after-status");
+        self.conclude(&turn.key, written, status.accounts)
+    }
+
+    fn stored_as_is(&self, decision: &Decision) -> Outcome {
+        Outcome::Stored { accounts: decision.person.status.accounts.clone() }
+    }
+
+    /// Takes the answer to a write into the index.
+    fn conclude(self: &Arc<Self>, key: &Key, written: Written, accounts: Vec<LedgerEntry>) -> Outcome {
+        match written {
+            Written::Done(user) => {
+                self.take_in(key, *user);
+                Outcome::Stored { accounts }
+            }
+            Written::Gone => Outcome::Gone,
+            Written::Conflict => {
+                self.refresh(key);
+                Outcome::Again(RETRY)
+            }
+            Written::Failed(problem) => {
+                tracing::warn!(user = %key, problem, "status could not be written; it will be tried again");
+                Outcome::Again(RETRY)
+            }
+        }
+    }
+
+    /// Stores what is known of a person now, for a step that must not be taken before.
+    pub(super) async fn store_now(self: &Arc<Self>, key: &Key) -> Result<(), Stop> {
+        let decision = self.decide(key).ok_or(Stop::Changed)?;
+        let status = status::status(&decision, &Overdue::default(), Timestamp::now());
+        match self.store.write_status(&decision.person, &status).await {
+            Written::Done(user) => {
+                self.take_in(key, *user);
+                Ok(())
+            }
+            Written::Gone => Err(Stop::Changed),
+            Written::Conflict => {
+                self.refresh(key);
+                Err(Stop::Cluster)
+            }
+            Written::Failed(_) => Err(Stop::Cluster),
+        }
+    }
+
+    /// Takes the answer to our own write into the index, before the watch brings it.
+    pub(super) fn take_in(&self, key: &Key, user: RawUser) {
+        match StoredPerson::from_own_write(user) {
+            Ok(person) => {
+                self.fleet.write(&key.namespace, |ns| ns.put_user(&key.name, person, None));
+            }
+            Err(problem) => tracing::error!(user = %key, problem, "the answer to a write cannot be decoded"),
+        }
+    }
+
+    /// Reads a User live, because the index is behind, and looks at the person again.
+    fn refresh(self: &Arc<Self>, key: &Key) {
+        let (engine, key) = (self.clone(), key.clone());
+        tokio::spawn(async move {
+            if let Ok(Some(user)) = engine.store.read(&key).await {
+                engine.take_in(&key, user);
+            }
+            engine.touch(Touch::Again(key));
+        });
+    }
+
+    async fn hold(self: &Arc<Self>, person: &Person) -> Outcome {
+        match self.store.hold(person).await {
+            Written::Done(user) => {
+                self.take_in(&person.key, *user);
+                Outcome::Again(Duration::ZERO)
+            }
+            other => self.conclude(&person.key, other, Vec::new()),
+        }
+    }
+
+    /// Whether nothing is to be done any more for a User that is being deleted.
+    fn is_dealt_with(&self, decision: &Decision) -> bool {
+        let departure = self.departures.lock().get(&decision.person.key).copied().unwrap_or_default();
+        match (departure, &decision.stalled) {
+            (Departure::Unchecked, _) => false,
+            (Departure::Released(_), _) => true,
+            // Another User has the same personId: it must have taken the ledger over first.
+            (Departure::Ordinary, Some((Reason::DuplicatePersonId, _))) => self.is_inherited(&decision.person),
+            (Departure::Ordinary, _) => decision.accounts.iter().all(|a| !matches!(a.due, Due::Work { .. }) || a.dry_run),
+        }
+    }
+
+    fn is_inherited(&self, person: &Person) -> bool {
+        let taken = |accounts: &[LedgerEntry]| {
+            person.status.accounts.iter().all(|mine| mine.id.is_empty() || accounts.iter().any(|a| a.app == mine.app && a.id == mine.id))
+        };
+        self.fleet
+            .read(&person.key.namespace, |ns| {
+                ns.same_person(&person.spec.person_id)
+                    .filter(|(name, other)| **name != person.key.name && !other.deleting)
+                    .any(|(_, other)| other.status().is_some_and(|s| taken(&s.accounts)))
+            })
+            .unwrap_or(false)
+    }
+
+    /// Lets go of a User that is being deleted, with an audit line for every account that is left as it is.
+    async fn let_go(self: &Arc<Self>, person: &Person) -> Outcome {
+        let departure = self.departures.lock().get(&person.key).copied().unwrap_or_default();
+        match self.store.release(person).await {
+            Written::Done(_) | Written::Gone => {
+                if let Departure::Released(reason) = departure {
+                    for entry in &person.status.accounts {
+                        self.audit_release(&person.key, entry, reason);
+                    }
+                }
+                Outcome::Gone
+            }
+            other => self.conclude(&person.key, other, Vec::new()),
+        }
+    }
+
+    fn is_under_way(&self, decision: &Decision) -> bool {
+        decision.accounts.iter().filter(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run).any(|a| {
+            let key = Key::new(decision.person.key.namespace.clone(), a.app.clone());
+            self.known_app(&key).is_some_and(|app| app.is_under_way(&decision.person.key.name))
+        })
+    }
+
+    fn overdue(&self, decision: &Decision) -> Overdue {
+        let mut overdue = Overdue::new();
+        for account in decision.accounts.iter().filter(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run) {
+            let key = Key::new(decision.person.key.namespace.clone(), account.app.clone());
+            let trouble = self.known_app(&key).and_then(|app| app.overdue(&decision.person.key.name, super::PATIENCE));
+            overdue.extend(trouble.map(|t| (account.app.clone(), t)));
+        }
+        overdue
+    }
+}

@@ -1,0 +1,274 @@
+//! The workers of one App: each takes one person at a time through one pass.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::act::{self, Ending, Ports, Stop};
+use super::decide::AccountDecision;
+use super::guard::Ground;
+use super::store::Written;
+use super::{JOINED, SOON};
+use crate::api::{AppSpec, LedgerEntry, Reason};
+use crate::connectors::scim::Scim;
+use crate::connectors::Failure;
+use crate::controllers::app::{AppRuntime, Connected};
+use crate::controllers::engine::{Engine, Touch};
+use crate::converge::{Cause, Due, Lane, Refusal, Step, Wanted};
+use crate::runtime::failpoint;
+use crate::runtime::index::{Key, Name};
+use crate::runtime::logging::{self, AuditLine};
+use crate::runtime::queue::{Job, Outcome};
+
+/// How soon a pass that the cluster cut short is tried again.
+const CLUSTER_RETRY: Duration = Duration::from_secs(1);
+
+/// Takes jobs until the connection ends; the job in hand is brought to its end. A reserved worker takes leavers only.
+pub async fn run(engine: Arc<Engine>, app: Arc<AppRuntime>, connected: Arc<Connected>, reserved: bool) {
+    loop {
+        let job = tokio::select! {
+            () = connected.end.cancelled() => return,
+            job = app.queue.pop(reserved) => job,
+        };
+        let key = Key::new(app.key.namespace.clone(), job.key.clone());
+        let outcome = engine.work(&app, &connected, &key, &job).await;
+        failpoint::hit("after-pass");
+        app.queue.done(&job, outcome);
+        engine.touch(Touch::Again(key.clone()));
+        engine.recorder.look(&key, super::PATIENCE);
+    }
+}
+
+impl Engine {
+    async fn work(self: &Arc<Self>, app: &Arc<AppRuntime>, connected: &Connected, key: &Key, job: &Job<Name>) -> Outcome {
+        let Some(account) = self.account(key, &app.key.name) else { return Outcome::Ok };
+        let Due::Work { lane, removal } = account.due else { return Outcome::Ok };
+        let Some(policy) = account.context.spec.clone() else { return Outcome::Ok };
+        if removal && !account.personal && lane == Lane::Leave {
+            let left = self.settle((key.clone(), app.key.name.clone()));
+            if !left.is_zero() {
+                return Outcome::Later(left);
+            }
+        }
+        let connector = connected.connector.with_lane(lane);
+        if account.dry_run {
+            return self.rehearse(app, &connector, key, &account, &policy).await;
+        }
+        let ports = Live { engine: self, app, key, account: &account, lane, queued: job.queued_at, decided: Instant::now() };
+        let ending = act::pass(&connector, &ports, &account, &policy).await;
+        self.conclude_pass(app, key, &account, lane, ending)
+    }
+
+    fn account(&self, key: &Key, app: &str) -> Option<AccountDecision> {
+        self.decide(key)?.accounts.into_iter().find(|a| &*a.app == app)
+    }
+
+    async fn rehearse(&self, app: &AppRuntime, connector: &Scim, key: &Key, account: &AccountDecision, policy: &AppSpec) -> Outcome {
+        match act::rehearse(connector, account, policy, Timestamp::now()).await {
+            Ok(plan) => {
+                app.plan(&key.name, &plan);
+                self.summaries.namespace(&key.namespace);
+                Outcome::Ok
+            }
+            Err(failure) => app.retry_after(&key.name, &failure),
+        }
+    }
+
+    fn conclude_pass(&self, app: &AppRuntime, key: &Key, account: &AccountDecision, lane: Lane, ending: Ending) -> Outcome {
+        let within = if lane == Lane::Join { JOINED } else { SOON };
+        match ending {
+            Ending::Settled(entry) => {
+                app.succeeded(&key.name);
+                if lane == Lane::Leave {
+                    self.settling.lock().remove(&(key.clone(), app.key.name.clone()));
+                    self.announce_leaver(key, account);
+                }
+                self.recorder.result(key, &app.key.name, entry, within);
+                Outcome::Ok
+            }
+            Ending::Refused(entry, refusal) => {
+                self.announce_refusal(key, account, &refusal);
+                self.recorder.result(key, &app.key.name, entry, within);
+                app.retry_refused(&key.name, &refusal)
+            }
+            Ending::Trouble(entry, failure) => {
+                if entry.is_some() {
+                    self.recorder.result(key, &app.key.name, entry, within);
+                }
+                app.retry_after(&key.name, &failure)
+            }
+            Ending::Stopped(entry, stop) => {
+                if entry.is_some() {
+                    self.recorder.result(key, &app.key.name, entry, within);
+                }
+                match stop {
+                    Stop::Changed => Outcome::Ok,
+                    Stop::Cluster => Outcome::Later(CLUSTER_RETRY),
+                }
+            }
+        }
+    }
+
+    fn announce_leaver(&self, key: &Key, account: &AccountDecision) {
+        if matches!(account.wanted, Wanted::Gone(Cause::Leave | Cause::UserDeleted)) {
+            let note = format!("access to App {} was cut and read back", account.app);
+            self.events.user(key, Reason::AccessCut, &note, false);
+        }
+    }
+
+    fn announce_refusal(&self, key: &Key, account: &AccountDecision, refusal: &Refusal) {
+        let known = account.entry.as_ref().is_some_and(|e| e.reason == refusal.reason.as_str() && e.message == refusal.message);
+        if !known {
+            self.events.user(key, refusal.reason, &format!("App {}: {}", account.app, refusal.message), true);
+        }
+    }
+
+    /// The audit line of an account that is left as it is because what held it is gone.
+    pub(super) fn audit_release(&self, key: &Key, entry: &LedgerEntry, reason: Reason) {
+        self.metrics.released();
+        logging::audit(&AuditLine {
+            namespace: &key.namespace,
+            user: &key.name,
+            app: &entry.app,
+            id: &entry.id,
+            operation: "release",
+            fields: "",
+            result: "ok",
+            cause: reason.as_str(),
+        });
+    }
+}
+
+/// The ports of a pass, live.
+struct Live<'a> {
+    engine: &'a Arc<Engine>,
+    app: &'a Arc<AppRuntime>,
+    key: &'a Key,
+    account: &'a AccountDecision,
+    lane: Lane,
+    queued: Instant,
+    decided: Instant,
+}
+
+impl Ports for Live<'_> {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    async fn before_first_account(&self) -> Result<(), Stop> {
+        let lock = self.engine.holds.of(self.key);
+        let _turn = lock.lock().await;
+        let person = self.engine.person(self.key).ok_or(Stop::Changed)?;
+        if person.deleting {
+            return Err(Stop::Changed);
+        }
+        if person.held() {
+            return Ok(());
+        }
+        match self.engine.store.hold(&person).await {
+            Written::Done(user) => {
+                self.engine.take_in(self.key, *user);
+                Ok(())
+            }
+            Written::Gone => Err(Stop::Changed),
+            Written::Conflict => {
+                self.read_again().await?;
+                Err(Stop::Cluster)
+            }
+            Written::Failed(_) => Err(Stop::Cluster),
+        }
+    }
+
+    async fn before_removal(&self) -> Result<(), Stop> {
+        if !self.account.personal && self.lane == Lane::Leave {
+            match self.engine.guard.ground(&self.key.namespace, self.decided).await {
+                Ground::Firm => {}
+                Ground::Vanishing(_) | Ground::Unclear(_) => return Err(Stop::Cluster),
+            }
+        }
+        self.read_again().await?;
+        let now = self.engine.account(self.key, &self.app.key.name).ok_or(Stop::Changed)?;
+        if now.wanted == self.account.wanted { Ok(()) } else { Err(Stop::Changed) }
+    }
+
+    async fn announce(&self, entry: &LedgerEntry) -> Result<(), Stop> {
+        self.engine.recorder.result(self.key, &self.app.key.name, Some(entry.clone()), SOON);
+        self.engine.store_now(self.key).await
+    }
+
+    fn performed(&self, step: &Step, entry: &LedgerEntry, outcome: Result<(), &Failure>) {
+        if outcome.is_ok() {
+            self.engine.metrics.effect(self.lane, self.queued.elapsed());
+        }
+        logging::audit(&AuditLine {
+            namespace: &self.key.namespace,
+            user: &self.key.name,
+            app: &self.app.key.name,
+            id: &entry.id,
+            operation: step.as_str(),
+            fields: &fields(step),
+            result: outcome.map_or_else(|failure| failure.reason.as_str(), |()| "ok"),
+            cause: cause(self.account),
+        });
+    }
+}
+
+impl Live<'_> {
+    /// Reads the User live into the index.
+    async fn read_again(&self) -> Result<(), Stop> {
+        match self.engine.store.read(self.key).await {
+            Ok(Some(user)) => {
+                self.engine.take_in(self.key, user);
+                Ok(())
+            }
+            Ok(None) => Err(Stop::Changed),
+            Err(problem) => {
+                tracing::warn!(user = %self.key, problem, "the User could not be read before a removal; it waits");
+                Err(Stop::Cluster)
+            }
+        }
+    }
+}
+
+/// What a step changes, by name.
+fn fields(step: &Step) -> String {
+    match step {
+        Step::Create(account) => account.attributes.keys().map(String::as_str).collect::<Vec<_>>().join(","),
+        Step::Update { changes, .. } => changes.iter().map(|c| c.attribute.as_str()).collect::<Vec<_>>().join(","),
+        Step::Grant { entitlement, .. } => format!("{}:{}", entitlement.kind, entitlement.value),
+        Step::Revoke { kind, entitlement, .. } => format!("{kind}:{entitlement}"),
+        _ => String::new(),
+    }
+}
+
+fn cause(account: &AccountDecision) -> &'static str {
+    match account.wanted {
+        Wanted::Account(_) => "granted",
+        Wanted::Gone(Cause::Leave) => "left",
+        Wanted::Gone(Cause::Suspension) => "suspended",
+        Wanted::Gone(Cause::Unassign) => "unassigned",
+        Wanted::Gone(Cause::UserDeleted) => "deleted",
+        Wanted::Released(_) => "released",
+        Wanted::Unknown { .. } => "unknown",
+    }
+}
+
+/// One lock a person, kept while somebody waits for it.
+#[derive(Default)]
+pub struct Locks(parking_lot::Mutex<BTreeMap<Key, std::sync::Weak<tokio::sync::Mutex<()>>>>);
+
+impl Locks {
+    fn of(&self, key: &Key) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.0.lock();
+        if let Some(lock) = locks.get(key).and_then(std::sync::Weak::upgrade) {
+            return lock;
+        }
+        locks.retain(|_, lock| lock.strong_count() > 0);
+        let lock = Arc::new(tokio::sync::Mutex::new(()));
+        locks.insert(key.clone(), Arc::downgrade(&lock));
+        lock
+    }
+}

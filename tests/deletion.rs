@@ -1,0 +1,140 @@
+//! Objects deleted while in use: accounts are handled by policy, and nothing hangs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::time::Duration;
+
+use kube::api::{Api, DeleteParams};
+use serde_json::{Value, json};
+use support::scene::{SOON, entry};
+use support::{ControlPlane, Options, RecordingProxy, Scene, ScimServer, eventually};
+
+async fn all_active(server: &ScimServer, count: usize) {
+    let accounts = server.users().await;
+    assert_eq!(accounts.len(), count);
+    assert!(accounts.iter().all(|a| a["active"] != json!(false)), "{accounts:?}");
+}
+
+async fn people(scene: &Scene, count: usize) {
+    for i in 0..count {
+        scene.user(&format!("p{i}"), &["all"], json!({})).await;
+    }
+    scene.all_ready(count, SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_app_leaves_its_accounts_as_they_are() {
+    let scene = Scene::new("noapp").await;
+    let crm = scene.scim_app("crm", json!({})).await;
+    scene.role_for("all", json!({}), "crm", &[]).await;
+    let _operator = scene.operator().start().await;
+    people(&scene, 3).await;
+    let mark = RecordingProxy::mark();
+    scene.delete("App", "crm").await;
+    let ledger = scene.account("p0", "crm", "Released").await;
+    assert_eq!(ledger["reason"], "AppDeleted");
+    scene.reason("AppBinding", "all-crm", "Ready", "AppNotFound").await;
+    scene.delete("User", "p0").await;
+    scene.gone("User", "p0").await;
+    assert!(crm.proxy().writes_since(mark).is_empty());
+    all_active(&crm, 3).await;
+    // The App comes back: its accounts are found again by their marker.
+    scene.app("crm", &crm.base_url(), crm.token(), json!({})).await;
+    scene.account("p1", "crm", "Active").await;
+    scene.ready("p1").await;
+    assert_eq!(crm.users().await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_binding_or_role_ends_the_grant_by_policy() {
+    let scene = Scene::new("nobind").await;
+    let crm = scene.scim_app("crm", json!({"onUnassign": {"action": "Retain"}})).await;
+    let git = scene.scim_app("git", json!({})).await;
+    scene.role_for("all", json!({}), "crm", &[]).await;
+    scene.role_for("devs", json!({}), "git", &[]).await;
+    let _operator = scene.operator().start().await;
+    scene.user("ann", &["all", "devs"], json!({})).await;
+    scene.ready("ann").await;
+    scene.delete("AppBinding", "all-crm").await;
+    scene.account("ann", "crm", "Retained").await;
+    all_active(&crm, 1).await;
+    scene.delete("Role", "devs").await;
+    scene.account("ann", "git", "Suspended").await;
+    scene.reason("User", "ann", "Ready", "RoleNotFound").await;
+    // A retained account is still reached by a leave.
+    scene.user("ann", &["all"], json!({"state": "Terminated"})).await;
+    scene.account("ann", "crm", "Suspended").await;
+    assert_eq!(crm.users().await[0]["active"], json!(false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_namespace_ends_by_itself_and_leaves_accounts_as_they_are() {
+    let plane: &'static ControlPlane = Box::leak(Box::new(ControlPlane::start(Options { controllers: true, ..Default::default() }).await));
+    let scene = Scene::on(plane, "nons").await;
+    let crm = scene.scim_app("crm", json!({})).await;
+    scene.role_for("all", json!({}), "crm", &["All"]).await;
+    // The operator lives elsewhere, as it does in a cluster.
+    let home = plane.namespace("home").await;
+    let operator = scene.operator().args(["--lease-namespace", &home]).start().await;
+    people(&scene, 30).await;
+    let mark = RecordingProxy::mark();
+    let namespaces = Api::<k8s_openapi::api::core::v1::Namespace>::all(plane.client().await);
+    namespaces.delete(&scene.namespace, &DeleteParams::default()).await.unwrap();
+    eventually(Duration::from_secs(60), async || match namespaces.get_opt(&scene.namespace).await.unwrap() {
+        None => Ok(()),
+        Some(ns) => Err(format!("{:?}", ns.status)),
+    })
+    .await;
+    assert!(crm.proxy().writes_since(mark).is_empty(), "{:?}", crm.proxy().writes_since(mark));
+    all_active(&crm, 30).await;
+    let released: Vec<Value> = operator.audit_lines().into_iter().filter(|l| l.to_string().contains("NamespaceDeleted")).collect();
+    assert_eq!(released.len(), 30, "an audit line for each account that is let go");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleted_definitions_leave_accounts_as_they_are_and_find_them_again() {
+    let plane: &'static ControlPlane = Box::leak(Box::new(ControlPlane::start(Options::default()).await));
+    let scene = Scene::on(plane, "nocrd").await;
+    let crm = scene.scim_app("crm", json!({})).await;
+    scene.role_for("all", json!({}), "crm", &[]).await;
+    let _operator = scene.operator().start().await;
+    people(&scene, 5).await;
+    let mark = RecordingProxy::mark();
+    for plural in ["appbindings", "roles", "users", "apps"] {
+        plane.kubectl().run(&["delete", "crd", &format!("{plural}.tenure.dev"), "--wait=true", "--timeout=60s"]).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(crm.proxy().writes_since(mark).is_empty(), "{:?}", crm.proxy().writes_since(mark));
+    all_active(&crm, 5).await;
+    plane.install_crds().await;
+    scene.app("crm", &crm.base_url(), crm.token(), json!({})).await;
+    scene.role_for("all", json!({}), "crm", &[]).await;
+    people(&scene, 5).await;
+    all_active(&crm, 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn release_lets_go_of_everything_and_prints_the_ledgers() {
+    let scene = Scene::new("release").await;
+    let crm = scene.scim_app("crm", json!({})).await;
+    scene.role_for("all", json!({}), "crm", &[]).await;
+    let operator = scene.operator().start().await;
+    people(&scene, 2).await;
+    operator.process().sigterm();
+    operator.process().wait_exit(Duration::from_secs(20)).await;
+    let user = scene.get("User", "p0").await;
+    let run = std::process::Command::new(env!("CARGO_BIN_EXE_tenure"))
+        .args(["release", "--namespace", &scene.namespace])
+        .env("KUBECONFIG", scene.plane.kubeconfig_path())
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let ledgers: Vec<Value> = String::from_utf8(run.stdout).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(ledgers.len(), 2);
+    let first = ledgers.iter().find(|l| l["user"] == "p0").unwrap();
+    assert_eq!(first["accounts"][0]["id"], entry(&user, "crm")["id"]);
+    scene.delete("User", "p0").await;
+    scene.gone("User", "p0").await;
+    all_active(&crm, 2).await;
+}

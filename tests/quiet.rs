@@ -1,0 +1,96 @@
+//! Nothing changed: nothing is written. And what a joiner costs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::json;
+use support::scene::user_spec;
+use support::{RecordingProxy, Scene, ScimServer};
+
+const PEOPLE: usize = 300;
+
+async fn versions(scene: &Scene) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for kind in ["User", "Role", "App", "AppBinding"] {
+        for object in scene.list(kind).await {
+            let name = format!("{kind}/{}", object["metadata"]["name"].as_str().unwrap());
+            all.insert(name, object["metadata"]["resourceVersion"].as_str().unwrap().to_owned());
+        }
+    }
+    all
+}
+
+fn lookups_and_creates(server: &ScimServer) -> (usize, usize) {
+    let requests = server.proxy().requests();
+    let lookups = requests.iter().filter(|r| r.method == "GET" && r.path.contains("/Users")).count();
+    let creates = requests.iter().filter(|r| r.method == "POST" && r.path.ends_with("/Users")).count();
+    (lookups, creates)
+}
+
+/// Onboarding 300 people into two Apps: at most 2.1 writes a person to the API server, one lookup and one create an
+/// App. Then silence, over two forced relists and a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn three_hundred_people_cost_little_and_then_nothing() {
+    let scene = Scene::new("quiet").await;
+    let (crm, git) = (scene.scim_app("crm", json!({})).await, scene.scim_app("git", json!({})).await);
+    for app in ["crm", "git"] {
+        scene.role_for(&format!("all-{app}"), json!({"match": "user.employeeType == 'Employee'"}), app, &[]).await;
+    }
+    let operator = scene.operator().start().await;
+    for app in ["crm", "git"] {
+        scene.condition("App", app, "Ready", "True").await;
+    }
+    let mark = scene.plane.audit().mark().await;
+    futures::future::join_all((0..10).map(async |batch| {
+        for i in 0..PEOPLE / 10 {
+            let name = format!("p{batch}-{i}");
+            let spec = user_spec(&name, &[], json!({"employeeType": "Employee", "title": "x"}));
+            scene.try_apply("User", &name, spec).await.unwrap();
+        }
+    }))
+    .await;
+    scene.all_ready(PEOPLE, Duration::from_secs(180)).await;
+    let namespace = scene.namespace.clone();
+    let ours = |e: &support::Entry| e.group == "tenure.dev" && e.namespace == namespace && e.user_agent.starts_with("tenure/");
+    let writes = scene.plane.audit().writes_since(mark, ours).await;
+    let each = writes.len() as f64 / PEOPLE as f64;
+    println!("{each:.2} writes a person: {:?}", support::audit::counts(&writes));
+    assert!(each <= 2.1, "{each} writes a person: {:?}", support::audit::counts(&writes));
+    for server in [&crm, &git] {
+        assert_eq!(lookups_and_creates(server), (PEOPLE, PEOPLE));
+        assert_eq!(server.users().await.len(), PEOPLE);
+    }
+    // The counts of Apps and Roles are written within ten seconds more.
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    silence(&scene, operator, &[&crm, &git]).await;
+}
+
+async fn silence(scene: &Scene, operator: support::Operator, servers: &[&ScimServer]) {
+    let before = versions(scene).await;
+    let mark = scene.plane.audit().mark().await;
+    let remote = RecordingProxy::mark();
+    for _ in 0..2 {
+        scene.plane.drop_watches();
+        tokio::time::sleep(Duration::from_secs(6)).await;
+    }
+    drop(operator);
+    let operator = scene.operator().start().await;
+    // Longer than the old lease lasts, so that the new process has led for a while.
+    support::eventually(Duration::from_secs(30), async || match operator.metrics().await.get("tenure_leader", &[]) {
+        Some(1.0) => Ok(()),
+        other => Err(format!("leader: {other:?}")),
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    let namespace = scene.namespace.clone();
+    let writes = scene.plane.audit().writes_since(mark, |e| e.group == "tenure.dev" && e.namespace == namespace).await;
+    assert!(writes.is_empty(), "{:?}", support::audit::counts(&writes));
+    for server in servers {
+        let writes = server.proxy().writes_since(remote);
+        assert!(writes.is_empty(), "{writes:?}");
+    }
+    assert_eq!(versions(scene).await, before, "resource versions");
+}

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# The demo: joiner, mover, leaver, on a control plane and two SCIM servers that it starts itself.
+# KEEP=1 leaves everything running. TENURE_BIN is the operator's binary.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+folder=$(mktemp -d "${TMPDIR:-/tmp}/tenure-demo.XXXXXX")
+export TENURE_CONTROL_PLANE=${TENURE_CONTROL_PLANE:-$(tools/control-plane/build.sh)}
+export KUBECONFIG=$folder/control-plane/kubeconfig
+tenure=${TENURE_BIN:-target/debug/tenure}
+scim_server=$(tools/test-servers/scim2-server/install.sh)/bin/scim2-server
+
+stop() {
+  local status=$?
+  if [ "$status" -ne 0 ]; then
+    echo "the demo failed; the operator's log ends with:" >&2
+    tail -n 20 "$folder/tenure.log" >&2 2>/dev/null || true
+  fi
+  if [ -n "${KEEP:-}" ] && [ "$status" -eq 0 ]; then return; fi
+  cat "$folder"/*.pid "$folder"/control-plane/*.pid 2>/dev/null | xargs -r kill 2>/dev/null || true
+  rm -rf "$folder"
+}
+trap stop EXIT
+
+act() { printf '\n\033[1m%s\033[0m\n' "── $* "; }
+show() { printf '\033[2m$ %s\033[0m\n' "$*"; "$@"; }
+kubectl() { "$TENURE_CONTROL_PLANE/kubectl" -n demo "$@"; }
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+background() { # name, command…
+  local name=$1
+  shift
+  setsid "$@" >"$folder/$name.log" 2>&1 </dev/null &
+  echo $! >"$folder/$name.pid"
+}
+accounts() { # name, url, token: what the server itself says
+  python3 tools/demo/accounts.py "$1" "$2" "$3"
+}
+both() {
+  accounts crm "$CRM_URL" "$CRM_TOKEN"
+  accounts wiki "$WIKI_URL" "$WIKI_TOKEN"
+}
+settled() { # what, jsonpath, value
+  kubectl wait --for="jsonpath=$2=$3" --timeout=60s "$1" >/dev/null
+}
+
+act "Starting a control plane and two SCIM servers"
+tools/control-plane/up.sh "$folder/control-plane"
+crm_port=$(free_port) wiki_port=$(free_port)
+export CRM_TOKEN=crm-$RANDOM$RANDOM WIKI_TOKEN=wiki-$RANDOM$RANDOM
+export CRM_URL=http://127.0.0.1:$crm_port/v2 WIKI_URL=http://127.0.0.1:$wiki_port/v2
+background crm "$scim_server" --port "$crm_port" --bearer-token "$CRM_TOKEN"
+background wiki "$scim_server" --port "$wiki_port" --bearer-token "$WIKI_TOKEN"
+
+act "Installing Tenure: the definitions, then the operator"
+show kubectl apply -f crds/
+kubectl wait --for=condition=Established --timeout=30s crd/users.tenure.dev crd/roles.tenure.dev crd/apps.tenure.dev crd/appbindings.tenure.dev >/dev/null
+kubectl create namespace demo >/dev/null
+listen=127.0.0.1:$(free_port)
+background tenure "$tenure" run --namespace demo --listen "$listen" --allow-insecure-targets --log-format text
+
+act "Two apps, three roles, and what the roles grant"
+# shellcheck disable=SC2016  # the variables are for envsubst
+python3 -c 'import os, sys; print(os.path.expandvars(sys.stdin.read()))' <examples/demo/apps.yaml | kubectl apply -f -
+show kubectl apply -f examples/demo/roles.yaml
+settled app/crm '{.status.conditions[?(@.type=="Ready")].status}' True
+settled app/wiki '{.status.conditions[?(@.type=="Ready")].status}' True
+show kubectl get apps,roles,appbindings
+
+act "Joiner: Ann joins Sales"
+show kubectl apply -f examples/demo/ann.yaml
+settled user/ann '{.status.summary}' 2/2
+show kubectl get users
+both
+
+act "Mover: Ann goes to Engineering"
+show kubectl patch user ann --type merge -p '{"spec":{"department":"Engineering"}}'
+settled user/ann '{.status.summary}' 1/2
+show kubectl get users
+both
+
+act "Leaver: Ann leaves"
+show kubectl patch user ann --type merge -p '{"spec":{"state":"Terminated"}}'
+settled user/ann '{.status.state}' Left
+show kubectl get users
+both
+show kubectl get events --field-selector involvedObject.name=ann -o custom-columns=REASON:.reason,MESSAGE:.message
+
+act "What Tenure did, one audit line each"
+grep 'tenure::audit' "$folder/tenure.log" || true
+
+if [ -n "${KEEP:-}" ]; then
+  act "Everything is still running"
+  cat <<END
+  export KUBECONFIG=$KUBECONFIG
+  kubectl (of this control plane): $TENURE_CONTROL_PLANE/kubectl -n demo get users
+  CRM  $CRM_URL  token $CRM_TOKEN
+  Wiki $WIKI_URL  token $WIKI_TOKEN
+  Operator: log $folder/tenure.log, metrics http://$listen/metrics
+  Stop it all: kill \$(cat $folder/*.pid $folder/control-plane/*.pid); rm -rf $folder
+END
+fi
