@@ -5,6 +5,9 @@
 
 pub mod fence;
 pub mod gate;
+pub mod http;
+#[cfg(test)]
+mod testing;
 
 use std::future::Future;
 use std::time::Duration;
