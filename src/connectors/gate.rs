@@ -21,7 +21,7 @@ use crate::api::Reason;
 use crate::converge::Lane;
 
 /// The longest `Retry-After` that is believed.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 /// A pause longer than this is not waited for in the gate: the caller is told when to come back.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often, during a pause, the leave lane may try whether the App takes requests again.
@@ -242,7 +242,8 @@ impl Inner {
                 self.pace.slow_down(now);
                 let doublings = self.throttled_in_a_row.min(MOST_DOUBLINGS);
                 self.throttled_in_a_row = self.throttled_in_a_row.saturating_add(1);
-                self.rest(retry_after.unwrap_or(DEFAULT_PAUSE * 2_u32.pow(doublings)), now);
+                let unnamed = DEFAULT_PAUSE * 2_u32.pow(doublings);
+                self.rest(retry_after.unwrap_or(unnamed), now);
             }
             Signal::Failed { reason, retry_after } => {
                 if let Some(retry_after) = retry_after {

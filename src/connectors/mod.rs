@@ -6,6 +6,7 @@
 pub mod fence;
 pub mod gate;
 pub mod http;
+pub mod scim;
 #[cfg(test)]
 mod testing;
 

@@ -90,7 +90,7 @@ async fn talk(
     bytes: Arc<Mutex<Vec<u8>>>,
 ) {
     let mut buffer = Vec::new();
-    let mut chunk = [0; 65_536];
+    let mut chunk = [0; 8_192];
     while let Ok(read) = stream.read(&mut chunk).await
         && read > 0
     {

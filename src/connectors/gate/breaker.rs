@@ -12,7 +12,7 @@ const WINDOW: usize = 20;
 /// How many there must be before they say anything.
 const AT_LEAST: usize = 5;
 const FIRST_PROBE: Duration = Duration::from_secs(5);
-const SLOWEST_PROBE: Duration = Duration::from_secs(300);
+const SLOWEST_PROBE: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Default)]
 pub(super) struct Breaker {

@@ -25,9 +25,9 @@ const OPERATION: &str = "obtain token";
 /// Longest answer of a token endpoint, in bytes.
 const ANSWER_AT_MOST: usize = 64 << 10;
 /// Lifetime of a token whose answer names none (RFC 6749 §5.1: `expires_in` is only recommended).
-const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
+const DEFAULT_LIFETIME: Duration = Duration::from_mins(5);
 /// A token is renewed this long before it expires, or half its lifetime before, if that is less.
-const MARGIN: Duration = Duration::from_secs(60);
+const MARGIN: Duration = Duration::from_mins(1);
 
 /// What proves to a target who we are. Its `Debug` shows nothing but the kind.
 #[derive(Clone)]
@@ -287,7 +287,7 @@ fn token_in(answer: &Value) -> Option<Token> {
     let lifetime = seconds.map_or(DEFAULT_LIFETIME, |seconds: u64| {
         Duration::from_secs(seconds.min(a_day))
     });
-    let renew_at = Instant::now() + lifetime - MARGIN.min(lifetime / 2);
+    let renew_at = Instant::now() + lifetime.saturating_sub(MARGIN.min(lifetime / 2));
     Some(Token {
         header: bearer(text).ok()?,
         renew_at,

@@ -15,7 +15,7 @@ use crate::connectors::{Failure, FailureClass};
 /// No request may take longer: a lease is held for a multiple of it.
 pub(super) const TIMEOUT_AT_MOST: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 /// Longest bundle of certificates, in bytes.
 const CA_AT_MOST: usize = 256 << 10;
 
@@ -169,7 +169,11 @@ fn untrusted(error: &reqwest::Error) -> bool {
         let inner = error
             .downcast_ref::<std::io::Error>()
             .and_then(std::io::Error::get_ref);
-        if error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if error.is::<rustls::Error>()
+            || inner
+                .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+                .is_some()
+        {
             return true;
         }
         next = inner.map(|inner| inner as _).or_else(|| error.source());

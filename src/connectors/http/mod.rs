@@ -345,7 +345,7 @@ fn settle(permit: Permit, refused: Refused) -> Refused {
     match class {
         FailureClass::Fenced => {}
         FailureClass::RetryAfter if reason == Reason::Throttled => {
-            permit.report(Signal::Throttled { retry_after })
+            permit.report(Signal::Throttled { retry_after });
         }
         FailureClass::Credentials if refused.status != Some(403) => permit.report(Signal::CredentialsRefused),
         FailureClass::RetryAfter | FailureClass::Unknown | FailureClass::Credentials => {

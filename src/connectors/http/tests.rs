@@ -228,7 +228,7 @@ async fn the_gate_learns_from_answers() {
     }
     assert_eq!(gate.state(), GateState::Closed, "a 404 is an answer");
     let failure = http.send(&at("slow")).await.unwrap_err().failure;
-    assert_eq!(failure.retry_after, Some(Duration::from_secs(60)));
+    assert_eq!(failure.retry_after, Some(Duration::from_mins(1)));
     assert!(matches!(gate.state(), GateState::Paused { .. }));
 
     let (http, _, gate) = self::http(&server);

@@ -85,12 +85,14 @@ pub const fn by_status(status: u16) -> Verdict {
     }
 }
 
+/// Stands for a number of seconds with more digits than fit; the gate has its own bound.
+const AGES: u64 = u32::MAX as u64;
+
 /// `Retry-After` as a length of time from `now`; `None` if there is none or it makes no sense (RFC 9110 §10.2.3).
 pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        // More digits than fit are a very long time; the gate has its own bound.
-        return Some(Duration::from_secs(value.parse().unwrap_or(u64::from(u32::MAX))));
+        return Some(Duration::from_secs(value.parse().unwrap_or(AGES)));
     }
     let seconds = http_date(value)?.duration_since(now).as_secs();
     Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
