@@ -162,6 +162,11 @@ pub(super) fn unreachable(error: &reqwest::Error) -> &'static str {
     }
 }
 
+/// Whether an answer came whole and cannot be decompressed.
+pub(super) fn undecodable(error: &reqwest::Error) -> bool {
+    cause::<std::io::Error>(error).is_some_and(|error| error.kind() == std::io::ErrorKind::InvalidData)
+}
+
 /// Whether TLS failed: the error is wrapped in I/O errors, whose inner error is not among the sources.
 fn untrusted(error: &reqwest::Error) -> bool {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);

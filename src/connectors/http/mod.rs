@@ -239,7 +239,7 @@ impl Http {
                 )
             })?),
             Ok(Part::TooLong) => return Err(senseless(call, status.as_u16(), "the answer is too long")),
-            Err(error) if error.is_decode() => {
+            Err(error) if client::undecodable(&error) => {
                 return Err(senseless(
                     call,
                     status.as_u16(),

@@ -49,18 +49,38 @@ pub(super) struct Position {
     lap: Lap,
 }
 
+impl Position {
+    /// Takes note of a `totalResults`; the least and the most that it has been.
+    fn note(&mut self, total: Option<u64>) -> (u64, u64) {
+        if let Some(total) = total {
+            let (least, most) = self.totals.unwrap_or((total, total));
+            self.totals = Some((least.min(total), most.max(total)));
+        }
+        self.totals.unwrap_or((0, RESOURCES_AT_MOST))
+    }
+
+    /// Takes the cursor for the next page, if there is one.
+    fn follow(&mut self, answer: &Value) -> bool {
+        let next = field(answer, "nextCursor")
+            .and_then(Value::as_str)
+            .filter(|next| !next.is_empty());
+        self.cursor = next.map(str::to_owned);
+        self.cursor.is_some()
+    }
+}
+
 /// Finds out whether pages come round again, however long the circle (Brent's algorithm): remembers one page, compares
 /// the following ones with it, and takes a later one when twice as many have passed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Lap {
-    page: String,
+    page: u64,
     passed: u64,
     until: u64,
 }
 
 impl Lap {
     /// Whether this page was met before.
-    fn closes(&mut self, page: String) -> bool {
+    fn closes(&mut self, page: u64) -> bool {
         if page == self.page {
             return true;
         }
@@ -198,11 +218,7 @@ fn judge(call: &Call, paging: Paging, mut position: Position, answer: &Value) ->
     if paging == Paging::Index && position.seen > 0 && start.is_some_and(|start| start != position.seen + 1) {
         return wrong("another page came than was asked for");
     }
-    let (least, most) = position
-        .totals
-        .or(total.map(|total| (total, total)))
-        .unwrap_or((0, RESOURCES_AT_MOST));
-    let (least, most) = total.map_or((least, most), |total| (least.min(total), most.max(total)));
+    let (least, most) = position.note(total);
     if paging == Paging::Index && total.is_some_and(|total| total < most) {
         return Err(trouble(
             FailureClass::RetryAfter,
@@ -213,33 +229,24 @@ fn judge(call: &Call, paging: Paging, mut position: Position, answer: &Value) ->
             ),
         ));
     }
-    position.totals = total.map(|_| (least, most)).or(position.totals);
     position.seen += resources.len() as u64;
+    if position.seen > most {
+        return wrong("more resources came than there are");
+    }
     position.empty = if resources.is_empty() {
         position.empty + 1
     } else {
         0
     };
-    if position.seen > most {
-        return wrong("more resources came than there are");
-    }
     if position.empty > EMPTY_PAGES {
         return wrong("the pages are empty and do not end");
     }
-    if !resources.is_empty() {
-        let page = fingerprint(&resources).map_err(|why| unreadable(call.operation, why))?;
-        if position.lap.closes(page) {
-            return wrong("the same page came again");
-        }
+    let page = fingerprint(&resources).map_err(|why| unreadable(call.operation, why))?;
+    if !resources.is_empty() && position.lap.closes(page) {
+        return wrong("the same page came again");
     }
     let more = match (paging, total) {
-        (Paging::Cursor, _) => {
-            let next = field(answer, "nextCursor")
-                .and_then(Value::as_str)
-                .filter(|next| !next.is_empty());
-            position.cursor = next.map(str::to_owned);
-            position.cursor.is_some()
-        }
+        (Paging::Cursor, _) => position.follow(answer),
         (Paging::Index, Some(total)) => position.seen < total && !resources.is_empty(),
         (Paging::Index, None) => return wrong("the list does not say how long it is"),
     };
@@ -252,7 +259,8 @@ fn judge(call: &Call, paging: Paging, mut position: Position, answer: &Value) ->
     })
 }
 
-fn fingerprint(resources: &[Value]) -> Result<String, Unreadable> {
+/// A short hash of the ids on a page.
+fn fingerprint(resources: &[Value]) -> Result<u64, Unreadable> {
     let mut hash = Sha256::new();
     for resource in resources {
         hash.update(resource::id(resource)?);
@@ -262,8 +270,7 @@ fn fingerprint(resources: &[Value]) -> Result<String, Unreadable> {
         .finalize()
         .iter()
         .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+        .fold(0, |short, byte| short << 8 | u64::from(*byte)))
 }
 
 fn incomplete(operation: &str, what: &str) -> Failure {
