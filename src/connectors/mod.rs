@@ -3,6 +3,13 @@
 //! A connector is dumb and careful: it does one thing at a time, believes no answer that it has not checked, and turns
 //! every trouble into a [`Failure`] of its own words; nothing that a target said leaves this layer.
 
+pub mod fence;
+pub mod gate;
+pub mod http;
+pub mod scim;
+#[cfg(test)]
+mod testing;
+
 use std::future::Future;
 use std::time::Duration;
 
@@ -72,7 +79,11 @@ pub trait Connector: Send + Sync {
     fn probe(&self) -> impl Future<Output = Result<Probe, Failure>> + Send;
 
     /// All accounts whose `attribute` is `value`; each has been compared here, whatever the target's filter did.
-    fn find(&self, attribute: &str, value: &str) -> impl Future<Output = Result<Vec<RemoteAccount>, Failure>> + Send;
+    fn find(
+        &self,
+        attribute: &str,
+        value: &str,
+    ) -> impl Future<Output = Result<Vec<RemoteAccount>, Failure>> + Send;
 
     /// The account with this id, or `None`.
     fn get(&self, id: &str) -> impl Future<Output = Result<Option<RemoteAccount>, Failure>> + Send;
@@ -81,28 +92,52 @@ pub trait Connector: Send + Sync {
     fn create(&self, account: &NewAccount) -> impl Future<Output = Result<RemoteAccount, Failure>> + Send;
 
     /// Changes attributes (the login and the marker among them) and returns the account as read back.
-    fn update(&self, id: &str, changes: &[Change]) -> impl Future<Output = Result<RemoteAccount, Failure>> + Send;
+    fn update(
+        &self,
+        id: &str,
+        changes: &[Change],
+    ) -> impl Future<Output = Result<RemoteAccount, Failure>> + Send;
 
     /// Suspends or resumes and returns the account as read back; fails with `NotApplied` when that shows no effect.
-    fn set_active(&self, id: &str, active: bool) -> impl Future<Output = Result<RemoteAccount, Failure>> + Send;
+    fn set_active(
+        &self,
+        id: &str,
+        active: bool,
+    ) -> impl Future<Output = Result<RemoteAccount, Failure>> + Send;
 
     /// Deletes. An account that is gone already is a success.
     fn delete(&self, id: &str) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// The remote id of an entitlement, or `None` where it does not exist.
-    fn resolve(&self, entitlement: &EntitlementSpec) -> impl Future<Output = Result<Option<String>, Failure>> + Send;
+    fn resolve(
+        &self,
+        entitlement: &EntitlementSpec,
+    ) -> impl Future<Output = Result<Option<String>, Failure>> + Send;
 
     /// Whether a missing entitlement of this type may be created.
     fn may_create(&self, kind: &str) -> bool;
 
     /// Makes an entitlement and returns its remote id; one of that name that exists already is returned.
-    fn create_entitlement(&self, entitlement: &EntitlementSpec) -> impl Future<Output = Result<String, Failure>> + Send;
+    fn create_entitlement(
+        &self,
+        entitlement: &EntitlementSpec,
+    ) -> impl Future<Output = Result<String, Failure>> + Send;
 
     /// Gives the account an entitlement. Having it already is a success.
-    fn grant(&self, account: &str, kind: &str, entitlement: &str) -> impl Future<Output = Result<(), Failure>> + Send;
+    fn grant(
+        &self,
+        account: &str,
+        kind: &str,
+        entitlement: &str,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Takes an entitlement away. Not having it is a success.
-    fn revoke(&self, account: &str, kind: &str, entitlement: &str) -> impl Future<Output = Result<(), Failure>> + Send;
+    fn revoke(
+        &self,
+        account: &str,
+        kind: &str,
+        entitlement: &str,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// One page of all accounts; `cursor` is `None` for the first. A listing that cannot be complete is an error.
     fn page(&self, cursor: Option<&str>) -> impl Future<Output = Result<Page, Failure>> + Send;

@@ -1,0 +1,158 @@
+use proptest::prelude::*;
+use rstest::rstest;
+use serde_json::json;
+
+use super::*;
+use crate::connectors::http::SINGLE;
+use crate::converge::Lane;
+
+fn call() -> Call {
+    Call {
+        operation: "list accounts",
+        method: Method::GET,
+        url: "https://example.com/Users".parse().unwrap(),
+        body: None,
+        if_match: None,
+        limit: SINGLE,
+        lane: Lane::Verify,
+        probe: false,
+    }
+}
+
+fn users(ids: &[&str]) -> Vec<Value> {
+    ids.iter().map(|id| json!({ "id": id })).collect()
+}
+
+/// Reads these answers one after the other; the number of resources, or the failure.
+fn read(paging: Paging, answers: &[Value]) -> Result<usize, Failure> {
+    let (mut position, mut seen) = (Position::default(), 0);
+    for (number, answer) in answers.iter().enumerate() {
+        let slice = judge(&call(), paging, position, answer)?;
+        seen += slice.resources.len();
+        let Some(next) = slice.next else {
+            assert_eq!(number + 1, answers.len(), "ended early");
+            return Ok(seen);
+        };
+        position = next;
+    }
+    panic!("did not end");
+}
+
+fn page(ids: &[&str], total: u64, start: u64) -> Value {
+    json!({ "Resources": users(ids), "totalResults": total, "startIndex": start, "itemsPerPage": ids.len() })
+}
+
+fn next(ids: &[&str], cursor: &str) -> Value {
+    json!({ "Resources": users(ids), "nextCursor": cursor })
+}
+
+#[rstest]
+#[case::empty(&[json!({ "totalResults": 0 })], 0)]
+#[case::one(&[page(&["a"], 1, 1)], 1)]
+#[case::two(&[page(&["a", "b"], 3, 1), page(&["c"], 3, 3)], 3)]
+#[case::lower_case(&[json!({ "resources": users(&["a"]), "totalresults": 1 })], 1)]
+#[case::no_echo(&[json!({ "Resources": users(&["a"]), "totalResults": 1 })], 1)]
+#[case::grows(&[page(&["a", "b"], 3, 1), page(&["c"], 4, 3), page(&["d"], 4, 4)], 4)]
+fn listings_by_position_end(#[case] answers: &[Value], #[case] count: usize) {
+    assert_eq!(read(Paging::Index, answers).unwrap(), count);
+}
+
+#[rstest]
+#[case::no_list(&[json!({ "id": "a" })], FailureClass::Unknown)]
+#[case::html(&[Value::Null], FailureClass::Unknown)]
+#[case::bare_array(&[json!(users(&["a"]))], FailureClass::Unknown)]
+#[case::no_total(&[json!({ "Resources": users(&["a"]) })], FailureClass::Unknown)]
+#[case::no_id(&[json!({ "Resources": [{}], "totalResults": 1 })], FailureClass::Unknown)]
+#[case::too_few(&[page(&["a"], 3, 1), page(&[], 3, 2)], FailureClass::Unknown)]
+#[case::empty_with_total(&[page(&[], 3, 1)], FailureClass::Unknown)]
+#[case::too_many(&[page(&["a", "b"], 1, 1)], FailureClass::Unknown)]
+#[case::first_page_again(&[page(&["a", "b"], 4, 1), page(&["a", "b"], 4, 3)], FailureClass::Unknown)]
+#[case::wrong_page(&[page(&["a", "b"], 4, 1), page(&["c", "d"], 4, 1)], FailureClass::Unknown)]
+#[case::shrinks(&[page(&["a", "b"], 4, 1), page(&["d"], 3, 3)], FailureClass::RetryAfter)]
+fn listings_by_position_that_cannot_be_complete_fail(#[case] answers: &[Value], #[case] class: FailureClass) {
+    let failure = read(Paging::Index, answers).unwrap_err();
+    assert_eq!((failure.class, failure.reason), (class, Reason::UnexpectedAnswer));
+}
+
+#[rstest]
+#[case::empty(&[json!({ "totalResults": 0, "Resources": [] })], 0)]
+#[case::two(&[next(&["a", "b"], "x"), json!({ "Resources": users(&["c"]) })], 3)]
+#[case::empty_page(&[next(&["a"], "x"), next(&[], "y"), json!({ "Resources": users(&["c"]) })], 2)]
+#[case::null_cursor(&[json!({ "Resources": users(&["a"]), "nextCursor": null })], 1)]
+#[case::comings_and_goings(
+    &[
+        json!({ "Resources": users(&["a", "b"]), "totalResults": 5, "nextCursor": "x" }),
+        json!({ "Resources": users(&["c", "d"]), "totalResults": 3 }),
+    ],
+    4
+)]
+fn listings_by_cursor_end(#[case] answers: &[Value], #[case] count: usize) {
+    assert_eq!(read(Paging::Cursor, answers).unwrap(), count);
+}
+
+#[rstest]
+#[case::too_few(&[json!({ "Resources": users(&["a"]), "totalResults": 3 })])]
+#[case::same_page(&[next(&["a", "b"], "x"), next(&["a", "b"], "y")])]
+#[case::empty_for_ever(&vec![next(&[], "x"); 20])]
+fn listings_by_cursor_that_cannot_be_complete_fail(#[case] answers: &[Value]) {
+    let failure = read(Paging::Cursor, answers).unwrap_err();
+    assert_eq!(
+        (failure.class, failure.reason),
+        (FailureClass::Unknown, Reason::UnexpectedAnswer)
+    );
+}
+
+proptest! {
+    /// Pages that come round are noticed within three rounds, wherever the circle begins and however long it is.
+    #[test]
+    fn every_circle_is_noticed(tail in 0_usize..20, circle in 1_usize..40) {
+        let at = |n: usize| if n < tail + circle { n } else { tail + (n - tail) % circle };
+        let mut position = Position::default();
+        let noticed = (0..3 * (tail + circle) + 3).find(|n| {
+            let answer = next(&[&format!("id{}", at(*n))], &format!("c{n}"));
+            let slice = judge(&call(), Paging::Cursor, position.clone(), &answer);
+            slice.map(|slice| position = slice.next.unwrap()).is_err()
+        });
+        prop_assert!(noticed.is_some_and(|n| n >= tail + circle), "{:?}", noticed);
+    }
+
+    #[test]
+    fn positions_survive_being_cursors(seen in any::<u64>(), cursor in proptest::option::of(".{0,20}"), page in any::<u64>()) {
+        let position = Position { cursor, seen, totals: Some((1, seen)), empty: 3, lap: Lap { page, passed: 2, until: 4 } };
+        let text = serde_json::to_string(&position).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Position>(&text).unwrap(), position);
+    }
+}
+
+#[test]
+fn parameters_are_encoded() {
+    let query = Query {
+        operation: "find account",
+        collection: "Users",
+        filter: Some("userName eq \"a&b+c d\""),
+        without_members: false,
+    };
+    let by_position = parameters(&query, &Capabilities::default(), &Position::default());
+    assert_eq!(
+        by_position,
+        "filter=userName%20eq%20%22a%26b%2Bc%20d%22&startIndex=1&count=100"
+    );
+    let capabilities = Capabilities {
+        paging: Paging::Cursor,
+        page: 3,
+        ..Capabilities::default()
+    };
+    let position = Position {
+        cursor: Some("a=&b".to_owned()),
+        ..Position::default()
+    };
+    let query = Query {
+        filter: None,
+        without_members: true,
+        ..query
+    };
+    assert_eq!(
+        parameters(&query, &capabilities, &position),
+        "excludedAttributes=members&cursor=a%3D%26b&count=3"
+    );
+}

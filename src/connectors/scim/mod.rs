@@ -1,0 +1,342 @@
+//! SCIM 2.0 service providers (RFC 7643, RFC 7644), with cursor paging (RFC 9865).
+//!
+//! Accounts are Users, with the enterprise extension; the entitlement type `group` is membership in a Group.
+//! Attributes are named as rules name them: `title`, `name.givenName`, `emails` (the whole list),
+//! `urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department`.
+//!
+//! What the service provider configuration does not promise is done without: PUT of the whole resource, with what we
+//! do not know kept, in place of PATCH; a listing in place of a filter.
+
+mod accounts;
+mod discovery;
+mod groups;
+mod listing;
+mod path;
+mod resource;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use http::Method;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use self::discovery::Capabilities;
+use self::path::enterprise;
+use super::fence::Fence;
+use super::gate::Gate;
+use super::http::{Answer, Call, Credentials, Http, HttpConfig, Meter, Protocol, Refused, SINGLE};
+use super::http::{Verdict, by_status};
+use super::{Connector, Failure, FailureClass, Page, Probe};
+use crate::access::ConnectorTraits;
+use crate::api::{EntitlementSpec, Reason};
+use crate::converge::{Change, Lane, NewAccount, RemoteAccount};
+
+/// Schema of users (RFC 7643 §4.1).
+const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+/// Schema of groups (RFC 7643 §4.2).
+const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+/// Schema of PATCH requests (RFC 7644 §3.5.2).
+const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+
+/// What access computes for a SCIM account unless the App says otherwise.
+pub static TRAITS: ConnectorTraits = ConnectorTraits {
+    login: "userName",
+    defaults: &[
+        ("userName", "user.userName"),
+        (
+            "name.givenName",
+            "has(user.name.givenName) ? user.name.givenName : null",
+        ),
+        (
+            "name.familyName",
+            "has(user.name.familyName) ? user.name.familyName : null",
+        ),
+        (
+            "name.formatted",
+            "has(user.name.formatted) ? user.name.formatted : null",
+        ),
+        ("displayName", "user.displayName"),
+        ("emails", "user.emails.size() == 0 ? null : user.emails"),
+        (
+            "phoneNumbers",
+            "user.phoneNumbers.size() == 0 ? null : user.phoneNumbers",
+        ),
+        ("addresses", "user.addresses.size() == 0 ? null : user.addresses"),
+        ("title", "user.title"),
+        ("preferredLanguage", "user.preferredLanguage"),
+        ("locale", "user.locale"),
+        ("timezone", "user.timezone"),
+        ("userType", "user.employeeType"),
+        (enterprise!("employeeNumber"), "user.employeeNumber"),
+        (enterprise!("costCenter"), "user.costCenter"),
+        (enterprise!("organization"), "user.organization"),
+        (enterprise!("division"), "user.division"),
+        (enterprise!("department"), "user.department"),
+    ],
+    entitlement_types: &["group"],
+    single_valued: &[],
+};
+
+/// A service provider, and how Tenure uses it.
+#[derive(Clone, Debug)]
+pub struct ScimConfig {
+    /// How it is reached.
+    pub http: HttpConfig,
+    /// What proves to it who we are.
+    pub credentials: Credentials,
+    /// Attribute that bears the marker, such as `externalId`.
+    pub marker_attribute: String,
+    /// Whether missing groups may be created.
+    pub create_groups: bool,
+}
+
+/// The connector. Clones share connections, tokens and what was discovered.
+#[derive(Clone)]
+pub struct Scim {
+    shared: Arc<Shared>,
+    lane: Lane,
+    probing: bool,
+}
+
+struct Shared {
+    http: Http,
+    marker: String,
+    create_groups: bool,
+    discovered: RwLock<Option<Capabilities>>,
+    /// Groups are created, and whole groups replaced, one after the other: two at once would make two groups of one
+    /// name, or lose a member.
+    groups: Mutex<()>,
+}
+
+impl Scim {
+    /// Checks the configuration; connects to nothing yet. Requests are made in the lane [`Lane::Verify`].
+    pub fn new(config: ScimConfig, fence: Fence, gate: Gate, meter: Meter) -> Result<Self, Failure> {
+        let protocol = Protocol {
+            accept: "application/scim+json, application/json",
+            content_type: "application/scim+json",
+            judge,
+        };
+        let shared = Shared {
+            http: Http::new(&config.http, config.credentials, protocol, (fence, gate, meter))?,
+            marker: config.marker_attribute,
+            create_groups: config.create_groups,
+            discovered: RwLock::default(),
+            groups: Mutex::default(),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            lane: Lane::Verify,
+            probing: false,
+        })
+    }
+
+    /// The same connector, whose requests go in this lane.
+    #[must_use]
+    pub fn with_lane(&self, lane: Lane) -> Self {
+        Self { lane, ..self.clone() }
+    }
+
+    fn call(&self, operation: &'static str, method: Method, path: &[&str]) -> Result<Call, Failure> {
+        Ok(Call {
+            operation,
+            method,
+            url: self.shared.http.url(path)?,
+            body: None,
+            if_match: None,
+            limit: SINGLE,
+            lane: self.lane,
+            probe: self.probing,
+        })
+    }
+
+    async fn send(&self, call: &Call) -> Result<Answer, Refused> {
+        self.shared.http.send(call).await
+    }
+
+    async fn patch(
+        &self,
+        operation: &'static str,
+        path: &[&str],
+        operations: Value,
+    ) -> Result<Answer, Refused> {
+        let body = json!({ "schemas": [PATCH], "Operations": operations });
+        let call = Call {
+            body: Some(body),
+            ..self.call(operation, Method::PATCH, path)?
+        };
+        self.send(&call).await
+    }
+
+    /// What the service provider can do: as probed, or asked for now.
+    async fn capabilities(&self) -> Result<Capabilities, Failure> {
+        let known = *self
+            .shared
+            .discovered
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        match known {
+            Some(capabilities) => Ok(capabilities),
+            None => self.discover().await,
+        }
+    }
+
+    async fn discover(&self) -> Result<Capabilities, Failure> {
+        let call = self.call("read capabilities", Method::GET, &["ServiceProviderConfig"])?;
+        let capabilities = match self.send(&call).await {
+            Ok(Answer {
+                body: Some(config @ Value::Object(_)),
+                ..
+            }) => discovery::read(&config),
+            Ok(_) => {
+                return Err(unexpected(
+                    &call,
+                    "the answer is no service provider configuration",
+                ));
+            }
+            Err(refused) if matches!(refused.status, Some(404 | 501)) => Capabilities::default(),
+            Err(refused) => return Err(refused.into()),
+        };
+        *self
+            .shared
+            .discovered
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(capabilities);
+        Ok(capabilities)
+    }
+}
+
+impl Connector for Scim {
+    async fn probe(&self) -> Result<Probe, Failure> {
+        // Users first: many service providers show their configuration to anybody, which proves no credentials.
+        let probing = Self {
+            probing: true,
+            ..self.clone()
+        };
+        probing.collection_answers("Users").await?;
+        Ok(probing.discover().await?.into())
+    }
+
+    async fn find(&self, attribute: &str, value: &str) -> Result<Vec<RemoteAccount>, Failure> {
+        self.find_accounts(attribute, value).await
+    }
+
+    async fn get(&self, id: &str) -> Result<Option<RemoteAccount>, Failure> {
+        self.account(id).await
+    }
+
+    async fn create(&self, account: &NewAccount) -> Result<RemoteAccount, Failure> {
+        self.create_account(account).await
+    }
+
+    async fn update(&self, id: &str, changes: &[Change]) -> Result<RemoteAccount, Failure> {
+        self.change_account("update account", id, changes).await
+    }
+
+    async fn set_active(&self, id: &str, active: bool) -> Result<RemoteAccount, Failure> {
+        self.activate(id, active).await
+    }
+
+    async fn delete(&self, id: &str) -> Result<(), Failure> {
+        self.delete_account(id).await
+    }
+
+    async fn resolve(&self, entitlement: &EntitlementSpec) -> Result<Option<String>, Failure> {
+        groups::only(&entitlement.kind)?;
+        self.group_id(&entitlement.value).await
+    }
+
+    fn may_create(&self, kind: &str) -> bool {
+        self.shared.create_groups && groups::only(kind).is_ok()
+    }
+
+    async fn create_entitlement(&self, entitlement: &EntitlementSpec) -> Result<String, Failure> {
+        groups::only(&entitlement.kind)?;
+        self.create_group(&entitlement.value).await
+    }
+
+    async fn grant(&self, account: &str, kind: &str, entitlement: &str) -> Result<(), Failure> {
+        groups::only(kind)?;
+        self.set_member(account, entitlement, true).await
+    }
+
+    async fn revoke(&self, account: &str, kind: &str, entitlement: &str) -> Result<(), Failure> {
+        groups::only(kind)?;
+        self.set_member(account, entitlement, false).await
+    }
+
+    async fn page(&self, cursor: Option<&str>) -> Result<Page, Failure> {
+        self.accounts_page(cursor).await
+    }
+}
+
+/// `scimType`s that something depends on (RFC 7644 §3.12, RFC 9865 §2.1).
+const KEYWORDS: [&str; 6] = [
+    "uniqueness",
+    "noTarget",
+    "invalidFilter",
+    "tooMany",
+    "invalidCursor",
+    "expiredCursor",
+];
+
+/// Reads a SCIM error: its `scimType` counts more than its status, which many get wrong.
+fn judge(status: u16, body: Option<&Value>) -> Verdict {
+    let kind = body
+        .and_then(|body| resource::field(body, "scimType"))
+        .and_then(Value::as_str);
+    let keyword = kind.and_then(|kind| {
+        KEYWORDS
+            .into_iter()
+            .find(|known| known.eq_ignore_ascii_case(kind))
+    });
+    let verdict = match keyword {
+        Some("uniqueness") => by_status(409),
+        Some("invalidCursor" | "expiredCursor") => Verdict {
+            class: FailureClass::RetryAfter,
+            reason: Reason::UnexpectedAnswer,
+            meaning: "the listing was broken off by the target: it has to begin again",
+            keyword,
+        },
+        _ => by_status(status),
+    };
+    Verdict { keyword, ..verdict }
+}
+
+/// The answer to a request for one thing makes no sense.
+fn unexpected(call: &Call, what: &str) -> Failure {
+    trouble(
+        FailureClass::Unknown,
+        Reason::UnexpectedAnswer,
+        format!("{}: {what}", call.operation),
+    )
+}
+
+fn trouble(class: FailureClass, reason: Reason, message: String) -> Failure {
+    Failure {
+        class,
+        reason,
+        message,
+        retry_after: None,
+    }
+}
+
+/// Whether the target has no such method (RFC 9110 §15.5.6, §15.6.2).
+fn no_such_method(refused: &Refused) -> bool {
+    matches!(refused.status, Some(405 | 501))
+}
+
+/// That a whole collection is not there, or takes no requests, is no news about an account: the base URL leads
+/// elsewhere.
+fn about_collection(operation: &str, refused: Refused) -> Failure {
+    if refused.failure.class != FailureClass::Gone && refused.status != Some(405) {
+        return refused.failure;
+    }
+    trouble(
+        FailureClass::Unknown,
+        Reason::UnexpectedAnswer,
+        format!("{operation}: not found: there is no SCIM service under the base URL"),
+    )
+}
+
+#[cfg(test)]
+mod tests;
