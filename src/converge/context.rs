@@ -68,16 +68,16 @@ impl Context<'_> {
     pub(super) fn delete_at(&self, cause: Cause, entry: &LedgerEntry) -> Option<Timestamp> {
         let after = delay(self.policy(cause))?;
         let latest = later(self.now, after);
-        let Some(recorded) = entry.delete_at else {
-            return Some(latest);
-        };
+        let recorded = entry.delete_at.unwrap_or(latest);
         let shortest = match cause {
             Cause::Leave => delay(&self.spec.on_unassign).map_or(after, |other| after.min(other)),
             _ => after,
         };
-        let earliest = entry
+        // Of an account that is being deleted already, it is not on record when it was suspended.
+        let since = entry
             .last_transition_time
-            .map_or(recorded, |since| later(since, shortest));
+            .filter(|_| entry.state == AccountState::Suspended);
+        let earliest = since.map_or(recorded, |since| later(since, shortest));
         Some(recorded.min(latest).max(earliest))
     }
 

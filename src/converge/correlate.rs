@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::compare::{same_login, strings};
 use super::observe::{Observed, Query};
-use super::steps::{CREATE, Refusal};
+use super::steps::{CREATE, DELETE, Refusal};
 use super::{Context, RemoteAccount};
 use crate::access::DesiredAccount;
 use crate::api::app::AdoptionPolicy;
@@ -79,20 +79,21 @@ pub(super) fn locate_leaver<'o>(
     ctx: &Context<'_>,
 ) -> Result<Leaver<'o>, Query> {
     let mut unclear = None;
-    if let Some(entry) = ctx.linked(entry)
-        && let Some(account) = seen.get(&entry.id)?
-    {
-        if still_ours(account, entry, ctx) {
+    if let Some(entry) = ctx.linked(entry) {
+        let account = seen.get(&entry.id)?;
+        let ours = account.is_some_and(|account| still_ours(account, entry, ctx));
+        let deleted = account.is_none() && announced(Some(entry), DELETE) == Some(entry.id.as_str());
+        if ours || deleted {
             return Ok(Leaver {
-                accounts: vec![account],
+                accounts: account.into_iter().collect(),
                 unclear: None,
             });
         }
-        unclear = Some(not_ours_refusal());
+        unclear = account.map(|_| not_ours_refusal());
     }
     let accounts = marked(seen, ctx)?;
     if accounts.is_empty()
-        && let Some(login) = announced_login(entry)
+        && let Some(login) = announced(entry, CREATE)
     {
         let found = seen.find(ctx.login_attribute, login)?;
         if found.iter().any(|account| !ctx.foreign(account)) {
@@ -247,9 +248,10 @@ fn agrees(want: &Value, have: Option<&Value>) -> bool {
     })
 }
 
-fn announced_login(entry: Option<&LedgerEntry>) -> Option<&str> {
+/// The key of an operation that was announced and whose outcome is not known.
+fn announced<'e>(entry: Option<&'e LedgerEntry>, operation: &str) -> Option<&'e str> {
     let pending = entry?.pending.as_ref()?;
-    (pending.operation == CREATE).then_some(pending.key.as_str())
+    (pending.operation == operation).then_some(pending.key.as_str())
 }
 
 /// Whether a creation that was announced, and whose outcome is not known, made an account. With a marker the account
@@ -260,7 +262,7 @@ fn by_intent<'o>(
     seen: &'o Observed,
     ctx: &Context<'_>,
 ) -> Result<Located<'o>, Query> {
-    let Some(login) = announced_login(entry) else {
+    let Some(login) = announced(entry, CREATE) else {
         return Ok(Located::Nothing);
     };
     let found = seen.find(ctx.login_attribute, login)?;

@@ -6,7 +6,7 @@ use super::Resolution;
 use super::observe::{Observed, Query};
 use super::steps::{Refusal, Step};
 use crate::access::DesiredAccount;
-use crate::api::{LedgerEntry, Reason};
+use crate::api::{EntitlementSpec, LedgerEntry, Reason};
 
 /// How many entitlements a ledger entry holds (`LedgerEntry.entitlements`).
 const MAX_ENTITLEMENTS: usize = 64;
@@ -31,62 +31,72 @@ pub(super) struct Entitlements {
     pub(super) refusal: Option<Refusal>,
 }
 
-/// What is to change so that exactly the desired ones of those that Tenure grants are held.
+/// What is to change so that of all that Tenure grants exactly the desired ones are held.
 ///
-/// `account`: its id, or `None` for the one that is about to be made.
+/// `account`: its id, or `None` for the one that is about to be made. `held`: what the ledger says it was granted.
+/// `confirmed`: whether that can be relied on, else it is granted again.
 pub(super) fn entitlements(
     desired: &DesiredAccount,
     account: Option<&str>,
     held: &BTreeSet<(&str, &str)>,
+    confirmed: bool,
     seen: &Observed,
 ) -> Result<Entitlements, Query> {
     let mut out = Entitlements::default();
     let mut wanted = BTreeSet::new();
+    let mut room = MAX_ENTITLEMENTS;
     for entitlement in &desired.entitlements {
         let remote = match seen.resolve(entitlement)? {
             Resolution::Missing => {
-                let message = format!(
-                    "{} \"{}\" does not exist in the App",
-                    entitlement.kind, entitlement.value
-                );
-                out.refusal
-                    .get_or_insert_with(|| Refusal::new(Reason::EntitlementNotFound, message));
+                out.refusal.get_or_insert_with(|| not_found(entitlement));
                 continue;
             }
-            Resolution::Creatable => None,
-            Resolution::Id(remote) => {
-                let key = (entitlement.kind.as_str(), remote.as_str());
-                if !wanted.insert(key) || held.contains(&key) {
-                    continue;
-                }
-                Some(remote.clone())
+            Resolution::Id(remote) if wanted.contains(&(entitlement.kind.as_str(), remote.as_str())) => {
+                continue;
             }
+            Resolution::Id(remote) => Some(remote.as_str()),
+            Resolution::Creatable => None,
         };
-        let id = account.map(str::to_owned);
-        out.grants.push(Step::Grant {
-            id,
-            entitlement: entitlement.clone(),
-            remote,
-        });
+        if room == 0 {
+            out.refusal.get_or_insert_with(too_many);
+            break;
+        }
+        room -= 1;
+        let key = remote.map(|remote| (entitlement.kind.as_str(), remote));
+        wanted.extend(key);
+        if !confirmed || key.is_none_or(|key| !held.contains(&key)) {
+            out.grants.push(Step::Grant {
+                id: account.map(str::to_owned),
+                entitlement: entitlement.clone(),
+                remote: remote.map(str::to_owned),
+            });
+        }
     }
-    out.revokes = held
-        .difference(&wanted)
-        .filter_map(|&(kind, remote)| revoke(account?, kind, remote))
+    let stale = held.difference(&wanted);
+    out.revokes = stale
+        .filter_map(|&(kind, remote)| Some(revoke(account?, kind, remote)))
         .collect();
-    let room = MAX_ENTITLEMENTS.saturating_sub(held.intersection(&wanted).count());
-    if out.grants.len() > room {
-        out.grants.truncate(room);
-        let message = format!("an account can hold {MAX_ENTITLEMENTS} entitlements of Tenure's at most");
-        out.refusal = Some(Refusal::new(Reason::InvalidConfiguration, message));
-    }
     Ok(out)
 }
 
-pub(super) fn revoke(account: &str, kind: &str, remote: &str) -> Option<Step> {
-    let step = Step::Revoke {
+fn not_found(entitlement: &EntitlementSpec) -> Refusal {
+    let message = format!(
+        "{} \"{}\" does not exist in the App",
+        entitlement.kind, entitlement.value
+    );
+    Refusal::new(Reason::EntitlementNotFound, message)
+}
+
+fn too_many() -> Refusal {
+    let message = format!("bindings grant more than {MAX_ENTITLEMENTS} entitlements in one account");
+    Refusal::new(Reason::InvalidConfiguration, message)
+}
+
+/// Takes an entitlement from an account.
+pub(super) fn revoke(account: &str, kind: &str, remote: &str) -> Step {
+    Step::Revoke {
         id: account.to_owned(),
         kind: kind.to_owned(),
         entitlement: remote.to_owned(),
-    };
-    (!remote.is_empty()).then_some(step)
+    }
 }

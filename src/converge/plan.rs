@@ -64,7 +64,7 @@ fn plan_create(
         Login::Unclear => return Ok(Plan::blocked(uncertain_create())),
         Login::None => return Ok(Plan::blocked(no_login(desired))),
     };
-    let entitlements = entitlements(desired, None, &BTreeSet::new(), seen)?;
+    let entitlements = entitlements(desired, None, &BTreeSet::new(), false, seen)?;
     let mut steps = Vec::new();
     if policy == AdoptionPolicy::CreateOnly || !ctx.marks() {
         steps.extend(announce(entry, CREATE, login, ctx));
@@ -168,7 +168,9 @@ fn plan_existing(
     }
     let held = linked.map(held).unwrap_or_default();
     let (rename, login_refusal) = rename(desired, account, seen, ctx)?;
-    let entitlements = entitlements(desired, Some(&account.id), &held, seen)?;
+    // Some targets drop what a suspended account held.
+    let confirmed = account.active && linked.is_some_and(|entry| entry.state == AccountState::Active);
+    let entitlements = entitlements(desired, Some(&account.id), &held, confirmed, seen)?;
     let id = || account.id.clone();
 
     let mut steps = Vec::new();

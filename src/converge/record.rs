@@ -38,6 +38,10 @@ pub fn open(entry: Option<&LedgerEntry>, ctx: &Context<'_>) -> LedgerEntry {
 /// others may wait for the end.
 #[must_use]
 pub fn record(mut entry: LedgerEntry, step: &Step, reply: &Reply, ctx: &Context<'_>) -> LedgerEntry {
+    if step.is_remote() {
+        // Should the pass end here, the account is no longer what was confirmed.
+        entry.applied.clear();
+    }
     match step {
         Step::Adopt { id, login } => link(&mut entry, id, login, ctx),
         Step::Announce(intent) => {
@@ -72,9 +76,12 @@ pub fn record(mut entry: LedgerEntry, step: &Step, reply: &Reply, ctx: &Context<
             }
         }
         Step::Resume { .. } => set_state(&mut entry, AccountState::Active, ctx),
-        Step::Suspend { id } if *id == entry.id => set_state(&mut entry, AccountState::Suspended, ctx),
-        // Another account with the same marker: the ledger has no place for it.
-        Step::Suspend { .. } => {}
+        // Not of another account with the same marker: the ledger has no place for it.
+        Step::Suspend { id } => {
+            if *id == entry.id && entry.state != AccountState::Deleting {
+                set_state(&mut entry, AccountState::Suspended, ctx);
+            }
+        }
         Step::Delete { .. } => deleted(&mut entry, ctx),
         Step::Retain => retain(&mut entry, ctx),
         Step::Release { reason } => release(&mut entry, *reason, ctx),
@@ -84,8 +91,8 @@ pub fn record(mut entry: LedgerEntry, step: &Step, reply: &Reply, ctx: &Context<
 }
 
 fn link(entry: &mut LedgerEntry, id: &str, login: &str, ctx: &Context<'_>) {
-    if entry.id != id || entry.target != ctx.target {
-        // They belonged to another account.
+    if entry.id != id || ctx.linked(Some(entry)).is_none() {
+        // They belonged to another account, or to this one when it was no longer Tenure's.
         entry.entitlements.clear();
     }
     id.clone_into(&mut entry.id);
@@ -97,7 +104,7 @@ fn link(entry: &mut LedgerEntry, id: &str, login: &str, ctx: &Context<'_>) {
 }
 
 fn set_state(entry: &mut LedgerEntry, state: AccountState, ctx: &Context<'_>) {
-    if entry.state != state || entry.last_transition_time.is_none() {
+    if entry.state != state {
         entry.state = state;
         entry.last_transition_time = Some(ctx.now);
     }

@@ -92,7 +92,7 @@ fn plan_removal(
         steps.extend(
             held(entry)
                 .into_iter()
-                .filter_map(|(kind, remote)| revoke(&account.id, kind, remote)),
+                .map(|(kind, remote)| revoke(&account.id, kind, remote)),
         );
     }
     if policy.action == RemovalAction::Delete || linked.is_some_and(|entry| deletion_due(cause, entry, ctx)) {
