@@ -1,6 +1,28 @@
 //! From desired account, ledger entry and observed remote account to an ordered list of steps.
 //!
-//! Pure: no IO, no clock, no cluster.
+//! Pure: no IO, no clock, no cluster. One pass over a (person, App) is
+//!
+//! 1. [`due`]: from the ledger alone, whether anything is to be done, and in which lane;
+//! 2. [`plan`]: the steps, or the [`Query`] that must be answered first, until there is a [`Plan`];
+//! 3. [`record`] after each step that succeeded; what [`Step::Announce`] yields is stored before the next step;
+//! 4. [`settle`] at the end, or [`fail`] where a step failed.
+//!
+//! Nothing is remembered between passes but the ledger entry, so a pass may be cut off anywhere and begun anew.
+
+mod compare;
+mod context;
+mod correlate;
+mod digest;
+mod due;
+mod duplicates;
+mod entitlements;
+mod observe;
+mod plan;
+mod record;
+mod removal;
+mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -8,6 +30,16 @@ use serde_json::Value;
 
 use crate::access::DesiredAccount;
 use crate::api::{EntitlementSpec, Reason};
+
+pub use compare::{equivalent, is_empty};
+pub use context::{Context, parse_duration};
+pub use digest::digest;
+pub use due::{Due, due};
+pub use duplicates::{Claim, inherit, keeper};
+pub use observe::{Observed, Query};
+pub use plan::plan;
+pub use record::{Reply, fail, open, record, settle};
+pub use steps::{Plan, Refusal, Step};
 
 /// Priority of work on an App. Earlier lanes go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,88 @@
+//! What has been asked of the target in one pass, and what it answered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{RemoteAccount, Resolution, Resolved};
+use crate::api::EntitlementSpec;
+
+/// A question that must be answered before [`plan`](super::plan) can go on. None of them changes anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// The account with this id: `Connector::get`. Answer with [`Observed::account`].
+    Get(String),
+    /// All accounts whose attribute has this value: `Connector::find`. Answer with [`Observed::found`].
+    Find {
+        /// Attribute by its name in `AttributeRule.to`.
+        attribute: String,
+        /// The value.
+        value: String,
+    },
+    /// What is known of an entitlement: `Connector::resolve` and `may_create`. Answer with [`Observed::resolution`].
+    Resolve(EntitlementSpec),
+}
+
+/// What the target showed in one pass. Start every pass with an empty one: it goes stale.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    accounts: BTreeMap<String, Option<RemoteAccount>>,
+    found: BTreeMap<(String, String), Vec<RemoteAccount>>,
+    resolved: Resolved,
+    refused: BTreeSet<String>,
+}
+
+impl Observed {
+    /// Takes in the answer to [`Query::Get`]. An account with another id is no answer.
+    pub fn account(&mut self, id: String, account: Option<RemoteAccount>) {
+        let account = account.filter(|account| account.id == id);
+        self.accounts.insert(id, account);
+    }
+
+    /// Takes in the answer to [`Query::Find`]. Accounts without an id cannot be told apart and do not count.
+    pub fn found(&mut self, attribute: String, value: String, mut accounts: Vec<RemoteAccount>) {
+        accounts.retain(|account| !account.id.is_empty());
+        self.found.insert((attribute, value), accounts);
+    }
+
+    /// Takes in the answer to [`Query::Resolve`].
+    pub fn resolution(&mut self, entitlement: EntitlementSpec, resolution: Resolution) {
+        self.resolved.insert(entitlement, resolution);
+    }
+
+    /// Takes in that the target refused to make or rename an account because this login (or something else that must
+    /// be unique) is taken; then plan again.
+    ///
+    /// All accounts must be looked for again: an earlier attempt whose reply was lost may have made ours meanwhile.
+    pub fn refused(&mut self, login: String) {
+        self.accounts.clear();
+        self.found.clear();
+        self.refused.insert(login);
+    }
+
+    pub(super) fn get(&self, id: &str) -> Result<Option<&RemoteAccount>, Query> {
+        self.accounts
+            .get(id)
+            .map(Option::as_ref)
+            .ok_or_else(|| Query::Get(id.to_owned()))
+    }
+
+    pub(super) fn find(&self, attribute: &str, value: &str) -> Result<&[RemoteAccount], Query> {
+        let key = (attribute.to_owned(), value.to_owned());
+        match self.found.get(&key) {
+            Some(accounts) => Ok(accounts),
+            None => Err(Query::Find {
+                attribute: key.0,
+                value: key.1,
+            }),
+        }
+    }
+
+    pub(super) fn resolve(&self, entitlement: &EntitlementSpec) -> Result<&Resolution, Query> {
+        self.resolved
+            .get(entitlement)
+            .ok_or_else(|| Query::Resolve(entitlement.clone()))
+    }
+
+    pub(super) fn is_refused(&self, login: &str) -> bool {
+        self.refused.contains(login)
+    }
+}

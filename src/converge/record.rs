@@ -1,0 +1,335 @@
+//! What the ledger says after a step, at the end of a pass, and when one fails.
+
+use super::compare::{changes, kept_login, wished_login};
+use super::context::has_account;
+use super::digest::digest;
+use super::entitlements::split;
+use super::steps::{DELETE, Plan, Refusal, Step};
+use super::{Cause, Context, RemoteAccount, Wanted};
+use crate::access::DesiredAccount;
+use crate::api::app::RemovalAction;
+use crate::api::{AccountState, LedgerEntry, Reason};
+
+/// Length of `LedgerEntry.message`, in characters.
+const MAX_MESSAGE: usize = 512;
+
+/// What a step returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The account as the target keeps it: of create, update, suspend and resume.
+    Account(RemoteAccount),
+    /// Remote id of the entitlement that was granted: of grant.
+    Entitlement(String),
+    /// Nothing to tell: of revoke, delete and every step that is ledger only.
+    Done,
+}
+
+/// The entry to begin a pass with: the one there is, or a new one.
+pub fn open(entry: Option<&LedgerEntry>, ctx: &Context<'_>) -> LedgerEntry {
+    entry.cloned().unwrap_or_else(|| LedgerEntry {
+        app: ctx.app.to_owned(),
+        target: ctx.target.to_owned(),
+        last_transition_time: Some(ctx.now),
+        ..LedgerEntry::default()
+    })
+}
+
+/// The entry after a step that has succeeded. What [`Step::Announce`] yields must be stored before the next step; the
+/// others may wait for the end.
+#[must_use]
+pub fn record(mut entry: LedgerEntry, step: &Step, reply: &Reply, ctx: &Context<'_>) -> LedgerEntry {
+    if step.is_remote() {
+        // Should the pass end here, the account is no longer what was confirmed.
+        entry.applied.clear();
+    }
+    match step {
+        Step::Adopt { id, login } => link(&mut entry, id, login, ctx),
+        Step::Announce(intent) => {
+            if intent.operation == DELETE {
+                set_state(&mut entry, AccountState::Deleting, ctx);
+            }
+            entry.pending = Some(intent.clone());
+        }
+        Step::Create(_) => {
+            if let Reply::Account(account) = reply {
+                link(&mut entry, &account.id, &account.login, ctx);
+                entry.pending = None;
+            }
+        }
+        Step::Revoke {
+            kind, entitlement, ..
+        } => {
+            entry
+                .entitlements
+                .retain(|held| split(held) != Some((kind, entitlement)));
+        }
+        Step::Grant { entitlement, .. } => {
+            if let Reply::Entitlement(remote) = reply {
+                entry.entitlements.push(format!("{}:{remote}", entitlement.kind));
+                entry.entitlements.sort_unstable();
+                entry.entitlements.dedup();
+            }
+        }
+        Step::Update { .. } => {
+            if let Reply::Account(account) = reply {
+                entry.user_name.clone_from(&account.login);
+            }
+        }
+        Step::Resume { .. } => set_state(&mut entry, AccountState::Active, ctx),
+        // Not of another account with the same marker: the ledger has no place for it.
+        Step::Suspend { id } => {
+            if *id == entry.id && entry.state != AccountState::Deleting {
+                set_state(&mut entry, AccountState::Suspended, ctx);
+            }
+        }
+        Step::Delete { .. } => deleted(&mut entry, ctx),
+        Step::Retain => retain(&mut entry, ctx),
+        Step::Release { reason } => release(&mut entry, *reason, ctx),
+        Step::Forget => forget(&mut entry, ctx),
+    }
+    entry
+}
+
+fn link(entry: &mut LedgerEntry, id: &str, login: &str, ctx: &Context<'_>) {
+    if entry.id != id || ctx.linked(Some(entry)).is_none() {
+        // They belonged to another account, or to this one when it was no longer Tenure's.
+        entry.entitlements.clear();
+    }
+    id.clone_into(&mut entry.id);
+    login.clone_into(&mut entry.user_name);
+    ctx.target.clone_into(&mut entry.target);
+    entry.applied.clear();
+    entry.delete_at = None;
+    set_state(entry, AccountState::Active, ctx);
+}
+
+fn set_state(entry: &mut LedgerEntry, state: AccountState, ctx: &Context<'_>) {
+    if entry.state != state {
+        entry.state = state;
+        entry.last_transition_time = Some(ctx.now);
+    }
+    if state != AccountState::Active {
+        entry.applied.clear();
+    }
+}
+
+fn deleted(entry: &mut LedgerEntry, ctx: &Context<'_>) {
+    set_state(entry, AccountState::Deleted, ctx);
+    entry.entitlements.clear();
+    entry.pending = None;
+    entry.delete_at = None;
+    clear_reason(entry);
+}
+
+fn retain(entry: &mut LedgerEntry, ctx: &Context<'_>) {
+    // What Tenure suspended stays known as such, so that it may be resumed.
+    let suspended = matches!(entry.state, AccountState::Suspended | AccountState::Deleting);
+    set_state(
+        entry,
+        if suspended {
+            AccountState::Suspended
+        } else {
+            AccountState::Retained
+        },
+        ctx,
+    );
+}
+
+/// Drops the link to the account, which is left as it is.
+pub(super) fn release(entry: &mut LedgerEntry, reason: Reason, ctx: &Context<'_>) {
+    set_state(entry, AccountState::Released, ctx);
+    entry.pending = None;
+    entry.delete_at = None;
+    reason.as_str().clone_into(&mut entry.reason);
+    "the account was left as it was".clone_into(&mut entry.message);
+}
+
+fn forget(entry: &mut LedgerEntry, ctx: &Context<'_>) {
+    let by_us = entry
+        .pending
+        .as_ref()
+        .is_some_and(|pending| pending.operation == DELETE);
+    let had_one = has_account(entry);
+    deleted(entry, ctx);
+    if had_one && !by_us {
+        Reason::AccountGone.as_str().clone_into(&mut entry.reason);
+        "the account was deleted by somebody else".clone_into(&mut entry.message);
+    }
+}
+
+/// The entry at the end of a pass: all of the plan's steps have succeeded. `None`: there is nothing to remember, and
+/// the entry is dropped.
+///
+/// `account` is the person's account as the last reply showed it, or as it was seen if no step returned it.
+#[must_use]
+pub fn settle(
+    mut entry: LedgerEntry,
+    wanted: &Wanted,
+    plan: &Plan,
+    account: Option<&RemoteAccount>,
+    ctx: &Context<'_>,
+) -> Option<LedgerEntry> {
+    let account = account.filter(|account| account.id == entry.id);
+    if let Wanted::Account(_) = wanted
+        && ctx.linked(Some(&entry)).is_some()
+        && account.is_some_and(|account| account.active)
+    {
+        set_state(&mut entry, AccountState::Active, ctx);
+        entry.delete_at = None;
+    }
+    if let Some(Refusal { reason, message }) = &plan.blocked {
+        return Some(fail(entry, *reason, message, ctx));
+    }
+    match wanted {
+        Wanted::Account(desired) => Some(settle_account(entry, desired, account, ctx)),
+        Wanted::Gone(cause) => settle_gone(entry, *cause, account, ctx),
+        Wanted::Released(reason) => {
+            release(&mut entry, *reason, ctx);
+            Some(entry)
+        }
+        Wanted::Unknown { reason, message } => {
+            set_reason(&mut entry, *reason, message);
+            Some(entry)
+        }
+    }
+}
+
+fn settle_account(
+    mut entry: LedgerEntry,
+    desired: &DesiredAccount,
+    account: Option<&RemoteAccount>,
+    ctx: &Context<'_>,
+) -> LedgerEntry {
+    let Some(account) = account.filter(|account| account.active) else {
+        return fail(
+            entry,
+            Reason::NotApplied,
+            "the App does not show the account in use",
+            ctx,
+        );
+    };
+    entry.user_name.clone_from(&account.login);
+    entry.pending = None;
+    entry.applied =
+        wished_login(desired, &account.login).map_or_else(String::new, |login| digest(desired, login));
+    entry.entitlements.retain(|held| split(held).is_some());
+    clear_reason(&mut entry);
+    let unkept = unkept(desired, account, ctx);
+    if !unkept.is_empty() {
+        let message = format!(
+            "the App does not keep {}; it is not sent again",
+            unkept.join(", ")
+        );
+        set_reason(&mut entry, Reason::AttributesNotKept, &message);
+    }
+    entry
+}
+
+/// Names of what was written and is not there.
+fn unkept(desired: &DesiredAccount, account: &RemoteAccount, ctx: &Context<'_>) -> Vec<String> {
+    let login = kept_login(desired, &account.login)
+        .is_none()
+        .then(|| ctx.login_attribute.to_owned());
+    let marker = (ctx.marks() && !ctx.marked(account)).then(|| ctx.spec.marker.attribute.clone());
+    let attributes = changes(desired, account)
+        .into_iter()
+        .map(|change| change.attribute);
+    login.into_iter().chain(marker).chain(attributes).collect()
+}
+
+fn settle_gone(
+    mut entry: LedgerEntry,
+    cause: Cause,
+    account: Option<&RemoteAccount>,
+    ctx: &Context<'_>,
+) -> Option<LedgerEntry> {
+    if entry.id.is_empty() {
+        return None;
+    }
+    let ended = matches!(entry.state, AccountState::Deleted | AccountState::Released);
+    let active = account.is_some_and(|account| account.active);
+    if ctx.policy(cause).action == RemovalAction::Retain {
+        if !ended && active {
+            set_state(&mut entry, AccountState::Retained, ctx);
+        }
+    } else if !ended {
+        if active || account.is_none() {
+            return Some(fail(
+                entry,
+                Reason::NotApplied,
+                "the App does not show the account suspended",
+                ctx,
+            ));
+        }
+        set_state(&mut entry, AccountState::Suspended, ctx);
+    }
+    Some(at_rest(entry, cause, ctx))
+}
+
+/// The entry of an account that nothing more is to be done about for this cause, until its time is up.
+pub(super) fn at_rest(mut entry: LedgerEntry, cause: Cause, ctx: &Context<'_>) -> LedgerEntry {
+    match entry.state {
+        AccountState::Suspended => {
+            entry.pending = None;
+            entry.delete_at = ctx.delete_at(cause, &entry);
+            if entry.reason != Reason::SuspendedElsewhere.as_str() {
+                clear_reason(&mut entry);
+            }
+        }
+        AccountState::Retained => {
+            entry.pending = None;
+            entry.delete_at = None;
+            set_reason(
+                &mut entry,
+                Reason::RetainedByPolicy,
+                "kept by policy although no longer granted",
+            );
+        }
+        _ => {}
+    }
+    entry
+}
+
+/// The entry after a step or a question failed, or something must not be done. The work stays due: what was or was
+/// not done is looked at afresh, so that the account heals when the world has changed.
+///
+/// An account that is there keeps its state; where there is none yet, the state says who must act: `Conflict` a
+/// person, `Failed` perhaps nobody.
+#[must_use]
+pub fn fail(mut entry: LedgerEntry, reason: Reason, message: &str, ctx: &Context<'_>) -> LedgerEntry {
+    if !has_account(&entry) {
+        let state = match reason {
+            Reason::AccountExists
+            | Reason::AmbiguousMatch
+            | Reason::NothingToAdopt
+            | Reason::NotOurs
+            | Reason::SuspendedElsewhere => AccountState::Conflict,
+            _ => AccountState::Failed,
+        };
+        set_state(&mut entry, state, ctx);
+        entry.id.clear();
+        entry.user_name.clear();
+        entry.entitlements.clear();
+        entry.delete_at = None;
+        ctx.target.clone_into(&mut entry.target);
+    }
+    entry.applied.clear();
+    set_reason(&mut entry, reason, message);
+    entry
+}
+
+/// Sets reason and message. That a suspended account was so before Tenure came is not forgotten over another trouble,
+/// since it decides whether the account may be resumed.
+pub(super) fn set_reason(entry: &mut LedgerEntry, reason: Reason, message: &str) {
+    let found_suspended =
+        entry.state == AccountState::Suspended && entry.reason == Reason::SuspendedElsewhere.as_str();
+    if !found_suspended {
+        reason.as_str().clone_into(&mut entry.reason);
+        entry.message = message.chars().take(MAX_MESSAGE).collect();
+    }
+}
+
+pub(super) fn clear_reason(entry: &mut LedgerEntry) {
+    entry.reason.clear();
+    entry.message.clear();
+}

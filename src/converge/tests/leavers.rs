@@ -1,0 +1,326 @@
+//! People who should not use an account, one situation at a time.
+
+use jiff::SignedDuration;
+use rstest::rstest;
+
+use super::world::{Crash, Outcome, World, pass, work};
+use super::*;
+use crate::api::app::{RemovalAction, RemovalPolicy, RemoveEntitlements};
+
+fn policy(action: RemovalAction, delete_after: Option<&str>) -> RemovalPolicy {
+    RemovalPolicy {
+        action,
+        delete_after: delete_after.map(str::to_owned),
+        ..RemovalPolicy::default()
+    }
+}
+
+fn on_leave(policy: RemovalPolicy) -> AppSpec {
+    AppSpec {
+        on_leave: policy,
+        ..AppSpec::default()
+    }
+}
+
+fn names(outcome: &Outcome) -> Vec<&str> {
+    outcome.steps.iter().map(Step::as_str).collect()
+}
+
+fn active() -> (World, Option<LedgerEntry>) {
+    let mut stored = entry("a0", "ann", AccountState::Active);
+    stored.entitlements = strings(&["group:g1", "group:g2"]);
+    (World::with([account("a0", "ann", Some(OURS))]), Some(stored))
+}
+
+fn leave(
+    world: &mut World,
+    stored: &mut Option<LedgerEntry>,
+    spec: &AppSpec,
+    cause: Cause,
+    days: i64,
+) -> Outcome {
+    let now = NOW.checked_add(SignedDuration::from_hours(24 * days)).unwrap();
+    let ctx = Context { now, ..context(spec) };
+    pass(world, &Wanted::Gone(cause), stored, &ctx, Crash::default())
+}
+
+#[test]
+fn a_leaver_is_suspended_and_keeps_what_they_hold() {
+    let ((mut world, mut stored), spec) = (active(), AppSpec::default());
+    let outcome = leave(&mut world, &mut stored, &spec, Cause::Leave, 0);
+    assert_eq!(names(&outcome), ["suspend"]);
+    assert_eq!(world.asked, [Query::Get("a0".to_owned())]);
+    let entry = stored.clone().unwrap();
+    assert_eq!(
+        (entry.state, entry.entitlements.len(), entry.delete_at),
+        (AccountState::Suspended, 2, None)
+    );
+    assert_eq!(
+        due(&Wanted::Gone(Cause::Leave), Some(&entry), &context(&spec)),
+        Due::Nothing { next: None }
+    );
+}
+
+#[test]
+fn managed_entitlements_go_after_the_suspension() {
+    let (mut world, mut stored) = active();
+    let strip = RemovalPolicy {
+        remove_entitlements: RemoveEntitlements::Managed,
+        ..RemovalPolicy::default()
+    };
+    let outcome = leave(&mut world, &mut stored, &on_leave(strip), Cause::Leave, 0);
+    assert_eq!(names(&outcome), ["suspend", "revoke", "revoke"]);
+    assert_eq!(stored.unwrap().entitlements.len(), 0);
+}
+
+#[test]
+fn deletion_is_announced_and_comes_after_the_suspension() {
+    let ((mut world, mut stored), spec) = (active(), on_leave(policy(RemovalAction::Delete, None)));
+    let outcome = leave(&mut world, &mut stored, &spec, Cause::Leave, 0);
+    assert_eq!(names(&outcome), ["suspend", "announce", "delete"]);
+    let entry = stored.clone().unwrap();
+    assert_eq!(
+        (entry.state, entry.pending, entry.reason.as_str()),
+        (AccountState::Deleted, None, "")
+    );
+    assert_eq!(
+        leave(&mut world, &mut stored, &spec, Cause::Leave, 1).steps.len(),
+        0
+    );
+}
+
+#[test]
+fn deletion_waits_for_its_day() {
+    let ((mut world, mut stored), spec) = (active(), on_leave(policy(RemovalAction::Suspend, Some("30d"))));
+    assert_eq!(
+        names(&leave(&mut world, &mut stored, &spec, Cause::Leave, 0)),
+        ["suspend"]
+    );
+    let at = stored.as_ref().unwrap().delete_at;
+    assert_eq!(
+        due(&Wanted::Gone(Cause::Leave), stored.as_ref(), &context(&spec)),
+        Due::Nothing { next: at }
+    );
+    assert_eq!(
+        leave(&mut world, &mut stored, &spec, Cause::Leave, 29)
+            .steps
+            .len(),
+        0
+    );
+    assert_eq!(
+        names(&leave(&mut world, &mut stored, &spec, Cause::Leave, 30)),
+        ["announce", "delete"]
+    );
+    assert!(world.accounts.is_empty());
+}
+
+/// Suspended on day 0 for `first`; `then` is the policy on day 10; deleted at the start of this day, if ever.
+#[rstest]
+#[case::unchanged(Some("30d"), Some("30d"), Some(30))]
+#[case::shortened(Some("30d"), Some("5d"), Some(15))]
+#[case::lengthened(Some("30d"), Some("90d"), Some(90))]
+#[case::dropped(Some("30d"), None, None)]
+#[case::introduced_late(None, Some("5d"), Some(15))]
+fn the_policy_in_force_says_when(
+    #[case] first: Option<&str>,
+    #[case] then: Option<&str>,
+    #[case] deleted_on: Option<i64>,
+) {
+    let (mut world, mut stored) = active();
+    leave(
+        &mut world,
+        &mut stored,
+        &on_leave(policy(RemovalAction::Suspend, first)),
+        Cause::Leave,
+        0,
+    );
+    let spec = on_leave(policy(RemovalAction::Suspend, then));
+    let gone = (10..200).find(|&day| {
+        leave(&mut world, &mut stored, &spec, Cause::Leave, day);
+        world.accounts.is_empty()
+    });
+    assert_eq!(gone, deleted_on);
+}
+
+#[test]
+fn of_two_reasons_the_earlier_date_wins_and_a_return_cancels_it() {
+    let spec = AppSpec {
+        on_leave: policy(RemovalAction::Suspend, Some("90d")),
+        on_unassign: policy(RemovalAction::Suspend, Some("30d")),
+        ..AppSpec::default()
+    };
+    let (mut world, mut stored) = active();
+    leave(&mut world, &mut stored, &spec, Cause::Unassign, 0);
+    let at = stored.as_ref().unwrap().delete_at;
+    leave(&mut world, &mut stored, &spec, Cause::Leave, 10);
+    assert_eq!(stored.as_ref().unwrap().delete_at, at);
+    leave(&mut world, &mut stored, &spec, Cause::Suspension, 20);
+    assert_eq!(stored.as_ref().unwrap().delete_at, None);
+    assert_eq!(
+        leave(&mut world, &mut stored, &spec, Cause::Suspension, 400)
+            .steps
+            .len(),
+        0
+    );
+}
+
+#[test]
+fn a_retained_account_is_untouched_until_its_person_leaves() {
+    let spec = AppSpec {
+        on_unassign: policy(RemovalAction::Retain, None),
+        ..AppSpec::default()
+    };
+    let (mut world, mut stored) = active();
+    let before = world.clone();
+    assert_eq!(
+        leave(&mut world, &mut stored, &spec, Cause::Unassign, 0).remote(),
+        0
+    );
+    let entry = stored.clone().unwrap();
+    assert_eq!(
+        (world.visible(), entry.state),
+        (before.visible(), AccountState::Retained)
+    );
+    assert_eq!(entry.reason, "RetainedByPolicy");
+    assert_eq!(world.asked, []);
+    assert_eq!(
+        names(&leave(&mut world, &mut stored, &spec, Cause::Leave, 1)),
+        ["suspend"]
+    );
+    // Going back to Retain does not hand it out again.
+    assert_eq!(
+        leave(&mut world, &mut stored, &spec, Cause::Unassign, 2).remote(),
+        0
+    );
+    assert_eq!(stored.unwrap().state, AccountState::Suspended);
+}
+
+#[test]
+fn a_stricter_reason_reaches_a_suspended_account() {
+    let spec = on_leave(policy(RemovalAction::Delete, None));
+    let (mut world, mut stored) = active();
+    leave(&mut world, &mut stored, &spec, Cause::Unassign, 0);
+    assert_eq!(
+        names(&leave(&mut world, &mut stored, &spec, Cause::Leave, 1)),
+        ["announce", "delete"]
+    );
+}
+
+#[rstest]
+#[case::reused_id("zoe", None, Some(Reason::NotOurs))]
+#[case::somebody_elses("ann", Some("p-2"), Some(Reason::NotOurs))]
+#[case::unmarked_by_hand("ann", None, None)]
+fn what_is_not_theirs_is_not_suspended(
+    #[case] login: &str,
+    #[case] marker: Option<&str>,
+    #[case] refused: Option<Reason>,
+) {
+    let (mut world, mut stored) = (World::with([account("a0", login, marker)]), active().1);
+    let outcome = leave(&mut world, &mut stored, &AppSpec::default(), Cause::Leave, 0);
+    assert_eq!(outcome.blocked.map(|refusal| refusal.reason), refused);
+    assert_eq!(world.accounts["a0"].active, refused.is_some());
+    assert_eq!(stored.unwrap().state == AccountState::Active, refused.is_some());
+}
+
+#[test]
+fn an_id_that_is_no_longer_theirs_does_not_hide_the_account_that_is() {
+    let theirs = account("b1", "ann.new", Some(OURS));
+    let (mut world, mut stored) = (World::with([account("a0", "zoe", None), theirs]), active().1);
+    let outcome = leave(&mut world, &mut stored, &AppSpec::default(), Cause::Leave, 0);
+    assert_eq!(names(&outcome), ["adopt", "suspend"]);
+    assert!(world.accounts["a0"].active && !world.accounts["b1"].active);
+}
+
+#[test]
+fn every_account_with_the_marker_is_suspended_and_none_deleted() {
+    let spec = on_leave(policy(RemovalAction::Delete, None));
+    let twice = [
+        account("a1", "ann", Some(OURS)),
+        account("a2", "ann2", Some(OURS)),
+    ];
+    let (mut world, mut stored) = (World::with(twice), Some(entry("", "", AccountState::Conflict)));
+    let outcome = leave(&mut world, &mut stored, &spec, Cause::Leave, 0);
+    assert_eq!(names(&outcome), ["suspend", "suspend"]);
+    assert_eq!(outcome.blocked.unwrap().reason, Reason::AmbiguousMatch);
+    assert_eq!(leave(&mut world, &mut stored, &spec, Cause::Leave, 1).remote(), 0);
+}
+
+#[rstest]
+#[case::account_gone(entry("a9", "ann", AccountState::Active), Some((AccountState::Deleted, "AccountGone")))]
+#[case::never_made(entry("", "", AccountState::Failed), None)]
+#[case::announced_only(entry("", "", AccountState::Creating), None)]
+#[case::other_target(LedgerEntry { target: "t0".into(), ..entry("a9", "ann", AccountState::Active) },
+    Some((AccountState::Released, "TargetChanged")))]
+fn where_there_is_no_account_the_ledger_says_so(
+    #[case] from: LedgerEntry,
+    #[case] to: Option<(AccountState, &str)>,
+) {
+    let mut stored = Some(from);
+    leave(
+        &mut World::default(),
+        &mut stored,
+        &AppSpec::default(),
+        Cause::Leave,
+        0,
+    );
+    assert_eq!(
+        stored.as_ref().map(|entry| (entry.state, entry.reason.as_str())),
+        to
+    );
+}
+
+#[test]
+fn a_crash_after_the_delete_is_recovered_from_the_intent() {
+    let ((mut world, mut stored), spec) = (active(), on_leave(policy(RemovalAction::Delete, None)));
+    let crash = Crash {
+        after: Some(2),
+        stores: false,
+    };
+    pass(
+        &mut world,
+        &Wanted::Gone(Cause::Leave),
+        &mut stored,
+        &context(&spec),
+        crash,
+    );
+    assert!(world.accounts.is_empty());
+    assert_eq!(stored.as_ref().unwrap().state, AccountState::Deleting);
+    leave(&mut world, &mut stored, &spec, Cause::Leave, 0);
+    let entry = stored.unwrap();
+    assert_eq!(
+        (entry.state, entry.reason.as_str(), entry.pending),
+        (AccountState::Deleted, "", None)
+    );
+}
+
+#[test]
+fn a_create_whose_record_was_lost_is_found_by_its_marker() {
+    let (mut world, mut stored, spec) = (active().0, None, AppSpec::default());
+    let (wanted, ctx) = (Wanted::Gone(Cause::Leave), context(&spec));
+    assert_eq!(due(&wanted, None, &ctx), Due::Nothing { next: None });
+    let outcome = work(&mut world, &wanted, &mut stored, &ctx, Crash::default());
+    assert_eq!(names(&outcome), ["adopt", "suspend"]);
+    assert_eq!(stored.unwrap().state, AccountState::Suspended);
+    // And where there is nothing, nothing is remembered.
+    let mut none = None;
+    work(&mut World::default(), &wanted, &mut none, &ctx, Crash::default());
+    assert_eq!(none, None);
+}
+
+#[test]
+fn a_suspension_by_hand_that_was_known_outlives_the_return() {
+    let (mut world, mut stored) = active();
+    world.accounts.get_mut("a0").unwrap().active = false;
+    stored.as_mut().unwrap().reason = Reason::SuspendedElsewhere.as_str().to_owned();
+    let spec = AppSpec::default();
+    leave(&mut world, &mut stored, &spec, Cause::Suspension, 0);
+    assert_eq!(stored.as_ref().unwrap().state, AccountState::Suspended);
+    pass(
+        &mut world,
+        &wanted(ann(&[])),
+        &mut stored,
+        &context(&spec),
+        Crash::default(),
+    );
+    assert!(!world.accounts["a0"].active);
+}
