@@ -8,7 +8,7 @@ use kube::{Api, Client, ResourceExt};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::app::{PlainHttp, ScimAuth, ScimConnector};
+use crate::api::app::{GroupCreation, ScimAuth, ScimConnector};
 use crate::api::{AppSpec, CREDENTIALS_LABEL, Reason, SecretKeyRef};
 use crate::connectors::fence::Fence;
 use crate::connectors::gate::Gate;
@@ -82,7 +82,8 @@ pub async fn connect(
             base_url: scim.base_url.clone(),
             ca_pem: scim.ca_secret_ref.as_ref().map(|r| values.bytes(r)).transpose()?,
             timeout: Duration::from_secs(scim.timeout_seconds.into()).min(around.longest_request),
-            allow_insecure: around.insecure_targets || scim.plain_http == PlainHttp::Allow,
+            allow_insecure: around.insecure_targets,
+            user_agent: concat!("tenure/", env!("CARGO_PKG_VERSION")).to_owned(),
         },
         credentials: credentials(&scim.auth, &values)?,
         marker_attribute: spec.marker.attribute.clone(),
@@ -94,7 +95,7 @@ pub async fn connect(
 }
 
 fn creates_groups(scim: &ScimConnector) -> bool {
-    scim.group_creation == crate::api::app::GroupCreation::OnDemand
+    scim.group_creation == GroupCreation::OnDemand
 }
 
 fn credentials(auth: &ScimAuth, values: &Values) -> Result<Credentials, Refused> {
