@@ -23,29 +23,12 @@ use super::common::{AttributeRule, SecretKeyRef};
     printcolumn(name = "Target", type_ = "string", json_path = ".status.endpoint"),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "Active", type_ = "integer", json_path = ".status.accounts.active"),
-    printcolumn(
-        name = "Suspended",
-        type_ = "integer",
-        json_path = ".status.accounts.suspended"
-    ),
+    printcolumn(name = "Suspended", type_ = "integer", json_path = ".status.accounts.suspended"),
     printcolumn(name = "Pending", type_ = "integer", json_path = ".status.accounts.pending"),
     printcolumn(name = "Failed", type_ = "integer", json_path = ".status.accounts.failed"),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].status"
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].reason"
-    ),
-    printcolumn(
-        name = "Message",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].message",
-        priority = 1
-    ),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -225,10 +208,7 @@ fn default_marker() -> String {
 
 impl Default for Marker {
     fn default() -> Self {
-        Self {
-            attribute: default_marker(),
-            prefix: String::new(),
-        }
+        Self { attribute: default_marker(), prefix: String::new() }
     }
 }
 
@@ -242,10 +222,7 @@ pub struct Adoption {
     /// Attributes by which an account without marker is recognised. A second mapped attribute must agree before it
     /// is taken over. Empty: by marker only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 4),
-        inner(length(min = 1, max = 256), regex(pattern = r"^[A-Za-z][A-Za-z0-9:._;\-]*$"))
-    )]
+    #[schemars(length(max = 4), inner(length(min = 1, max = 256), regex(pattern = r"^[A-Za-z][A-Za-z0-9:._;\-]*$")))]
     pub match_on: Vec<String>,
 }
 
@@ -324,10 +301,7 @@ fn default_concurrency() -> u8 {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            requests_per_second: None,
-            concurrency: default_concurrency(),
-        }
+        Self { requests_per_second: None, concurrency: default_concurrency() }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::api::Reason;
 use crate::converge::Lane;
 
 /// The longest `Retry-After` that is believed.
-const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 /// A pause longer than this is not waited for in the gate: the caller is told when to come back.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often, during a pause, the leave lane may try whether the App takes requests again.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::api::Reason;
 use crate::connectors::FailureClass;
+use crate::connectors::gate::LONGEST_PAUSE;
 
 /// Reads a refusal: from the status (not 2xx) and the body, where it is JSON.
 pub type Judge = fn(u16, Option<&Value>) -> Verdict;
@@ -85,17 +86,21 @@ pub const fn by_status(status: u16) -> Verdict {
     }
 }
 
-/// Stands for a number of seconds with more digits than fit; the gate has its own bound.
-const AGES: u64 = u32::MAX as u64;
-
-/// `Retry-After` as a length of time from `now`; `None` if there is none or it makes no sense (RFC 9110 §10.2.3).
+/// `Retry-After` as a length of time from `now`, an hour at most; `None` if there is none or it makes no sense
+/// (RFC 9110 §10.2.3).
 pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
-        return Some(Duration::from_secs(value.parse().unwrap_or(AGES)));
+        // More digits than fit are a very long time.
+        return Some(
+            value
+                .parse()
+                .map_or(LONGEST_PAUSE, Duration::from_secs)
+                .min(LONGEST_PAUSE),
+        );
     }
     let seconds = http_date(value)?.duration_since(now).as_secs();
-    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)).min(LONGEST_PAUSE))
 }
 
 /// The three forms of RFC 9110 §5.6.7, all in GMT.

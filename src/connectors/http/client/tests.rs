@@ -66,3 +66,56 @@ fn broken_authorities_are_named(#[case] pem: &[u8]) {
     let failure = build(&config, TIMEOUT_AT_MOST).unwrap_err();
     assert_eq!(failure.reason, Reason::InvalidConfiguration);
 }
+
+/// A server that speaks TLS for one connection, with a certificate for `127.0.0.1` of an authority of its own.
+fn tls_server() -> (String, String) {
+    use std::io::{Read as _, Write as _};
+
+    use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
+
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &authority).unwrap();
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+        )
+        .unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let connection = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+        let mut stream = rustls::StreamOwned::new(connection, stream);
+        let mut buffer = [0; 1024];
+        if stream.read(&mut buffer).is_ok() {
+            let _ = stream.write_all(b"HTTP/1.1 204 X\r\n\r\n");
+        }
+    });
+    (url, authority.pem())
+}
+
+#[tokio::test]
+async fn certificates_are_verified_and_a_private_authority_can_be_trusted() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let config = |url: &str, ca_pem: Option<Vec<u8>>| HttpConfig {
+        base_url: url.to_owned(),
+        ca_pem,
+        timeout: TIMEOUT_AT_MOST,
+        allow_insecure: true,
+        user_agent: "tenure/test".to_owned(),
+    };
+    let (url, authority) = tls_server();
+    let client = build(&config(&url, Some(authority.into_bytes())), TIMEOUT_AT_MOST).unwrap();
+    assert_eq!(client.get(&url).send().await.unwrap().status(), 204);
+
+    let (url, _) = tls_server();
+    let client = build(&config(&url, None), TIMEOUT_AT_MOST).unwrap();
+    let error = client.get(&url).send().await.unwrap_err();
+    assert!(unreachable(&error).contains("certificate"), "{error:?}");
+}
