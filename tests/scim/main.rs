@@ -9,3 +9,5 @@ mod accounts;
 mod groups;
 mod listings;
 mod server;
+#[path = "../support/mod.rs"]
+mod support;

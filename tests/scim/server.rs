@@ -1,16 +1,19 @@
 //! A running scim2-server and a connector to it.
 
 use std::collections::BTreeMap;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tenure::connectors::fence::Fence;
 use tenure::connectors::gate::{Gate, GateConfig};
 use tenure::connectors::http::{Credentials, HttpConfig, RequestReport};
 use tenure::connectors::scim::{Scim, ScimConfig};
 use tenure::converge::NewAccount;
+
+use crate::support::scim_server::Config;
+use crate::support::{self, ScimServer};
 
 const TOKEN: &str = "canary-token-8d1e";
 
@@ -47,95 +50,24 @@ impl Profile {
     }
 }
 
-pub(crate) struct Server {
-    process: Child,
-    pub(crate) url: String,
-    http: reqwest::Client,
-    _folder: tempfile::TempDir,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+pub(crate) struct Server(ScimServer);
 
 impl Server {
-    /// Starts `$SCIM2_SERVER`, by default the `scim2-server` of the path, and waits until it answers.
+    /// Starts a server of this profile.
     pub(crate) async fn start(profile: Profile) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let program = std::env::var("SCIM2_SERVER").unwrap_or_else(|_| "scim2-server".to_owned());
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("config.json");
-        std::fs::write(&config, profile.config().to_string()).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let process = Command::new(&program)
-            .args([
-                "--port",
-                &port.to_string(),
-                "--bearer-token",
-                TOKEN,
-                "--service-provider-config",
-            ])
-            .arg(&config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{program}: {error}: pip install 'scim2-server[cursor]==0.8.3'"));
-        let url = format!("http://127.0.0.1:{port}/v2");
-        let server = Self {
-            process,
-            url,
-            http: reqwest::Client::new(),
-            _folder: folder,
-        };
-        for _ in 0..300 {
-            if server.try_get("/ServiceProviderConfig").await.is_some() {
-                return server;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("scim2-server does not answer");
-    }
-
-    async fn try_get(&self, path: &str) -> Option<Value> {
-        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(TOKEN);
-        request
-            .send()
-            .await
-            .ok()?
-            .error_for_status()
-            .ok()?
-            .json()
-            .await
-            .ok()
+        support::install_crypto();
+        let service_provider_config = Some(profile.config());
+        Self(ScimServer::start(Config { token: TOKEN.to_owned(), service_provider_config, ..Config::default() }).await)
     }
 
     /// What the server shows, past the connector.
     pub(crate) async fn get(&self, path: &str) -> Value {
-        self.try_get(path).await.unwrap()
+        self.0.call(Method::GET, path, None).await
     }
 
     /// Makes something behind the connector's back; answers its id.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> String {
-        let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(TOKEN);
-        let request = request
-            .header("content-type", "application/scim+json")
-            .body(body.to_string());
-        let made: Value = request
-            .send()
-            .await
-            .unwrap()
-            .error_for_status()
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
+        let made = self.0.call(Method::POST, path, Some(body.clone())).await;
         made["id"].as_str().unwrap().to_owned()
     }
 
@@ -147,7 +79,7 @@ impl Server {
         let reports: Arc<Mutex<Vec<RequestReport>>> = Arc::default();
         let kept = reports.clone();
         let http = HttpConfig {
-            base_url: self.url.clone(),
+            base_url: self.0.base_url(),
             ca_pem: None,
             timeout: Duration::from_secs(10),
             allow_insecure: true,

@@ -23,7 +23,7 @@ use super::user::work;
 use crate::api::Reason;
 use crate::connectors::{Failure, FailureClass};
 use crate::converge::{Lane, Plan, Refusal};
-use crate::runtime::backoff::{Backoff, Kind};
+use crate::runtime::backoff::{Backoff, Severity};
 use crate::runtime::index::{Key, Name};
 use crate::runtime::queue::{Outcome, WorkQueue};
 
@@ -150,18 +150,18 @@ impl AppRuntime {
             // A new secret may be there already; the keeper looks, and its probe says.
             self.wake.notify_one();
         }
-        let wait = self.backoff.lock().next(person, Kind::Transient, failure.retry_after);
+        let wait = self.backoff.lock().failed(person.clone(), Severity::Transient, failure.retry_after, rand::random());
         Outcome::Later(wait)
     }
 
     /// Something cannot be done for this person: when to see whether the world has changed.
     pub fn retry_refused(&self, person: &Name, refusal: &Refusal) -> Outcome {
         self.trouble.lock().remove(person);
-        let kind = match refusal.reason {
-            Reason::NotApplied | Reason::AccountGone => Kind::Transient,
-            _ => Kind::Permanent,
+        let severity = match refusal.reason {
+            Reason::NotApplied | Reason::AccountGone => Severity::Transient,
+            _ => Severity::Permanent,
         };
-        Outcome::Later(self.backoff.lock().next(person, kind, None))
+        Outcome::Later(self.backoff.lock().failed(person.clone(), severity, None, rand::random()))
     }
 
     /// What has kept this person's work waiting longer than `patience`.

@@ -75,7 +75,7 @@ impl Looker {
                     None => return,
                 },
                 _ = tick.tick() => {
-                    for key in self.wakeups.due(Timestamp::now()) {
+                    for key in self.wakeups.next_due(Timestamp::now()) {
                         self.look(&key, true);
                     }
                 }
@@ -217,7 +217,10 @@ impl Looker {
     /// Decides about a person and sees to what follows.
     fn look(&mut self, key: &Key, fresh: bool) {
         let Some(decision) = self.engine.decide(key) else { return };
-        self.wakeups.set(key.clone(), decision.next);
+        match decision.next {
+            Some(at) => self.wakeups.set(key.clone(), at),
+            None => self.wakeups.remove(key),
+        }
         if decision.person.deleting {
             self.see_to_departure(key);
         }

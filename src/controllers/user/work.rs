@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
 use tokio::time::Instant;
 
 use super::act::{self, Ending, Ports, Stop};
@@ -12,12 +13,13 @@ use super::decide::AccountDecision;
 use super::guard::Ground;
 use super::store::Written;
 use super::{JOINED, SOON};
-use crate::api::{AppSpec, LedgerEntry, Reason};
+use crate::api::{self, AppSpec, LedgerEntry, Reason};
 use crate::connectors::scim::Scim;
 use crate::connectors::Failure;
 use crate::controllers::app::{AppRuntime, Connected};
 use crate::controllers::engine::{Engine, Touch};
 use crate::converge::{Cause, Due, Lane, Refusal, Step, Wanted};
+use crate::runtime::events::Notice;
 use crate::runtime::failpoint;
 use crate::runtime::index::{Key, Name};
 use crate::runtime::logging::{self, AuditLine};
@@ -115,15 +117,28 @@ impl Engine {
     fn announce_leaver(&self, key: &Key, account: &AccountDecision) {
         if matches!(account.wanted, Wanted::Gone(Cause::Leave | Cause::UserDeleted)) {
             let note = format!("access to App {} was cut and read back", account.app);
-            self.events.user(key, Reason::AccessCut, &note, false);
+            self.announce(key, "Suspend", Reason::AccessCut, note, false);
         }
     }
 
     fn announce_refusal(&self, key: &Key, account: &AccountDecision, refusal: &Refusal) {
         let known = account.entry.as_ref().is_some_and(|e| e.reason == refusal.reason.as_str() && e.message == refusal.message);
         if !known {
-            self.events.user(key, refusal.reason, &format!("App {}: {}", account.app, refusal.message), true);
+            self.announce(key, "Reconcile", refusal.reason, format!("App {}: {}", account.app, refusal.message), true);
         }
+    }
+
+    fn announce(&self, key: &Key, action: &'static str, reason: Reason, note: String, warning: bool) {
+        let uid = self.fleet.read(&key.namespace, |ns| ns.user(&key.name).map(|p| p.uid.to_string())).flatten();
+        let regarding = ObjectReference {
+            api_version: Some(format!("{}/{}", api::GROUP, api::VERSION)),
+            kind: Some("User".to_owned()),
+            namespace: Some(key.namespace.to_string()),
+            name: Some(key.name.to_string()),
+            uid,
+            ..ObjectReference::default()
+        };
+        self.events.publish(Notice { regarding, warning, action, reason, note });
     }
 
     /// The audit line of an account that is left as it is because what held it is gone.
