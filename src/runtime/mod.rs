@@ -1,1 +1,3 @@
 //! What keeps the operator running: lease, queues, fleet index, back-off, metrics, health, shutdown.
+
+pub mod lease;
