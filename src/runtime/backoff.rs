@@ -16,14 +16,14 @@ pub enum Severity {
 impl Severity {
     const fn bounds(self) -> (Duration, Duration) {
         match self {
-            Self::Transient => (Duration::from_secs(1), Duration::from_secs(5 * 60)),
-            Self::Permanent => (Duration::from_secs(30), Duration::from_secs(30 * 60)),
+            Self::Transient => (Duration::from_secs(1), Duration::from_mins(5)),
+            Self::Permanent => (Duration::from_secs(30), Duration::from_mins(30)),
         }
     }
 }
 
 /// The longest `Retry-After` (RFC 9110 §10.2.3) that is obeyed: a target must not be able to keep a leaver for good.
-const LONGEST_WISH: Duration = Duration::from_secs(60 * 60);
+const LONGEST_WISH: Duration = Duration::from_hours(1);
 
 /// Counts failures by key. Only keys that failed take room.
 #[derive(Debug)]
@@ -131,7 +131,7 @@ mod tests {
     fn many_failures_do_not_overflow() {
         let mut backoff = Backoff::default();
         for _ in 0..300 {
-            assert!(backoff.failed(1, Severity::Permanent, None, 1.0) <= Duration::from_secs(1800));
+            assert!(backoff.failed(1, Severity::Permanent, None, 1.0) <= Duration::from_mins(30));
         }
     }
 }

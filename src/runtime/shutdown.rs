@@ -73,7 +73,7 @@ mod tests {
         let (shutdown, tasks) = (Shutdown::default(), TaskTracker::new());
         tasks.spawn(tokio::time::sleep(Duration::from_millis(20)));
         assert_eq!(
-            shutdown.drain(&tasks, Duration::from_secs(60)).await,
+            shutdown.drain(&tasks, Duration::from_mins(1)).await,
             Drained::Clean
         );
 
@@ -85,7 +85,7 @@ mod tests {
         );
         shutdown.forced.cancel();
         assert_eq!(
-            shutdown.drain(&tasks, Duration::from_secs(60)).await,
+            shutdown.drain(&tasks, Duration::from_mins(1)).await,
             Drained::Abandoned(1)
         );
     }

@@ -187,7 +187,7 @@ impl World {
             process.valid_until = until;
             self.check(index, now);
         }
-        self.act(index, decision, now);
+        self.act(index, &decision, now);
     }
 
     fn check(&mut self, index: usize, now: Instant) {
@@ -199,13 +199,13 @@ impl World {
         }
     }
 
-    fn act(&mut self, index: usize, decision: Decision, now: Instant) {
+    fn act(&mut self, index: usize, decision: &Decision, now: Instant) {
         self.processes[index].call += 1;
         let process = &self.processes[index];
         let (call, identity) = (process.call, process.identity.clone());
         let request = match decision {
             Decision::Wait(until) => {
-                let at = u64::try_from((until - self.base).as_millis()).unwrap() + 1;
+                let at = u64::try_from((*until - self.base).as_millis()).unwrap() + 1;
                 return self.deliver(index, call, at.max(self.now + 1), Observation::Tick);
             }
             Decision::Stop(_) => return self.restart(index),

@@ -110,8 +110,7 @@ fn a_new_lease_gives_nothing_before_its_duration_has_passed() {
     let mut election = Election::new("me".to_owned(), LeaseTiming::default(), start);
     election.step(Observation::Tick, start);
     assert_eq!(election.step(Observation::Read(None), start), Decision::Create);
-    let mut version = 1;
-    for at in (0..30).step_by(4) {
+    for (version, at) in (1..).zip((0..30).step_by(4)) {
         let now = start + secs(at);
         election.step(
             Observation::Written {
@@ -121,7 +120,6 @@ fn a_new_lease_gives_nothing_before_its_duration_has_passed() {
             now,
         );
         assert_eq!(election.valid_until(now), None, "{at}");
-        version += 1;
     }
     assert_eq!(election.valid_until(start + secs(30)), Some(start + secs(48)));
 }

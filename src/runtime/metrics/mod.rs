@@ -1,4 +1,4 @@
-//! What is counted and measured, in the OpenMetrics text format.
+//! What is counted and measured, in the `OpenMetrics` text format.
 //!
 //! Labels name Apps, namespaces, kinds and our own closed sets: never a person, an account or an attribute.
 
@@ -6,6 +6,7 @@
 mod tests;
 
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -91,6 +92,12 @@ struct Clocks {
 pub struct Metrics {
     registry: Arc<Registry>,
     clocks: Arc<Mutex<Clocks>>,
+    apps: AppMetrics,
+    process: ProcessMetrics,
+}
+
+#[derive(Clone)]
+struct AppMetrics {
     queue_depth: Family<LaneLabels, Gauge>,
     queue_waiting: Family<LaneLabels, Gauge>,
     queue_oldest: Family<LaneLabels, Seconds>,
@@ -98,22 +105,114 @@ pub struct Metrics {
     request_seconds: Family<AppLabels, Histogram, Buckets>,
     accounts: Family<AccountLabels, Gauge>,
     change_to_effect: Family<Label, Histogram, Buckets>,
+    released: Counter,
+}
+
+#[derive(Clone)]
+struct ProcessMetrics {
     leader: Gauge,
     lease_valid: Seconds,
     watch_staleness: Family<Label, Seconds>,
     api_writes: Family<WriteLabels, Counter>,
     undecodable: Family<Label, Gauge>,
-    released: Counter,
     events_dropped: Counter,
 }
 
-/// Registers metrics one by one.
-struct Registrar(Registry);
+fn add<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
+}
 
-impl Registrar {
-    fn add<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
-        self.0.register(name, help, metric.clone());
-        metric
+fn histogram<L: Clone + Hash + Eq>(buckets: &'static [f64]) -> Family<L, Histogram, Buckets> {
+    Family::new_with_constructor(Buckets(buckets))
+}
+
+impl AppMetrics {
+    fn new(r: &mut Registry) -> Self {
+        let (requests, effect) = (histogram(REQUEST_BUCKETS), histogram(EFFECT_BUCKETS));
+        Self {
+            queue_depth: add(
+                r,
+                "queue_depth",
+                "Accounts that a worker may take",
+                Family::default(),
+            ),
+            queue_waiting: add(
+                r,
+                "queue_waiting",
+                "Accounts backing off or due later",
+                Family::default(),
+            ),
+            queue_oldest: add(
+                r,
+                "queue_oldest_seconds",
+                "Age of the oldest work not done",
+                Family::default(),
+            ),
+            requests: add(
+                r,
+                "remote_requests",
+                "Requests to apps by what came of them",
+                Family::default(),
+            ),
+            request_seconds: add(
+                r,
+                "remote_request_seconds",
+                "Duration of requests to apps",
+                requests,
+            ),
+            accounts: add(r, "accounts", "Accounts in the ledgers", Family::default()),
+            change_to_effect: add(
+                r,
+                "change_to_effect_seconds",
+                "From a change to its effect in the app",
+                effect,
+            ),
+            released: add(
+                r,
+                "released_accounts",
+                "Accounts let go of as they were",
+                Counter::default(),
+            ),
+        }
+    }
+}
+
+impl ProcessMetrics {
+    fn new(r: &mut Registry) -> Self {
+        Self {
+            leader: add(
+                r,
+                "leader",
+                "Whether this process may write to apps",
+                Gauge::default(),
+            ),
+            lease_valid: add(
+                r,
+                "lease_valid_seconds",
+                "How long it may, unless renewed",
+                Seconds::default(),
+            ),
+            watch_staleness: add(
+                r,
+                "watch_staleness_seconds",
+                "Since a watch was heard of",
+                Family::default(),
+            ),
+            api_writes: add(r, "api_writes", "Writes to the Kubernetes API", Family::default()),
+            undecodable: add(
+                r,
+                "undecodable_objects",
+                "Objects that could not be read",
+                Family::default(),
+            ),
+            events_dropped: add(
+                r,
+                "events_dropped",
+                "Events without room to be published",
+                Counter::default(),
+            ),
+        }
     }
 }
 
@@ -126,79 +225,18 @@ impl Default for Metrics {
 impl Metrics {
     /// Registers everything, with the version of this build.
     pub fn new() -> Self {
-        let mut r = Registrar(Registry::with_prefix("tenure"));
-        r.0.register(
+        let mut registry = Registry::with_prefix("tenure");
+        registry.register(
             "build",
             "This build",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
-        let seconds = |buckets| Family::new_with_constructor(Buckets(buckets));
-        let effect = seconds(EFFECT_BUCKETS);
+        let (apps, process) = (AppMetrics::new(&mut registry), ProcessMetrics::new(&mut registry));
         Self {
+            registry: Arc::new(registry),
             clocks: Arc::default(),
-            queue_depth: r.add(
-                "queue_depth",
-                "Accounts that a worker may take",
-                Family::default(),
-            ),
-            queue_waiting: r.add(
-                "queue_waiting",
-                "Accounts backing off or due later",
-                Family::default(),
-            ),
-            queue_oldest: r.add(
-                "queue_oldest_seconds",
-                "Age of the oldest work not done",
-                Family::default(),
-            ),
-            requests: r.add(
-                "remote_requests",
-                "Requests to apps by what came of them",
-                Family::default(),
-            ),
-            request_seconds: r.add(
-                "remote_request_seconds",
-                "Duration of requests to apps",
-                Family::new_with_constructor(Buckets(REQUEST_BUCKETS)),
-            ),
-            accounts: r.add("accounts", "Accounts in the ledgers", Family::default()),
-            change_to_effect: r.add(
-                "change_to_effect_seconds",
-                "From a change to its effect in the app",
-                effect,
-            ),
-            leader: r.add(
-                "leader",
-                "Whether this process may write to apps",
-                Gauge::default(),
-            ),
-            lease_valid: r.add(
-                "lease_valid_seconds",
-                "How long it may, unless renewed",
-                Seconds::default(),
-            ),
-            watch_staleness: r.add(
-                "watch_staleness_seconds",
-                "Since a watch was last heard of",
-                Family::default(),
-            ),
-            api_writes: r.add("api_writes", "Writes to the Kubernetes API", Family::default()),
-            undecodable: r.add(
-                "undecodable_objects",
-                "Objects that could not be read",
-                Family::default(),
-            ),
-            released: r.add(
-                "released_accounts",
-                "Accounts let go of as they were",
-                Counter::default(),
-            ),
-            events_dropped: r.add(
-                "events_dropped",
-                "Events not published for want of room",
-                Counter::default(),
-            ),
-            registry: Arc::new(r.0),
+            apps,
+            process,
         }
     }
 
@@ -206,11 +244,16 @@ impl Metrics {
     pub fn queue(&self, namespace: &str, app: &str, stats: &Stats) {
         for (lane, stats) in Lane::ALL.iter().zip(stats.lanes) {
             let labels = lane_labels(namespace, app, *lane);
-            self.queue_depth.get_or_create(&labels).set(gauge(stats.ready));
-            self.queue_waiting
+            self.apps
+                .queue_depth
+                .get_or_create(&labels)
+                .set(gauge(stats.ready));
+            self.apps
+                .queue_waiting
                 .get_or_create(&labels)
                 .set(gauge(stats.waiting));
-            self.queue_oldest
+            self.apps
+                .queue_oldest
                 .get_or_create(&labels)
                 .set(stats.oldest.unwrap_or_default().as_secs_f64());
         }
@@ -230,7 +273,8 @@ impl Metrics {
             namespace: namespace.clone(),
             app: app.clone(),
         };
-        self.request_seconds
+        self.apps
+            .request_seconds
             .get_or_create(&labels)
             .observe(took.as_secs_f64());
         let labels = RequestLabels {
@@ -239,14 +283,15 @@ impl Metrics {
             operation,
             class: class(failure),
         };
-        self.requests.get_or_create(&labels).inc();
+        self.apps.requests.get_or_create(&labels).inc();
     }
 
     /// How many accounts an App has by state; states that are not named have none.
     pub fn accounts(&self, namespace: &str, app: &str, counts: &BTreeMap<AccountState, usize>) {
         for state in ACCOUNT_STATES {
             let count = counts.get(&state).copied().unwrap_or_default();
-            self.accounts
+            self.apps
+                .accounts
                 .get_or_create(&account_labels(namespace, app, state))
                 .set(gauge(count));
         }
@@ -254,7 +299,8 @@ impl Metrics {
 
     /// A change took this long to show in the app.
     pub fn change_to_effect(&self, lane: Lane, took: Duration) {
-        self.change_to_effect
+        self.apps
+            .change_to_effect
             .get_or_create(&[("lane", lane.as_str())])
             .observe(took.as_secs_f64());
     }
@@ -271,36 +317,40 @@ impl Metrics {
 
     /// A write to the Kubernetes API ended. `result` is one of our fixed words: `ok`, `conflict`, `error`.
     pub fn api_write(&self, kind: &'static str, result: &'static str) {
-        self.api_writes.get_or_create(&WriteLabels { kind, result }).inc();
+        self.process
+            .api_writes
+            .get_or_create(&WriteLabels { kind, result })
+            .inc();
     }
 
     /// How many objects of a kind cannot be read at present.
     pub fn undecodable_objects(&self, kind: &'static str, count: usize) {
-        self.undecodable
+        self.process
+            .undecodable
             .get_or_create(&[("kind", kind)])
             .set(gauge(count));
     }
 
     /// Accounts were let go of as they were.
     pub fn released_accounts(&self, count: u64) {
-        self.released.inc_by(count);
+        self.apps.released.inc_by(count);
     }
 
     /// An event found no room.
     pub fn event_dropped(&self) {
-        self.events_dropped.inc();
+        self.process.events_dropped.inc();
     }
 
     /// Forgets the gauges of an App that is gone. Its counters stay, as they would after a restart of the scraper.
     pub fn forget_app(&self, namespace: &str, app: &str) {
         for lane in Lane::ALL {
             let labels = lane_labels(namespace, app, lane);
-            self.queue_depth.remove(&labels);
-            self.queue_waiting.remove(&labels);
-            self.queue_oldest.remove(&labels);
+            self.apps.queue_depth.remove(&labels);
+            self.apps.queue_waiting.remove(&labels);
+            self.apps.queue_oldest.remove(&labels);
         }
         for state in ACCOUNT_STATES {
-            self.accounts.remove(&account_labels(namespace, app, state));
+            self.apps.accounts.remove(&account_labels(namespace, app, state));
         }
     }
 
@@ -317,11 +367,12 @@ impl Metrics {
         let valid = clocks
             .lease_valid_until
             .map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
-        self.leader.set(i64::from(!valid.is_zero()));
-        self.lease_valid.set(valid.as_secs_f64());
+        self.process.leader.set(i64::from(!valid.is_zero()));
+        self.process.lease_valid.set(valid.as_secs_f64());
         for (kind, seen) in &clocks.watch_seen {
             let staleness = now.saturating_duration_since(*seen).as_secs_f64();
-            self.watch_staleness
+            self.process
+                .watch_staleness
                 .get_or_create(&[("kind", *kind)])
                 .set(staleness);
         }

@@ -75,15 +75,18 @@ fn the_lease_runs_out_without_being_told() {
     let now = Instant::now();
     metrics.lease_valid_until(Some(now + Duration::from_secs(20)));
     metrics.watch_seen("User", now);
-    metrics.read_clocks(now + Duration::from_secs(5));
-    assert_eq!(metrics.lease_valid.get(), 15.0);
-    assert_eq!(metrics.leader.get(), 1);
-    assert_eq!(
-        metrics.watch_staleness.get_or_create(&[("kind", "User")]).get(),
-        5.0
-    );
-    metrics.read_clocks(now + Duration::from_secs(20));
-    assert_eq!((metrics.leader.get(), metrics.lease_valid.get()), (0, 0.0));
+    let read = |at| {
+        metrics.read_clocks(at);
+        let staleness = metrics
+            .process
+            .watch_staleness
+            .get_or_create(&[("kind", "User")])
+            .get();
+        let gauges = [metrics.process.lease_valid.get(), staleness].map(Duration::from_secs_f64);
+        (metrics.process.leader.get(), gauges.map(|gauge| gauge.as_secs()))
+    };
+    assert_eq!(read(now + Duration::from_secs(5)), (1, [15, 5]));
+    assert_eq!(read(now + Duration::from_secs(20)), (0, [0, 20]));
 }
 
 #[test]
