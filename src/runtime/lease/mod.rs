@@ -15,6 +15,7 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -136,6 +137,21 @@ pub enum Standing {
     Ended,
 }
 
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Standby { holder: None } => f.write_str("standby, the holder is not known"),
+            Self::Standby { holder: Some(holder) } => write!(f, "standby of {holder}"),
+            Self::Waiting { from } => {
+                let wait = from.saturating_duration_since(Instant::now()).as_secs_f64();
+                write!(f, "holds a new lease, writes in {wait:.1} s")
+            }
+            Self::Leading { .. } => f.write_str("leading"),
+            Self::Ended => f.write_str("ended"),
+        }
+    }
+}
+
 /// How an election ended for this process. After `Lost` the process must exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -201,13 +217,13 @@ impl Lease {
     pub async fn run(mut self, validity: impl Validity, drained: CancellationToken) -> Ended {
         let mut decision = self.election.step(Observation::Tick, Instant::now());
         loop {
-            self.publish(&validity);
             if let Decision::Stop(loss) = decision {
                 validity.close();
                 tracing::error!(%loss, "leadership lost");
                 self.standing.send_replace(Standing::Ended);
                 return Ended::Lost(loss);
             }
+            self.publish(&validity);
             let observation = tokio::select! {
                 biased;
                 () = drained.cancelled() => None,
@@ -241,7 +257,7 @@ impl Lease {
         self.standing.send_if_modified(|last| {
             let changed = *last != standing;
             if std::mem::discriminant(last) != std::mem::discriminant(&standing) {
-                tracing::info!(identity = %self.identity, ?standing, "leader election");
+                tracing::info!(identity = %self.identity, "leader election: {standing}");
             }
             *last = standing;
             changed

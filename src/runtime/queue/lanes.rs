@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 use super::{Outcome, Stats};
 use crate::converge::Lane;
 
+/// How many keys' worth of memory an empty queue keeps.
+const ROOM: usize = 1_024;
+
 /// When a key may be worked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
@@ -147,7 +150,7 @@ impl<K: Ord + Clone + Hash> Lanes<K> {
         self.working = self.working.saturating_sub(1);
         let again = self.again.remove(&key);
         match (outcome, again) {
-            (Outcome::Ok, None) => {}
+            (Outcome::Ok, None) => self.shrink(),
             (Outcome::Ok, Some(again)) => self.place(key, again.lane, again.since, due(again.since, now)),
             (Outcome::Later(at), None) => self.place(key, entry.lane, at.max(now), due(at, now)),
             (Outcome::Later(at), Some(again)) => {
@@ -201,6 +204,13 @@ impl<K: Ord + Clone + Hash> Lanes<K> {
             lane.oldest = Some(lane.oldest.unwrap_or(Duration::ZERO).max(age));
         }
         stats
+    }
+
+    /// Gives back the memory of a wave that is over.
+    fn shrink(&mut self) {
+        if self.entries.is_empty() && self.entries.capacity() > ROOM {
+            self.entries.shrink_to(ROOM);
+        }
     }
 
     fn place(&mut self, key: K, lane: Lane, since: Instant, due: Due) {
