@@ -2,7 +2,9 @@
 
 pub mod backoff;
 pub mod events;
+pub mod failpoint;
 pub mod health;
+pub mod index;
 pub mod lease;
 pub mod logging;
 pub mod metrics;
