@@ -4,5 +4,6 @@ pub mod access;
 pub mod api;
 pub mod cli;
 pub mod connectors;
+pub mod controllers;
 pub mod converge;
 pub mod runtime;

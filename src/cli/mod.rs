@@ -1,8 +1,10 @@
 //! The command line: parse, wire, print.
 
 pub mod crds;
+pub mod release;
+pub mod run;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::{Parser, Subcommand};
 
 /// Accounts from declared state: joiners get them, movers change them, leavers lose them.
@@ -15,6 +17,10 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Run the operator.
+    Run(Box<run::RunArgs>),
+    /// Let go of every User and print the ledgers: the way out.
+    Release(release::ReleaseArgs),
     /// Print or write the custom resource definitions.
     Crds(crds::CrdsArgs),
 }
@@ -22,6 +28,15 @@ enum Command {
 /// Runs what the command line asks for.
 pub fn run(cli: Cli) -> Result<()> {
     match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Release(args) => release::run(&args),
         Command::Crds(args) => crds::run(&args),
     }
+}
+
+/// Installs the process's one TLS provider, before any client is made.
+fn install_tls() -> Result<()> {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .map_err(|_| anyhow!("the TLS provider is installed already"))
 }

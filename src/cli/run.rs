@@ -2,31 +2,30 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use kube::{Client, Config};
-use parking_lot::Mutex;
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::connectors::fence::Fence;
 use crate::controllers::engine::{Engine, Settings};
-use crate::controllers::summary::{self, Summaries};
-use crate::controllers::user::guard::Guard;
-use crate::controllers::user::record::Recorder;
-use crate::controllers::user::store::Store;
 use crate::controllers::user::{Looker, flush};
+use crate::controllers::{observe, summary};
 use crate::runtime::events::Events;
-use crate::runtime::health::{self, Readiness};
+use crate::runtime::health::{self, Health, Readiness};
 use crate::runtime::index::{Fleet, WatchSet, Watching};
-use crate::runtime::lease::{self, Lease, LeaseConfig};
+use crate::runtime::lease::{self, Ended, Lease, LeaseConfig, LeaseTiming, Standing, Validity};
 use crate::runtime::logging::{self, LogFormat};
 use crate::runtime::metrics::Metrics;
-use crate::runtime::shutdown;
-use crate::runtime::watchdog::Watchdog;
+use crate::runtime::shutdown::Shutdown;
+use crate::runtime::watchdog::{Watchdog, watch_runtime};
+
+/// How long the process may seem stuck before it ends itself.
+const STUCK: Duration = Duration::from_secs(60);
 
 /// Options of `tenure run`. Each can be given by the environment too.
 #[derive(Args, Debug)]
@@ -40,10 +39,10 @@ pub struct RunArgs {
     /// Format of the log.
     #[arg(long, env = "TENURE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     log_format: LogFormat,
-    /// What is logged, in the syntax of `tracing`'s EnvFilter.
-    #[arg(long, env = "TENURE_LOG", default_value = "info")]
+    /// What is logged, in the syntax of `tracing`'s `EnvFilter`.
+    #[arg(long, env = "TENURE_LOG", default_value = "info,kube_client::client::builder=off")]
     log: String,
-    /// Permit plain http and targets on this machine or its link-local network. For tests and trusted networks.
+    /// Permit plain http, and targets on this machine or its local link. For tests and trusted networks.
     #[arg(long, env = "TENURE_ALLOW_INSECURE_TARGETS")]
     allow_insecure_targets: bool,
     /// How long a removal that follows from a changed rule, Role or binding, or from a deleted User, waits, so that a
@@ -53,78 +52,165 @@ pub struct RunArgs {
     /// How often an App that answers is probed again; seconds.
     #[arg(long, env = "TENURE_PROBE_SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
     probe_seconds: u64,
-    /// Namespace of the Lease; by default the one this runs in, or the first one served.
+    /// Namespace of the Lease; by default the first one served, or else the one this runs in.
     #[arg(long, env = "TENURE_LEASE_NAMESPACE")]
     lease_namespace: Option<String>,
     /// Name of the Lease.
     #[arg(long, env = "TENURE_LEASE_NAME", default_value = "tenure")]
     lease_name: String,
     /// How long a silent leader is waited for, such as `30s`.
-    #[arg(long, env = "TENURE_LEASE_DURATION", default_value = "30s", value_parser = seconds)]
+    #[arg(long, env = "TENURE_LEASE_DURATION", default_value = "30s", value_parser = duration)]
     lease_duration: Duration,
-    /// How long the leader tries to renew before it ends itself.
-    #[arg(long, env = "TENURE_RENEW_DEADLINE", default_value = "20s", value_parser = seconds)]
+    /// How long the leader tries to renew before it ends itself. No request to a target may take longer than half of it.
+    #[arg(long, env = "TENURE_RENEW_DEADLINE", default_value = "20s", value_parser = duration)]
     renew_deadline: Duration,
     /// Pause between two tries.
-    #[arg(long, env = "TENURE_RETRY_PERIOD", default_value = "4s", value_parser = seconds)]
+    #[arg(long, env = "TENURE_RETRY_PERIOD", default_value = "4s", value_parser = duration)]
     retry_period: Duration,
     /// Name of this replica in the Lease and in events.
     #[arg(long, env = "POD_NAME")]
     identity: Option<String>,
     /// How long work in hand may take after a request to end.
-    #[arg(long, env = "TENURE_DRAIN", default_value = "20s", value_parser = seconds)]
+    #[arg(long, env = "TENURE_DRAIN", default_value = "20s", value_parser = duration)]
     drain: Duration,
 }
 
 /// Reads `500ms`, `30s`, `5m`.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration = text.parse().map_err(|_| format!("{text:?} is no duration: give a number and a unit, such as 30s"))?;
-    Duration::try_from(span).map_err(|_| "a duration cannot be negative".to_owned())
+fn duration(text: &str) -> Result<Duration, String> {
+    let cure = || format!("{text:?} is no duration: give a number and a unit, such as 30s");
+    let span: jiff::SignedDuration = text.parse().map_err(|_| cure())?;
+    Duration::try_from(span).map_err(|_| cure())
+}
+
+/// The fence follows the lease.
+struct FenceOfLease(Fence);
+
+impl Validity for FenceOfLease {
+    fn extend(&self, until: Instant) {
+        self.0.extend(until);
+    }
+
+    fn close(&self) {
+        self.0.close();
+    }
 }
 
 /// Runs the operator until it is asked to end or loses the lease.
-pub fn run(args: RunArgs) -> Result<()> {
+pub fn run(args: &RunArgs) -> Result<()> {
     logging::init(args.log_format, &args.log)?;
-    rustls::crypto::ring::default_provider().install_default().map_err(|_| anyhow!("the TLS provider is installed twice"))?;
+    super::install_tls()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let outcome = runtime.block_on(operate(args));
-    runtime.shutdown_timeout(Duration::from_secs(1));
+    // What still hangs must not keep a process that lost the lease alive.
+    runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
 }
 
-async fn operate(args: RunArgs) -> Result<()> {
-    let config = Config::infer().await.context("no kubeconfig, and not in a cluster")?;
-    let lease_namespace = args
-        .lease_namespace
-        .clone()
-        .or_else(|| args.namespaces.first().cloned())
-        .unwrap_or_else(|| config.default_namespace.clone());
-    let stop = CancellationToken::new();
-    let tasks = TaskTracker::new();
+async fn operate(args: &RunArgs) -> Result<()> {
+    let mut config = Config::infer().await.context("no kubeconfig, and not in a cluster")?;
+    config.default_retry = false;
+    let timing = LeaseTiming {
+        lease_duration: args.lease_duration,
+        renew_deadline: args.renew_deadline,
+        retry_period: args.retry_period,
+    };
+    let identity = lease::identity(args.identity.as_deref());
+    let namespace = args.lease_namespace.clone().or_else(|| args.namespaces.first().cloned());
+    let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
+    let lease_config = LeaseConfig { namespace, name: args.lease_name.clone(), timing };
+    let (lease, standing) = Lease::new(lease_config, lease::client(config.clone(), &timing)?, identity.clone())?;
+
+    let shutdown = Shutdown::on_signals().context("signals cannot be listened for")?;
     let fence = Fence::closed();
-    let (leading_sender, leading) = watch::channel(false);
+    let client = client(config)?;
+    let engine = start(args, client, fence.clone(), standing, &identity).await?;
+    watch_runtime(STUCK, || {
+        eprintln!("tenure: the runtime is stuck; ending");
+        std::process::exit(70);
+    })?;
+
+    let drained = CancellationToken::new();
+    let mut election = tokio::spawn(lease.run(FenceOfLease(fence), drained.clone()));
+    tokio::select! {
+        () = shutdown.requested.cancelled() => {}
+        ended = &mut election => return conclude(ended),
+        stuck = engine.1.run() => bail!("{stuck}"),
+    }
+    tokio::select! {
+        // Renewed until the last write is done.
+        ended = &mut election => return conclude(ended),
+        () = drain(&engine.0, &shutdown, args.drain) => {}
+    }
+    drained.cancel();
+    conclude(election.await)
+}
+
+/// The client for everything but the lease. A watch that hangs is noticed by its own time-out.
+fn client(mut config: Config) -> Result<Client> {
+    config.connect_timeout = Some(Duration::from_secs(5));
+    let client = Client::try_from(config).context("cannot make a Kubernetes client")?;
+    Ok(client)
+}
+
+fn conclude(ended: Result<Ended, tokio::task::JoinError>) -> Result<()> {
+    match ended {
+        Ok(Ended::Released) => Ok(()),
+        Ok(Ended::Lost(loss)) => bail!("the lease is lost: {loss}"),
+        Err(error) => bail!("the election ended: {error}"),
+    }
+}
+
+/// Starts everything; on a standby it keeps warm until it leads.
+async fn start(
+    args: &RunArgs,
+    client: Client,
+    fence: Fence,
+    standing: watch::Receiver<Standing>,
+    identity: &str,
+) -> Result<(Arc<Engine>, Watchdog)> {
     let metrics = Metrics::new();
+    let (events, publisher) = Events::new(metrics.clone());
+    tokio::spawn(publisher.run(client.clone(), identity.to_owned()));
+    let settings = Settings {
+        settle: Duration::from_secs(args.settle_seconds),
+        insecure_targets: args.allow_insecure_targets,
+        longest_request: args.renew_deadline / 2,
+        probe_interval: Duration::from_secs(args.probe_seconds),
+    };
+    let (touch_sender, touches) = mpsc::unbounded_channel();
+    let engine = Arc::new(Engine::new(settings, client.clone(), fence, metrics.clone(), events, standing, touch_sender));
+    let (change_sender, changes) = mpsc::unbounded_channel();
+    let watches = WatchSet {
+        fleet: engine.fleet.clone(),
+        watching: engine.watching.clone(),
+        changes: change_sender,
+        namespaces: args.namespaces.clone(),
+    };
+    watches.start(&client, &engine.stop);
+    let watchdog = Watchdog::default();
     let readiness = Readiness::default();
-    let watchdog = Watchdog::start();
-    let (engine, looker) = assemble(&args, &config, fence.clone(), metrics.clone(), leading, stop.clone(), tasks.clone())?;
-    let server = health::serve(args.listen, readiness.clone(), metrics.clone(), watchdog.clone(), stop.clone()).await?;
-    tokio::spawn(server);
-    tokio::spawn(looker);
+    let listener = TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
+    let health = Health { readiness: readiness.clone(), watchdog: watchdog.clone(), metrics };
+    tokio::spawn(health::serve(listener, health, engine.stop.clone()));
+    tokio::spawn(Looker::new(engine.clone()).run(changes, touches, watchdog.beat("decisions", STUCK)));
     tokio::spawn(flush::run(engine.clone()));
     tokio::spawn(summary::run(engine.clone()));
-    tokio::spawn(observe(engine.clone(), readiness, watchdog.beat("runtime", Duration::from_secs(60))));
-    let lease = Lease::new(lease_config(&args, lease_namespace)?, without_retries(&config)?);
-    let outcome = tokio::select! {
-        () = shutdown::requested() => None,
-        lost = lead(&lease, &fence, &leading_sender, &engine) => Some(lost),
+    tokio::spawn(observe::run(engine.clone(), readiness.gate("lists", "waiting for the first lists")));
+    Ok((engine, watchdog))
+}
+
+/// Starts nothing new, finishes what is under way, stores what is known.
+async fn drain(engine: &Engine, shutdown: &Shutdown, bound: Duration) {
+    engine.stop.cancel();
+    let drained = shutdown.drain(&engine.tasks, bound).await;
+    tracing::info!(?drained, "work has ended");
+    engine.recorder.hurry();
+    let stored = async {
+        while !engine.recorder.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     };
-    if let Some(lost) = outcome {
-        // Ends at once: another replica may be writing already.
-        fence.close();
-        return Err(anyhow!("the lease is lost: {lost}"));
+    if tokio::time::timeout(bound, stored).await.is_err() {
+        tracing::warn!("not every status could be stored; what is missing will be found by looking");
     }
-    drain(&engine, &tasks, args.drain).await;
-    fence.close();
-    lease.release().await;
-    Ok(())
 }

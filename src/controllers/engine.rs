@@ -22,6 +22,7 @@ use super::user::work::Locks;
 use crate::connectors::fence::Fence;
 use crate::runtime::events::Events;
 use crate::runtime::index::{Fleet, Key, Name, Person, Watching};
+use crate::runtime::lease::Standing;
 use crate::runtime::metrics::Metrics;
 
 /// What an operator may set.
@@ -73,8 +74,8 @@ pub struct Engine {
     pub metrics: Metrics,
     /// Kubernetes events.
     pub events: Events,
-    /// Whether this process leads.
-    pub leading: watch::Receiver<bool>,
+    /// Where this process stands in the election.
+    pub standing: watch::Receiver<Standing>,
     /// Ends everything.
     pub stop: CancellationToken,
     /// What must end before the lease is given up.
@@ -86,6 +87,40 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// Puts the shared parts together, with nothing in them.
+    pub fn new(
+        settings: Settings,
+        client: Client,
+        fence: Fence,
+        metrics: Metrics,
+        events: Events,
+        standing: watch::Receiver<Standing>,
+        touches: mpsc::UnboundedSender<Touch>,
+    ) -> Self {
+        let fleet = Arc::<Fleet>::default();
+        Self {
+            settings,
+            watching: Arc::default(),
+            recorder: Recorder::default(),
+            store: Store::new(client.clone(), metrics.clone()),
+            guard: Guard::new(client.clone(), fleet.clone()),
+            holds: Locks::default(),
+            summaries: Summaries::default(),
+            fence,
+            metrics,
+            events,
+            standing,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            touches,
+            apps: Mutex::default(),
+            departures: Mutex::default(),
+            settling: Mutex::default(),
+            client,
+            fleet,
+        }
+    }
+
     /// The person with the ledger as it is known now, results not stored yet included.
     pub fn person(&self, key: &Key) -> Option<Person> {
         let mut person = self.fleet.read(&key.namespace, |ns| ns.user(&key.name).and_then(|p| p.load(key.clone()))).flatten()?;
@@ -124,10 +159,10 @@ impl Engine {
 
     /// Waits until this process leads; `false` when it ends before that.
     pub async fn lead(&self) -> bool {
-        let mut leading = self.leading.clone();
+        let mut standing = self.standing.clone();
         tokio::select! {
             () = self.stop.cancelled() => false,
-            led = leading.wait_for(|l| *l) => led.is_ok(),
+            led = standing.wait_for(|s| matches!(s, Standing::Leading { .. })) => led.is_ok(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The status of Roles, Apps and AppBindings: conditions and counts, written at most once in ten seconds an object, and
 //! only when something differs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -211,21 +211,4 @@ fn draft<S: Serialize + PartialEq>(
         status: serde_json::to_value(status).ok()?,
         first: observed.unwrap_or(-1) < 0,
     })
-}
-
-/// Numbers of objects by kind and namespace, for metrics.
-pub fn accounts_by_state(ns: &Namespace) -> BTreeMap<(Name, &'static str), i64> {
-    let mut counts = BTreeMap::new();
-    for (app, count) in Tally::of(ns).accounts {
-        for (state, n) in [
-            ("active", count.active),
-            ("suspended", count.suspended),
-            ("pending", count.pending),
-            ("failed", count.failed),
-            ("retained", count.retained),
-        ] {
-            counts.insert((app.clone(), state), n);
-        }
-    }
-    counts
 }

@@ -80,22 +80,29 @@ impl AppRuntime {
 
     /// Starts the workers of a connection. They end with it.
     pub(super) fn staff(self: &Arc<Self>, engine: &Arc<Engine>, connected: &Arc<Connected>) {
-        for place in 0..usize::from(connected.concurrency) + RESERVED {
+        // Leavers have workers of their own beside those that the App's concurrency gives everybody.
+        let total = usize::from(connected.concurrency) + RESERVED;
+        for place in 0..total {
             engine.tasks.spawn(work::run(engine.clone(), self.clone(), connected.clone(), place < RESERVED));
         }
     }
 
     /// Queues a person. A fresh reason forgets the back-off.
     pub fn enqueue(&self, person: &Name, lane: Lane, delay: Duration, fresh: bool) {
+        if !delay.is_zero() {
+            return self.queue.push_after(person.clone(), lane, delay);
+        }
         if fresh {
             self.backoff.lock().reset(person);
+            self.queue.push_fresh(person.clone(), lane);
+        } else {
+            self.queue.push(person.clone(), lane);
         }
-        self.queue.push_after(person.clone(), lane, delay, fresh);
     }
 
     /// Whether the person is queued to be worked on at once, or is being worked on.
     pub fn is_under_way(&self, person: &str) -> bool {
-        self.queue.is_under_way(person)
+        self.queue.is_under_way(&person.into())
     }
 
     /// Puts the connection in place, or takes it away; workers of the old one end.
@@ -129,6 +136,7 @@ impl AppRuntime {
     /// Ends everything that runs for the App.
     pub fn end(&self) {
         self.end.cancel();
+        self.queue.close();
     }
 
     /// A pass over this person came to its end.
@@ -151,7 +159,7 @@ impl AppRuntime {
             self.wake.notify_one();
         }
         let wait = self.backoff.lock().failed(person.clone(), Severity::Transient, failure.retry_after, rand::random());
-        Outcome::Later(wait)
+        Outcome::Retry { after: wait }
     }
 
     /// Something cannot be done for this person: when to see whether the world has changed.
@@ -161,7 +169,7 @@ impl AppRuntime {
             Reason::NotApplied | Reason::AccountGone => Severity::Transient,
             _ => Severity::Permanent,
         };
-        Outcome::Later(self.backoff.lock().failed(person.clone(), severity, None, rand::random()))
+        Outcome::Retry { after: self.backoff.lock().failed(person.clone(), severity, None, rand::random()) }
     }
 
     /// What has kept this person's work waiting longer than `patience`.
@@ -179,7 +187,7 @@ impl AppRuntime {
     pub fn unplan(&self, person: &str) {
         self.planned.lock().remove(person);
         self.trouble.lock().remove(person);
-        self.queue.remove(person);
+        self.queue.remove(&person.into());
     }
 
     /// What would be done, in mode `DryRun`.

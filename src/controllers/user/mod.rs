@@ -24,6 +24,7 @@ use crate::api::AccountState;
 use crate::converge::{Due, Lane};
 use crate::runtime::index::{AccountSummary, Change, Key, Name, Summary};
 use crate::runtime::schedule::Wakeups;
+use crate::runtime::watchdog::Beat;
 
 /// A result that cuts or changes access is stored within this time.
 pub(super) const SOON: Duration = Duration::from_secs(1);
@@ -51,7 +52,7 @@ impl Looker {
     }
 
     /// Runs until the channels close. What concerns one person goes before the backlog of what concerns many.
-    pub async fn run(mut self, mut changes: UnboundedReceiver<Change>, mut touches: UnboundedReceiver<Touch>) {
+    pub async fn run(mut self, mut changes: UnboundedReceiver<Change>, mut touches: UnboundedReceiver<Touch>, beat: Beat) {
         let mut tick = tokio::time::interval(Duration::from_millis(500));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut synced = false;
@@ -67,14 +68,15 @@ impl Looker {
                     // Before the first lists are complete nothing can be decided.
                     Some(change) if synced => self.change(change),
                     Some(_) => {}
-                    None => return,
+                    None => return beat.finish(),
                 },
                 touch = touches.recv() => match touch {
                     Some(Touch::Changed(key)) => self.look(&key, true),
                     Some(Touch::Again(key)) => self.look(&key, false),
-                    None => return,
+                    None => return beat.finish(),
                 },
                 _ = tick.tick() => {
+                    beat.alive();
                     for key in self.wakeups.next_due(Timestamp::now()) {
                         self.look(&key, true);
                     }

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
-use tokio::time::Instant;
 
 use super::act::{self, Ending, Ports, Stop};
 use super::decide::AccountDecision;
@@ -35,10 +34,11 @@ pub async fn run(engine: Arc<Engine>, app: Arc<AppRuntime>, connected: Arc<Conne
             () = connected.end.cancelled() => return,
             job = app.queue.pop(reserved) => job,
         };
+        let Some(job) = job else { return };
         let key = Key::new(app.key.namespace.clone(), job.key.clone());
         let outcome = engine.work(&app, &connected, &key, &job).await;
         failpoint::hit("after-pass");
-        app.queue.done(&job, outcome);
+        app.queue.done(job, outcome);
         engine.touch(Touch::Again(key.clone()));
         engine.recorder.look(&key, super::PATIENCE);
     }
@@ -52,14 +52,14 @@ impl Engine {
         if removal && !account.personal && lane == Lane::Leave {
             let left = self.settle((key.clone(), app.key.name.clone()));
             if !left.is_zero() {
-                return Outcome::Later(left);
+                return Outcome::Later(Instant::now() + left);
             }
         }
         let connector = connected.connector.with_lane(lane);
         if account.dry_run {
             return self.rehearse(app, &connector, key, &account, &policy).await;
         }
-        let ports = Live { engine: self, app, key, account: &account, lane, queued: job.queued_at, decided: Instant::now() };
+        let ports = Live { engine: self, app, key, account: &account, lane, queued: job.queued_at, decided: tokio::time::Instant::now() };
         let ending = act::pass(&connector, &ports, &account, &policy).await;
         self.conclude_pass(app, key, &account, lane, ending)
     }
@@ -108,7 +108,7 @@ impl Engine {
                 }
                 match stop {
                     Stop::Changed => Outcome::Ok,
-                    Stop::Cluster => Outcome::Later(CLUSTER_RETRY),
+                    Stop::Cluster => Outcome::Retry { after: CLUSTER_RETRY },
                 }
             }
         }
@@ -143,14 +143,14 @@ impl Engine {
 
     /// The audit line of an account that is left as it is because what held it is gone.
     pub(super) fn audit_release(&self, key: &Key, entry: &LedgerEntry, reason: Reason) {
-        self.metrics.released();
+        self.metrics.released_accounts(1);
         logging::audit(&AuditLine {
             namespace: &key.namespace,
             user: &key.name,
             app: &entry.app,
             id: &entry.id,
             operation: "release",
-            fields: "",
+            fields: &[],
             result: "ok",
             cause: reason.as_str(),
         });
@@ -165,7 +165,7 @@ struct Live<'a> {
     account: &'a AccountDecision,
     lane: Lane,
     queued: Instant,
-    decided: Instant,
+    decided: tokio::time::Instant,
 }
 
 impl Ports for Live<'_> {
@@ -216,15 +216,16 @@ impl Ports for Live<'_> {
 
     fn performed(&self, step: &Step, entry: &LedgerEntry, outcome: Result<(), &Failure>) {
         if outcome.is_ok() {
-            self.engine.metrics.effect(self.lane, self.queued.elapsed());
+            self.engine.metrics.change_to_effect(self.lane, self.queued.elapsed());
         }
+        let fields = fields(step);
         logging::audit(&AuditLine {
             namespace: &self.key.namespace,
             user: &self.key.name,
             app: &self.app.key.name,
             id: &entry.id,
             operation: step.as_str(),
-            fields: &fields(step),
+            fields: &fields.iter().map(String::as_str).collect::<Vec<_>>(),
             result: outcome.map_or_else(|failure| failure.reason.as_str(), |()| "ok"),
             cause: cause(self.account),
         });
@@ -249,13 +250,13 @@ impl Live<'_> {
 }
 
 /// What a step changes, by name.
-fn fields(step: &Step) -> String {
+fn fields(step: &Step) -> Vec<String> {
     match step {
-        Step::Create(account) => account.attributes.keys().map(String::as_str).collect::<Vec<_>>().join(","),
-        Step::Update { changes, .. } => changes.iter().map(|c| c.attribute.as_str()).collect::<Vec<_>>().join(","),
-        Step::Grant { entitlement, .. } => format!("{}:{}", entitlement.kind, entitlement.value),
-        Step::Revoke { kind, entitlement, .. } => format!("{kind}:{entitlement}"),
-        _ => String::new(),
+        Step::Create(account) => account.attributes.keys().cloned().collect(),
+        Step::Update { changes, .. } => changes.iter().map(|c| c.attribute.clone()).collect(),
+        Step::Grant { entitlement, .. } => vec![format!("{}:{}", entitlement.kind, entitlement.value)],
+        Step::Revoke { kind, entitlement, .. } => vec![format!("{kind}:{entitlement}")],
+        _ => Vec::new(),
     }
 }
 

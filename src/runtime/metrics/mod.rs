@@ -21,7 +21,7 @@ use prometheus_client::registry::{Metric, Registry};
 
 use super::queue::Stats;
 use crate::api::AccountState;
-use crate::connectors::FailureClass;
+use crate::connectors::http::{Meter, RequestReport};
 use crate::converge::Lane;
 
 /// Media type of [`Metrics::encode`].
@@ -259,15 +259,13 @@ impl Metrics {
         }
     }
 
-    /// A request to an App was answered, or not, after `took`. `operation` is one of a connector's fixed names.
-    pub fn remote_request(
-        &self,
-        namespace: &str,
-        app: &str,
-        operation: &'static str,
-        failure: Option<FailureClass>,
-        took: Duration,
-    ) {
+    /// A meter for the requests of one App: how often, how long, and what became of them.
+    pub fn meter(&self, namespace: &str, app: &str) -> Meter {
+        let (metrics, namespace, app) = (self.clone(), namespace.to_owned(), app.to_owned());
+        std::sync::Arc::new(move |report| metrics.remote_request(&namespace, &app, report))
+    }
+
+    fn remote_request(&self, namespace: &str, app: &str, report: &RequestReport) {
         let (namespace, app) = (namespace.to_owned(), app.to_owned());
         let labels = AppLabels {
             namespace: namespace.clone(),
@@ -276,12 +274,12 @@ impl Metrics {
         self.apps
             .request_seconds
             .get_or_create(&labels)
-            .observe(took.as_secs_f64());
+            .observe(report.elapsed.as_secs_f64());
         let labels = RequestLabels {
             namespace,
             app,
-            operation,
-            class: class(failure),
+            operation: report.operation,
+            class: report.class,
         };
         self.apps.requests.get_or_create(&labels).inc();
     }
@@ -394,19 +392,6 @@ const ACCOUNT_STATES: [AccountState; 9] = [
     AccountState::Conflict,
     AccountState::Failed,
 ];
-
-const fn class(failure: Option<FailureClass>) -> &'static str {
-    match failure {
-        None => "ok",
-        Some(FailureClass::RetryAfter) => "retry-after",
-        Some(FailureClass::Permanent) => "permanent",
-        Some(FailureClass::Credentials) => "credentials",
-        Some(FailureClass::Conflict) => "conflict",
-        Some(FailureClass::Gone) => "gone",
-        Some(FailureClass::Unknown) => "unknown",
-        Some(FailureClass::Fenced) => "fenced",
-    }
-}
 
 fn lane_labels(namespace: &str, app: &str, lane: Lane) -> LaneLabels {
     LaneLabels {

@@ -40,9 +40,11 @@ fn queues_by_app_and_lane() {
 fn requests_by_operation_and_class() {
     let metrics = Metrics::new();
     let took = Duration::from_millis(30);
-    metrics.remote_request("hr", "crm", "create", None, took);
-    metrics.remote_request("hr", "crm", "create", None, took);
-    metrics.remote_request("hr", "crm", "update", Some(FailureClass::Credentials), took);
+    let meter = metrics.meter("hr", "crm");
+    let report = RequestReport { operation: "create", class: "ok", status: None, elapsed: took };
+    meter(&report);
+    meter(&report);
+    meter(&RequestReport { operation: "update", class: "credentials", ..report });
     let app = r#"namespace="hr",app="crm""#;
     let expected = [
         format!(r#"tenure_remote_requests_total{{{app},operation="create",class="ok"}} 2"#),

@@ -174,6 +174,22 @@ impl<K: Ord + Clone + Hash> Lanes<K> {
         }
     }
 
+    /// Drops a key that no worker has.
+    pub(super) fn remove(&mut self, key: &K) {
+        if let Some(entry) = self.entries.get(key).copied()
+            && !matches!(entry.place, Place::Working)
+        {
+            self.take_out(key, entry);
+            self.entries.remove(key);
+            self.shrink();
+        }
+    }
+
+    /// Whether the key is with a worker, or queued and not backing off.
+    pub(super) fn is_under_way(&self, key: &K) -> bool {
+        self.entries.get(key).is_some_and(|entry| !matches!(entry.place, Place::Waiting { back_off: true, .. }))
+    }
+
     /// Gives out nothing until then, or until resumed. A longer pause outlasts a shorter one.
     pub(super) fn pause(&mut self, until: Option<Instant>) {
         self.pause = match (self.pause, until) {

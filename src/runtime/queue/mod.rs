@@ -180,6 +180,16 @@ impl<K: Ord + Clone + Hash> WorkQueue<K> {
             .change(|lanes, now| lanes.done(job.key.clone(), outcome, now));
     }
 
+    /// Drops a key that nothing is due for any more. One that is being worked on is left to its worker.
+    pub fn remove(&self, key: &K) {
+        self.inner.change(|lanes, _| lanes.remove(key));
+    }
+
+    /// Whether the key is with a worker, or queued and not backing off after a failure.
+    pub fn is_under_way(&self, key: &K) -> bool {
+        self.inner.lock().as_ref().is_some_and(|lanes| lanes.is_under_way(key))
+    }
+
     /// Gives out nothing until then; `None`: until [`Self::resume`]. What is being worked on goes on.
     pub fn pause(&self, until: Option<Instant>) {
         self.inner.change(|lanes, _| lanes.pause(until));

@@ -1,0 +1,74 @@
+//! What the operator tells of itself: readiness and metrics that are sampled rather than counted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::engine::Engine;
+use super::summary::Tally;
+use crate::api::AccountState;
+use crate::runtime::health::Gate;
+use crate::runtime::lease::Standing;
+
+/// How often gauges are sampled: a sample looks at every queued key.
+const SAMPLE: Duration = Duration::from_secs(5);
+/// How often readiness is looked at before it is reached.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Samples until the process ends.
+pub async fn run(engine: Arc<Engine>, lists: Gate) {
+    loop {
+        let waiting = engine.watching.waiting_for();
+        if waiting.is_empty() {
+            break;
+        }
+        lists.wait(format!("waiting for the list of {}", waiting.join(", ")));
+        tokio::time::sleep(LOOK).await;
+    }
+    lists.open();
+    let mut standing = engine.standing.clone();
+    loop {
+        sample(&engine);
+        let now = standing.borrow_and_update().clone();
+        match now {
+            Standing::Leading { until } => engine.metrics.lease_valid_until(Some(until)),
+            _ => engine.metrics.lease_valid_until(None),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(SAMPLE) => {}
+            changed = standing.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+fn sample(engine: &Engine) {
+    for (kind, seconds) in engine.watching.staleness() {
+        if let Some(at) = Instant::now().checked_sub(Duration::from_secs_f64(seconds)) {
+            engine.metrics.watch_seen(kind, at);
+        }
+    }
+    for (kind, count) in engine.watching.undecodable() {
+        engine.metrics.undecodable_objects(kind, usize::try_from(count).unwrap_or(usize::MAX));
+    }
+    for app in engine.all_apps() {
+        engine.metrics.queue(&app.key.namespace, &app.key.name, &app.queue.stats());
+    }
+    for (namespace, content) in engine.fleet.all().iter() {
+        for (app, states) in Tally::states(content) {
+            engine.metrics.accounts(namespace, &app, &states);
+        }
+    }
+}
+
+impl Tally {
+    /// Accounts by App and state.
+    fn states(ns: &crate::runtime::index::Namespace) -> BTreeMap<crate::runtime::index::Name, BTreeMap<AccountState, usize>> {
+        let mut all: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        for account in ns.users().flat_map(|(_, p)| p.summary.accounts.iter()) {
+            if let Some(state) = account.state {
+                *all.entry(account.app.clone()).or_default().entry(state).or_default() += 1;
+            }
+        }
+        all
+    }
+}
