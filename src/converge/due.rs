@@ -99,7 +99,7 @@ fn due_gone(cause: Cause, entry: &LedgerEntry, ctx: &Context<'_>) -> Due {
         lane: Lane::Leave,
         removal: !keep,
     };
-    if ctx.linked(Some(entry)).is_none() || entry.pending.is_some() || entry.state == AccountState::Deleting {
+    if ctx.linked(Some(entry)).is_none() || entry.pending.is_some() {
         return work;
     }
     let suspended = entry.state == AccountState::Suspended;

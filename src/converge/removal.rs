@@ -106,9 +106,8 @@ fn plan_removal(
     }
 }
 
-/// Whether the suspended account's time is up. A date that was not on record before never is.
+/// Whether the suspended account's time is up. Never before the date has been on record, since it lies ahead then.
 pub(super) fn deletion_due(cause: Cause, entry: &LedgerEntry, ctx: &Context<'_>) -> bool {
     matches!(entry.state, AccountState::Suspended | AccountState::Deleting)
-        && entry.delete_at.is_some()
         && ctx.delete_at(cause, entry).is_some_and(|at| at <= ctx.now)
 }

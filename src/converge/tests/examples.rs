@@ -293,6 +293,56 @@ fn a_missing_group_holds_up_nothing_else_and_stays_due() {
 }
 
 #[test]
+fn two_names_of_one_group_are_one_grant() {
+    let (spec, mut seen) = (AppSpec::default(), Observed::default());
+    for name in ["G1", "g1"] {
+        seen.resolution(group(name), Resolution::Id("g1".to_owned()));
+    }
+    let plan = plan_now(
+        &mut World::default(),
+        &wanted(ann(&["G1", "g1"])),
+        None,
+        &mut seen,
+        &context(&spec),
+    );
+    assert_eq!(names(&plan.steps), ["create", "grant"]);
+}
+
+#[test]
+fn a_pass_cut_off_is_not_taken_for_none_when_the_wish_goes_back() {
+    let (mut world, mut stored, spec) = (World::with([anns()]), Some(settled(&[], &[])), AppSpec::default());
+    let crash = Crash {
+        after: Some(1),
+        stores: true,
+    };
+    pass(
+        &mut world,
+        &wanted(ann(&["G1", "G2"])),
+        &mut stored,
+        &context(&spec),
+        crash,
+    );
+    assert_eq!(stored.as_ref().unwrap().entitlements, ["group:g1"]);
+    assert_eq!(
+        names(&go(&mut world, ann(&[]), &mut stored, &spec).steps),
+        ["revoke"]
+    );
+}
+
+#[test]
+fn who_is_back_is_not_deleted_even_if_something_is_missing() {
+    let mut stored = Some(entry("a0", "ann", AccountState::Suspended));
+    stored.as_mut().unwrap().delete_at = Some(NOW);
+    let mut world = World::with([RemoteAccount {
+        active: false,
+        ..anns()
+    }]);
+    go(&mut world, ann(&["G9"]), &mut stored, &AppSpec::default());
+    let entry = stored.unwrap();
+    assert_eq!((entry.state, entry.delete_at), (AccountState::Active, None));
+}
+
+#[test]
 fn no_more_is_granted_than_the_ledger_can_hold() {
     let mut desired = ann(&[]);
     desired.entitlements = (0..70).map(|place| group(&format!("N{place}"))).collect();

@@ -143,6 +143,20 @@ fn the_policy_in_force_says_when(
 }
 
 #[test]
+fn a_longer_time_holds_for_those_who_wait_already() {
+    let of = |after| AppSpec {
+        on_unassign: policy(RemovalAction::Suspend, Some(after)),
+        ..AppSpec::default()
+    };
+    let (mut world, mut stored) = active();
+    leave(&mut world, &mut stored, &of("30d"), Cause::Unassign, 0);
+    leave(&mut world, &mut stored, &of("90d"), Cause::Unassign, 89);
+    assert_eq!(world.accounts.len(), 1);
+    leave(&mut world, &mut stored, &of("90d"), Cause::Unassign, 90);
+    assert_eq!(world.accounts.len(), 0);
+}
+
+#[test]
 fn of_two_reasons_the_earlier_date_wins_and_a_return_cancels_it() {
     let spec = AppSpec {
         on_leave: policy(RemovalAction::Suspend, Some("90d")),
@@ -286,6 +300,7 @@ fn a_crash_after_the_delete_is_recovered_from_the_intent() {
     assert!(world.accounts.is_empty());
     assert_eq!(stored.as_ref().unwrap().state, AccountState::Deleting);
     leave(&mut world, &mut stored, &spec, Cause::Leave, 0);
+    assert_eq!(world.asked, [Query::Get("a0".to_owned())]);
     let entry = stored.unwrap();
     assert_eq!(
         (entry.state, entry.reason.as_str(), entry.pending),
@@ -315,6 +330,7 @@ fn a_suspension_by_hand_that_was_known_outlives_the_return() {
     let spec = AppSpec::default();
     leave(&mut world, &mut stored, &spec, Cause::Suspension, 0);
     assert_eq!(stored.as_ref().unwrap().state, AccountState::Suspended);
+    stored = stored.map(|entry| fail(entry, Reason::Unreachable, "no answer", &context(&spec)));
     pass(
         &mut world,
         &wanted(ann(&[])),

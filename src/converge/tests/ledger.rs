@@ -3,6 +3,7 @@
 use rstest::rstest;
 
 use super::*;
+use crate::api::PendingIntent;
 
 const WORK_CHANGE: &str = "change";
 
@@ -34,6 +35,7 @@ fn applied() -> LedgerEntry {
 #[case::failed(Some(entry("", "", AccountState::Failed)), "join")]
 #[case::other_target(Some(LedgerEntry { target: "t0".into(), ..applied() }), "join")]
 #[case::not_kept(Some(LedgerEntry { reason: "AttributesNotKept".into(), ..applied() }), "nothing")]
+#[case::announced(Some(LedgerEntry { pending: Some(PendingIntent { operation: "create".into(), key: "ann".into(), since: NOW }), ..applied() }), WORK_CHANGE)]
 #[case::old_trouble(Some(LedgerEntry { reason: "MappingFailed".into(), ..applied() }), "ledger")]
 fn due_for_an_account(#[case] entry: Option<LedgerEntry>, #[case] expected: &str) {
     let spec = AppSpec::default();
