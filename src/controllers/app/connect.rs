@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt};
+use parking_lot::Mutex;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::app::{GroupCreation, ScimAuth, ScimConnector};
-use crate::api::{AppSpec, CREDENTIALS_LABEL, Reason, SecretKeyRef};
+use crate::api::{AppSpec, CREDENTIALS_LABEL, EntitlementSpec, Reason, SecretKeyRef};
 use crate::connectors::fence::Fence;
 use crate::connectors::gate::Gate;
 use crate::connectors::http::{Credentials, HttpConfig, Meter};
@@ -23,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Connected {
     /// The connector.
     pub connector: Scim,
+    /// Remote ids of entitlements learnt so far, so that a thousand joiners do not ask for their group a thousand times.
+    pub entitlements: Mutex<BTreeMap<EntitlementSpec, String>>,
     /// Accounts worked on at the same time.
     pub concurrency: u8,
     /// Ends the workers that use it.
@@ -91,7 +94,7 @@ pub async fn connect(
     };
     let connector = Scim::new(config, around.fence.clone(), gate, around.meter.clone())
         .map_err(|failure| (failure.reason, failure.message))?;
-    Ok(Connected { connector, concurrency: spec.limits.concurrency, end })
+    Ok(Connected { connector, entitlements: Mutex::default(), concurrency: spec.limits.concurrency, end })
 }
 
 fn creates_groups(scim: &ScimConnector) -> bool {

@@ -30,6 +30,10 @@ pub trait Ports: Send + Sync {
     fn before_first_account(&self) -> impl Future<Output = Result<(), Stop>> + Send;
     /// Makes sure, by a live read, that something is still to be taken away.
     fn before_removal(&self) -> impl Future<Output = Result<(), Stop>> + Send;
+    /// The remote id of an entitlement, if it was learnt before.
+    fn known(&self, entitlement: &EntitlementSpec) -> Option<String>;
+    /// Remembers the remote id of an entitlement; `None`: what was learnt is in doubt.
+    fn learnt(&self, entitlement: &EntitlementSpec, id: Option<&str>);
     /// Stores the ledger entry before the operation that it announces.
     fn announce(&self, entry: &LedgerEntry) -> impl Future<Output = Result<(), Stop>> + Send;
     /// Notes a step that reached the target, or failed there.
@@ -74,18 +78,19 @@ pub async fn pass<C: Connector, P: Ports>(connector: &C, ports: &P, work: &Accou
 }
 
 /// What a pass would do, for an App that only plans.
-pub async fn rehearse<C: Connector>(
+pub async fn rehearse<C: Connector, P: Ports>(
     connector: &C,
+    ports: &P,
     work: &AccountDecision,
     policy: &AppSpec,
-    now: Timestamp,
 ) -> Result<Plan, Failure> {
     let mut seen = Observed::default();
-    plan_with(connector, work, work.entry.as_ref(), &mut seen, &work.context.at(policy, now)).await
+    plan_with(connector, ports, work, work.entry.as_ref(), &mut seen, &work.context.at(policy, ports.now())).await
 }
 
-async fn plan_with<C: Connector>(
+async fn plan_with<C: Connector, P: Ports>(
     connector: &C,
+    ports: &P,
     work: &AccountDecision,
     entry: Option<&LedgerEntry>,
     seen: &mut Observed,
@@ -94,12 +99,12 @@ async fn plan_with<C: Connector>(
     loop {
         match converge::plan(&work.wanted, entry, seen, ctx) {
             Ok(plan) => return Ok(plan),
-            Err(query) => ask(connector, query, seen).await?,
+            Err(query) => ask(connector, ports, query, seen).await?,
         }
     }
 }
 
-async fn ask<C: Connector>(connector: &C, query: Query, seen: &mut Observed) -> Result<(), Failure> {
+async fn ask<C: Connector, P: Ports>(connector: &C, ports: &P, query: Query, seen: &mut Observed) -> Result<(), Failure> {
     match query {
         Query::Get(id) => {
             let account = connector.get(&id).await?;
@@ -110,16 +115,22 @@ async fn ask<C: Connector>(connector: &C, query: Query, seen: &mut Observed) -> 
             seen.found(attribute, value, found);
         }
         Query::Resolve(entitlement) => {
-            let resolution = resolve(connector, &entitlement).await?;
+            let resolution = resolve(connector, ports, &entitlement).await?;
             seen.resolution(entitlement, resolution);
         }
     }
     Ok(())
 }
 
-async fn resolve<C: Connector>(connector: &C, entitlement: &EntitlementSpec) -> Result<Resolution, Failure> {
+async fn resolve<C: Connector, P: Ports>(connector: &C, ports: &P, entitlement: &EntitlementSpec) -> Result<Resolution, Failure> {
+    if let Some(id) = ports.known(entitlement) {
+        return Ok(Resolution::Id(id));
+    }
     Ok(match connector.resolve(entitlement).await? {
-        Some(id) => Resolution::Id(id),
+        Some(id) => {
+            ports.learnt(entitlement, Some(&id));
+            Resolution::Id(id)
+        }
         None if connector.may_create(&entitlement.kind) => Resolution::Creatable,
         None => Resolution::Missing,
     })
@@ -158,9 +169,8 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
 
     /// One plan carried out. `None`: the login was taken, plan again.
     async fn attempt(&mut self, seen: &mut Observed) -> Result<Option<Ending>, Halt> {
-        let plan =
-            plan_with(self.connector, self.work, self.entry.as_ref(), seen, &self.work.context.at(self.policy, self.ports.now()))
-                .await?;
+        let ctx = self.work.context.at(self.policy, self.ports.now());
+        let plan = plan_with(self.connector, self.ports, self.work, self.entry.as_ref(), seen, &ctx).await?;
         failpoint::hit("after-find");
         if plan.removes(self.context().login_attribute) {
             self.ports.before_removal().await?;
@@ -241,7 +251,9 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
             None => self.connector.create_entitlement(entitlement).await?,
         };
         let account = id.or(self.entry.as_ref().map(|e| e.id.as_str())).unwrap_or_default();
-        self.connector.grant(account, &entitlement.kind, &remote).await?;
+        let granted = self.connector.grant(account, &entitlement.kind, &remote).await;
+        self.ports.learnt(entitlement, granted.is_ok().then_some(&remote));
+        granted?;
         Ok(Reply::Entitlement(remote))
     }
 

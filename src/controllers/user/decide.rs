@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::access::{self, EffectiveRoles, Grant, Leave, Lifecycle, LifecycleInput, Phase, Scope};
 use crate::api::{AppSpec, LedgerEntry, Mode, Reason};
 use crate::controllers::app::target;
-use crate::converge::{self, Cause, Claim, Context, Due, Wanted};
+use crate::converge::{self, Cause, Claim, Context, Due, Lane, Wanted};
 use crate::runtime::index::{AppObject, BindingObject, Name, Namespace, Person};
 
 /// What is known about why a User is being deleted.
@@ -112,13 +112,14 @@ pub fn decide(ns: &Namespace, mut person: Person, departure: Departure, now: Tim
     let scope = Scope::for_user(&person.spec_json);
     let previous = if lifecycle.phase == Phase::Left { &[][..] } else { &person.status.roles[..] };
     let mut roles = access::effective_roles(&person.spec, &scope, &ns.book, previous, now);
+    let apps = concerned(ns, &person, &roles);
     if lifecycle.phase == Phase::Left {
         roles.effective.clear();
     }
     let stalled = twin.map(|older| (Reason::DuplicatePersonId, older)).or_else(|| stale(&lifecycle));
     let situation = Situation { ns, lifecycle: &lifecycle, roles: &roles, scope: &scope, departure, stalled: &stalled, resume, now };
     let accounts: Vec<_> =
-        concerned(ns, &person, &roles).into_iter().filter_map(|app| situation.account(&person, &app)).collect();
+        apps.into_iter().filter_map(|app| situation.account(&person, &app)).collect();
     let waits = accounts.iter().filter_map(|a| match a.due {
         Due::Nothing { next } => next,
         Due::Ledger(_) | Due::Work { .. } => None,
@@ -219,7 +220,12 @@ impl Situation<'_> {
             Due::Nothing { next: None }
         } else {
             let policy = context.spec.as_deref().unwrap_or(&default_policy);
-            converge::due(&wanted, entry.as_ref(), &context.at(policy, self.now))
+            match converge::due(&wanted, entry.as_ref(), &context.at(policy, self.now)) {
+                Due::Nothing { .. } if entry.is_none() && self.may_have_lost(person, &wanted) => {
+                    Due::Work { lane: Lane::Leave, removal: true }
+                }
+                due => due,
+            }
         };
         Some(AccountDecision {
             app: app.into(),
@@ -232,6 +238,14 @@ impl Situation<'_> {
             issues,
             context,
         })
+    }
+
+    /// Whether a crash may have lost the record of an account that was made just before the person left: the finalizer
+    /// says that one was about to be made, and the status is from before the leave. The target is then asked.
+    fn may_have_lost(&self, person: &Person, wanted: &Wanted) -> bool {
+        matches!(wanted, Wanted::Gone(Cause::Leave | Cause::UserDeleted | Cause::Suspension))
+            && person.held()
+            && person.status.observed_generation.is_none_or(|seen| seen != person.generation)
     }
 
     fn outcome(&self, app: &str, object: &AppObject) -> access::AccountOutcome {

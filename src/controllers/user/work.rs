@@ -12,7 +12,7 @@ use super::decide::AccountDecision;
 use super::guard::Ground;
 use super::store::Written;
 use super::{JOINED, SOON};
-use crate::api::{self, AppSpec, LedgerEntry, Reason};
+use crate::api::{self, AppSpec, EntitlementSpec, LedgerEntry, Reason};
 use crate::connectors::scim::Scim;
 use crate::connectors::Failure;
 use crate::controllers::app::{AppRuntime, Connected};
@@ -56,10 +56,11 @@ impl Engine {
             }
         }
         let connector = connected.connector.with_lane(lane);
+        let ports = Live {
+            connected, engine: self, app, key, account: &account, lane, queued: job.queued_at, decided: tokio::time::Instant::now() };
         if account.dry_run {
-            return self.rehearse(app, &connector, key, &account, &policy).await;
+            return self.rehearse(&connector, &ports, &policy).await;
         }
-        let ports = Live { engine: self, app, key, account: &account, lane, queued: job.queued_at, decided: tokio::time::Instant::now() };
         let ending = act::pass(&connector, &ports, &account, &policy).await;
         self.conclude_pass(app, key, &account, lane, ending)
     }
@@ -68,8 +69,9 @@ impl Engine {
         self.decide(key)?.accounts.into_iter().find(|a| &*a.app == app)
     }
 
-    async fn rehearse(&self, app: &AppRuntime, connector: &Scim, key: &Key, account: &AccountDecision, policy: &AppSpec) -> Outcome {
-        match act::rehearse(connector, account, policy, Timestamp::now()).await {
+    async fn rehearse(&self, connector: &Scim, ports: &Live<'_>, policy: &AppSpec) -> Outcome {
+        let (app, key) = (ports.app, ports.key);
+        match act::rehearse(connector, ports, ports.account, policy).await {
             Ok(plan) => {
                 app.plan(&key.name, &plan);
                 self.summaries.namespace(&key.namespace);
@@ -159,6 +161,7 @@ impl Engine {
 
 /// The ports of a pass, live.
 struct Live<'a> {
+    connected: &'a Connected,
     engine: &'a Arc<Engine>,
     app: &'a Arc<AppRuntime>,
     key: &'a Key,
@@ -207,6 +210,18 @@ impl Ports for Live<'_> {
         self.read_again().await?;
         let now = self.engine.account(self.key, &self.app.key.name).ok_or(Stop::Changed)?;
         if now.wanted == self.account.wanted { Ok(()) } else { Err(Stop::Changed) }
+    }
+
+    fn known(&self, entitlement: &EntitlementSpec) -> Option<String> {
+        self.connected.entitlements.lock().get(entitlement).cloned()
+    }
+
+    fn learnt(&self, entitlement: &EntitlementSpec, id: Option<&str>) {
+        let mut known = self.connected.entitlements.lock();
+        match id {
+            Some(id) => known.insert(entitlement.clone(), id.to_owned()),
+            None => known.remove(entitlement),
+        };
     }
 
     async fn announce(&self, entry: &LedgerEntry) -> Result<(), Stop> {
