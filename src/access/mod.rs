@@ -2,6 +2,16 @@
 //!
 //! Pure: no IO, no clock, no cluster. Everything takes values and an instant and returns values.
 
+mod account;
+mod expression;
+mod lifecycle;
+mod roles;
+
+pub use account::*;
+pub use expression::{Expression, ExpressionError, Scope};
+pub use lifecycle::{Lifecycle, LifecycleInput, Phase, lifecycle};
+pub use roles::{RoleBook, RoleIssue, Roles, effective_roles};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;

@@ -11,7 +11,7 @@ pub mod reason;
 pub mod role;
 pub mod user;
 
-pub use app::{App, AppSpec, AppStatus};
+pub use app::{App, AppSpec, AppStatus, Mode};
 pub use binding::{AppBinding, AppBindingSpec, AppBindingStatus};
 pub use common::{AttributeRule, EntitlementSpec, LocalRef, SecretKeyRef, Strength};
 pub use ledger::{AccountState, LedgerEntry, PendingIntent};

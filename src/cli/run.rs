@@ -17,7 +17,7 @@ use crate::controllers::user::{Looker, flush};
 use crate::controllers::{observe, summary};
 use crate::runtime::events::Events;
 use crate::runtime::health::{self, Health, Readiness};
-use crate::runtime::index::{Fleet, WatchSet, Watching};
+use crate::runtime::index::WatchSet;
 use crate::runtime::lease::{self, Ended, Lease, LeaseConfig, LeaseTiming, Standing, Validity};
 use crate::runtime::logging::{self, LogFormat};
 use crate::runtime::metrics::Metrics;

@@ -124,7 +124,7 @@ impl Engine {
     /// The person with the ledger as it is known now, results not stored yet included.
     pub fn person(&self, key: &Key) -> Option<Person> {
         let mut person = self.fleet.read(&key.namespace, |ns| ns.user(&key.name).and_then(|p| p.load(key.clone()))).flatten()?;
-        self.recorder.overlay(key, &mut person.status.accounts);
+        person.fresh = self.recorder.overlay(key, &mut person.status.accounts);
         Some(person)
     }
 

@@ -99,7 +99,8 @@ impl Keeper {
         };
         let probe = connected.connector.probe().await;
         let fine = probe.is_ok();
-        note(&self.app, probe, self.gate_for(spec));
+        let gate = self.gate_for(spec);
+        note(&self.app, probe, gate);
         if !fine || paused {
             self.connector = None;
             self.app.set_connection(None);

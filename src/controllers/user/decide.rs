@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::access::{self, EffectiveRoles, Grant, Leave, Lifecycle, LifecycleInput, Phase, Scope};
+use crate::access::{self, Grant, Lifecycle, LifecycleInput, Phase, Roles, Scope};
 use crate::api::{AppSpec, LedgerEntry, Mode, Reason};
 use crate::controllers::app::target;
 use crate::converge::{self, Cause, Claim, Context, Due, Lane, Wanted};
@@ -33,7 +33,7 @@ pub struct Decision {
     /// State now.
     pub lifecycle: Lifecycle,
     /// Roles now.
-    pub roles: EffectiveRoles,
+    pub roles: Roles,
     /// What is wanted in each App concerned, by App.
     pub accounts: Vec<AccountDecision>,
     /// Why nothing is done for this person before somebody acts.
@@ -99,17 +99,17 @@ impl OwnedContext {
 pub fn decide(ns: &Namespace, mut person: Person, departure: Departure, now: Timestamp) -> Decision {
     let twin = twins(ns, &mut person);
     let resume = unused_resume(&person);
-    let lifecycle = access::lifecycle(
-        &LifecycleInput {
-            state: person.spec.state,
-            start_time: person.spec.start_time,
-            end_time: person.spec.end_time,
-            left: person.status.left_at.zip(person.status.left_by).map(|(at, by)| Leave { at, by }),
-            resume,
-        },
+    let lifecycle = access::lifecycle(&LifecycleInput {
+        state: person.spec.state,
+        start_time: person.spec.start_time,
+        end_time: person.spec.end_time,
+        left_at: person.status.left_at,
+        left_by: person.status.left_by,
+        resume,
         now,
-    );
-    let scope = Scope::for_user(&person.spec_json);
+    });
+    let spec = person.spec.clone();
+    let scope = Scope::of(&spec);
     let previous = if lifecycle.phase == Phase::Left { &[][..] } else { &person.status.roles[..] };
     let mut roles = access::effective_roles(&person.spec, &scope, &ns.book, previous, now);
     let apps = concerned(ns, &person, &roles);
@@ -154,7 +154,7 @@ fn twins(ns: &Namespace, person: &mut Person) -> Option<String> {
         .collect();
     let keeper = converge::keeper(&candidates)?;
     let (keeper_name, _) = same.get(keeper)?;
-    if **keeper_name != *person.key.name {
+    if ***keeper_name != *person.key.name {
         return Some(format!("User {keeper_name} has the same personId and keeps the accounts: delete one of the two"));
     }
     for (_, other) in same.iter().filter(|(name, p)| p.deleting && **name != person.key.name) {
@@ -169,7 +169,7 @@ fn twins(ns: &Namespace, person: &mut Person) -> Option<String> {
 }
 
 /// Apps in which this person has an account or may get one.
-fn concerned(ns: &Namespace, person: &Person, roles: &EffectiveRoles) -> BTreeSet<String> {
+fn concerned(ns: &Namespace, person: &Person, roles: &Roles) -> BTreeSet<String> {
     let names: BTreeSet<&str> = roles.effective.iter().map(|r| r.name.as_str()).collect();
     let mut apps: BTreeSet<String> = ns.apps_for(&names).map(str::to_owned).collect();
     apps.extend(person.status.accounts.iter().map(|e| e.app.clone()));
@@ -179,8 +179,8 @@ fn concerned(ns: &Namespace, person: &Person, roles: &EffectiveRoles) -> BTreeSe
 struct Situation<'a> {
     ns: &'a Namespace,
     lifecycle: &'a Lifecycle,
-    roles: &'a EffectiveRoles,
-    scope: &'a Scope,
+    roles: &'a Roles,
+    scope: &'a Scope<'a>,
     departure: Departure,
     stalled: &'a Option<(Reason, String)>,
     resume: bool,
@@ -221,7 +221,7 @@ impl Situation<'_> {
         } else {
             let policy = context.spec.as_deref().unwrap_or(&default_policy);
             match converge::due(&wanted, entry.as_ref(), &context.at(policy, self.now)) {
-                Due::Nothing { .. } if entry.is_none() && self.may_have_lost(person, &wanted) => {
+                Due::Nothing { .. } if entry.is_none() && self.may_have_lost(person, app, &wanted) => {
                     Due::Work { lane: Lane::Leave, removal: true }
                 }
                 due => due,
@@ -242,9 +242,10 @@ impl Situation<'_> {
 
     /// Whether a crash may have lost the record of an account that was made just before the person left: the finalizer
     /// says that one was about to be made, and the status is from before the leave. The target is then asked.
-    fn may_have_lost(&self, person: &Person, wanted: &Wanted) -> bool {
+    fn may_have_lost(&self, person: &Person, app: &str, wanted: &Wanted) -> bool {
         matches!(wanted, Wanted::Gone(Cause::Leave | Cause::UserDeleted | Cause::Suspension))
             && person.held()
+            && !person.fresh.iter().any(|looked| **looked == *app)
             && person.status.observed_generation.is_none_or(|seen| seen != person.generation)
     }
 

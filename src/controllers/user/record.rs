@@ -76,14 +76,15 @@ impl Recorder {
         self.wake.notify_one();
     }
 
-    /// Lays results that are not stored yet over a ledger read from the index.
-    pub fn overlay(&self, key: &Key, accounts: &mut Vec<LedgerEntry>) {
+    /// Lays results that are not stored yet over a ledger read from the index; answers whose Apps they are.
+    pub fn overlay(&self, key: &Key, accounts: &mut Vec<LedgerEntry>) -> Vec<Name> {
         let state = self.state.lock();
         for (app, entry) in state.fresh.get(key).into_iter().flatten() {
             accounts.retain(|e| e.app != **app);
             accounts.extend(entry.clone());
         }
         accounts.sort_by(|a, b| a.app.cmp(&b.app));
+        state.fresh.get(key).map(|fresh| fresh.keys().cloned().collect()).unwrap_or_default()
     }
 
     /// Forgets a person who is no longer in the API server.

@@ -41,7 +41,7 @@ impl Store {
 
     /// The User as it is now, or `None`.
     pub async fn read(&self, key: &Key) -> Result<Option<RawUser>, String> {
-        match self.send(http::Method::GET, &path(key, ""), None, "").await {
+        match self.send::<()>(http::Method::GET, &path(key, ""), None, "application/json").await {
             Written::Done(user) => Ok(Some(*user)),
             Written::Gone => Ok(None),
             Written::Conflict => Err("conflict on a read".to_owned()),
@@ -60,7 +60,7 @@ impl Store {
                 "uid": person.uid,
                 "resourceVersion": person.resource_version,
             },
-            "spec": person.spec_json,
+            "spec": person.spec,
             "status": status,
         });
         let outcome = self.send(http::Method::PUT, &path(&person.key, "/status"), Some(&body), "application/json").await;

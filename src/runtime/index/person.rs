@@ -7,7 +7,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::Value;
 
 use super::{Key, Name};
 use crate::api::{self, AccountState, LedgerEntry, User, UserSpec, UserStatus};
@@ -107,10 +106,10 @@ pub struct Person {
     pub requested: Option<String>,
     /// Spec.
     pub spec: UserSpec,
-    /// Spec as expressions see it.
-    pub spec_json: Value,
     /// Status as last stored.
     pub status: UserStatus,
+    /// Apps whose ledger entry, or its absence, is a result that is not stored yet.
+    pub fresh: Vec<Name>,
 }
 
 impl Person {
@@ -174,7 +173,6 @@ impl StoredPerson {
 
     /// Decodes the person; `None` only if memory was corrupted, as [`Self::from_raw`] has decoded it before.
     pub fn load(&self, key: Key) -> Option<Person> {
-        let spec_json: Value = serde_json::from_str(&self.spec).ok()?;
         Some(Person {
             key,
             uid: self.uid.to_string(),
@@ -186,8 +184,8 @@ impl StoredPerson {
             resume: self.resume.as_deref().map(str::to_owned),
             requested: self.requested.as_deref().map(str::to_owned),
             spec: serde_json::from_str(&self.spec).ok()?,
-            spec_json,
             status: self.status()?,
+            fresh: Vec::new(),
         })
     }
 
