@@ -7,7 +7,7 @@ mod expression;
 mod lifecycle;
 mod roles;
 
-pub use account::*;
+pub use account::{AccountOutcome, AppRules, BindingIssue, BindingRules, FieldProblem, desired_account};
 pub use expression::{Expression, ExpressionError, Scope};
 pub use lifecycle::{Lifecycle, LifecycleInput, Phase, lifecycle};
 pub use roles::{RoleBook, RoleIssue, Roles, effective_roles};

@@ -118,7 +118,7 @@ pub struct UserSpec {
     pub preferred_language: Option<String>,
     /// Anything else that rules and mappings use: `user.attributes.shoeSize`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64), inner(length(max = 1024)))]
+    #[schemars(schema_with = "bounded_map")]
     #[x_kube(validation = Rule::new("self.all(k, k.matches('^[A-Za-z_][A-Za-z0-9_]{0,62}$'))").message("attribute names are letters, digits and '_', at most 63, not beginning with a digit"))]
     pub attributes: BTreeMap<String, String>,
     /// What the person's access should be. `Terminated` is final until a rehire: a later `startTime`, or the
@@ -136,6 +136,14 @@ pub struct UserSpec {
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub roles: Vec<RoleAssignment>,
+}
+
+fn bounded_map(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": "object",
+        "maxProperties": 64,
+        "additionalProperties": {"type": "string", "maxLength": 1024}
+    })
 }
 
 /// What a person's access should be.
@@ -219,6 +227,11 @@ pub struct EffectiveRole {
     /// `Assigned` (spec.roles), `Rule` (the Role's own `match`) or `Role/<name>` (included by that Role).
     #[schemars(length(max = 260))]
     pub via: String,
+}
+
+impl EffectiveRole {
+    /// [`Self::via`] of a role that `spec.roles` assigns.
+    pub const ASSIGNED: &str = "Assigned";
 }
 
 /// What Tenure made of a User.

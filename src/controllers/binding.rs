@@ -13,7 +13,7 @@ pub fn status(name: &str, object: &BindingObject, ns: &Namespace, tally: &Tally,
     let generation = object.meta.generation;
     let mut conditions = Conditions::over(&object.status.conditions, generation, now);
     let ready = readiness(object, ns);
-    let stalled = ready.reason == Reason::InvalidExpression;
+    let stalled = ready.reason == Reason::InvalidExpression || ready.reason == Reason::InvalidConfiguration;
     conditions.only_while(STALLED, stalled.then(|| (ready.reason, ready.message.clone())));
     conditions.set(READY, ready);
     AppBindingStatus {
@@ -35,8 +35,8 @@ fn readiness(object: &BindingObject, ns: &Namespace) -> Statement {
     if !ns.roles.contains_key(role) {
         return Statement::no(Reason::RoleNotFound, format!("spec.roleRef.name: there is no Role {role} in this namespace"));
     }
-    if let Some(FieldProblem { field, message }) = object.problems.first() {
-        return Statement::no(Reason::InvalidExpression, format!("{field}: {message}"));
+    if let Some(FieldProblem { field, message, reason }) = object.problems.first() {
+        return Statement::no(*reason, format!("{field}: {message}"));
     }
     Statement::yes(Reason::InSync, "the binding is in force")
 }

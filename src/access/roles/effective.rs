@@ -184,70 +184,52 @@ impl<'a> Search<'a> {
         found
     }
 
-    /// Of two conflicting roles, the lower rank stays.
+    /// Of two conflicting roles, the lower rank stays: the one that the person had, the one since longer, the name.
     fn rank(&self, name: &'a str) -> (bool, Timestamp, &'a str) {
         let had = self.previous.range((name, "")..).next().is_some_and(|(previous, _)| *previous == name);
         (!had, self.since.get(name).copied().unwrap_or(Timestamp::MIN), name)
     }
 
-    /// All roles without those that conflict with a better one. A role returns when the one it was withheld for is
-    /// itself withheld, but only once, so that this ends.
+    /// All roles that may stand beside each other.
+    ///
+    /// Roles are taken up one by one, the best of those that are due first, and one that conflicts with a role taken
+    /// up already is withheld. So whatever is withheld has a rival that stays, and whatever stays has its reason.
     fn settle(&mut self) -> Found<'a> {
-        let mut returned = BTreeSet::new();
-        loop {
-            let found = self.reached();
-            let losers = self.losers(&found);
-            if !losers.is_empty() {
-                self.withheld.extend(losers);
+        let found = self.reached();
+        if !found.keys().any(|name| self.book.conflicts(name).any(|other| found.contains_key(other))) {
+            return found;
+        }
+        let mut taken = Found::new();
+        let mut due: BTreeSet<_> =
+            self.roots.keys().filter(|name| found.contains_key(*name)).map(|name| self.rank(name)).collect();
+        while let Some((.., name)) = due.pop_first() {
+            if self.rival(name, &taken).is_some() {
+                self.withheld.insert(name);
                 continue;
             }
-            let free = |name: &&&str| !returned.contains(*name) && self.winner(name, &found).is_none();
-            let Some(back) = self.withheld.iter().filter(free).min_by_key(|name| self.rank(name)).copied() else {
-                return found;
-            };
-            returned.insert(back);
-            self.withheld.remove(back);
+            taken.extend(found.get_key_value(name));
+            let brought = self.includes(name).into_iter().filter(|name| found.contains_key(name));
+            let brought = brought.filter(|name| !taken.contains_key(name) && !self.withheld.contains(name));
+            due.extend(brought.map(|name| self.rank(name)));
         }
+        self.reached()
     }
 
-    /// Those that conflict with the best role that has conflicts.
-    fn losers(&self, found: &Found<'a>) -> Vec<&'a str> {
-        let mut pairs = Vec::new();
-        for one in found.keys() {
-            pairs.extend(self.book.conflicts(one).filter_map(|other| {
-                let (other, _) = found.get_key_value(other)?;
-                Some((*one, *other))
-            }));
-        }
-        let Some(best) = pairs.iter().flat_map(|(one, other)| [*one, *other]).min_by_key(|name| self.rank(name)) else {
-            return Vec::new();
-        };
-        let against = |(one, other): (&'a str, &'a str)| match (one == best, other == best) {
-            (true, false) => Some(other),
-            (false, true) => Some(one),
-            _ => None,
-        };
-        pairs.into_iter().filter_map(against).collect()
+    /// The best of these roles that conflict with this one.
+    fn rival(&self, name: &str, among: &Found<'a>) -> Option<&'a str> {
+        let rivals = among.keys().copied().filter(|other| self.book.conflict(name, other));
+        rivals.min_by_key(|other| self.rank(other))
     }
 
-    /// The best of the roles found that conflict with this one.
-    fn winner(&self, name: &str, found: &Found<'a>) -> Option<&'a str> {
-        found.keys().copied().filter(|other| self.book.conflict(name, other)).min_by_key(|other| self.rank(other))
-    }
-
-    fn report(&mut self, found: &Found<'a>, issues: &mut Vec<RoleIssue>) {
+    fn report(&self, found: &Found<'a>, issues: &mut Vec<RoleIssue>) {
         for name in found.keys().filter(|name| self.book.is_unreadable(name)) {
             let message = format!("Role `{name}` cannot be decoded; what it gave this person before is kept");
             issues.push(RoleIssue { role: (*name).to_owned(), reason: Reason::RoleUnreadable, message });
         }
-        for name in self.withheld.clone() {
-            self.withheld.remove(name);
-            let due = self.reached().contains_key(name);
-            self.withheld.insert(name);
-            if let (true, Some(winner)) = (due, self.winner(name, found)) {
-                let message = format!("Role `{name}` is withheld: it conflicts with `{winner}`, which this person has");
-                issues.push(RoleIssue { role: name.to_owned(), reason: Reason::RoleConflict, message });
-            }
+        for name in &self.withheld {
+            let rival = self.rival(name, found).unwrap_or_default();
+            let message = format!("Role `{name}` is withheld: it conflicts with `{rival}`, which this person has");
+            issues.push(RoleIssue { role: (*name).to_owned(), reason: Reason::RoleConflict, message });
         }
         issues.sort();
         issues.dedup();

@@ -167,8 +167,8 @@ fn of_two_in_conflict_one_stays() {
 }
 
 #[test]
-fn a_role_returns_when_its_rival_goes() {
-    // w beats l, but q beats p, which alone brings w.
+fn what_only_a_withheld_role_brings_disturbs_nobody() {
+    // q beats p, which alone brings w, so l has no rival.
     let book = book(&[
         ("p", json!({"includes": ["a-w"]})),
         ("a-w", json!({"conflictsWith": ["l"]})),

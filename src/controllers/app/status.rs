@@ -47,8 +47,8 @@ fn readiness(object: &AppObject, health: &Health) -> Statement {
     if let Some((reason, message)) = &health.refused {
         return Statement::no(*reason, message.clone());
     }
-    if let Some(FieldProblem { field, message }) = object.problems.first() {
-        return Statement::no(Reason::InvalidExpression, format!("{field}: {message}"));
+    if let Some(FieldProblem { field, message, reason }) = object.problems.first() {
+        return Statement::no(*reason, format!("{field}: {message}"));
     }
     if object.meta.paused {
         return Statement::unknown(Reason::PausedByAnnotation, "the annotation tenure.dev/paused is \"true\"");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::access::{self, Grant, Lifecycle, LifecycleInput, Phase, Roles, Scope};
-use crate::api::{AppSpec, LedgerEntry, Mode, Reason};
+use crate::api::{AppSpec, EffectiveRole, LedgerEntry, Mode, Reason};
 use crate::controllers::app::target;
 use crate::converge::{self, Cause, Claim, Context, Due, Lane, Wanted};
 use crate::runtime::index::{AppObject, BindingObject, Name, Namespace, Person};
@@ -286,7 +286,7 @@ impl Situation<'_> {
                     .status
                     .roles
                     .iter()
-                    .filter(|r| r.via == access::VIA_ASSIGNED && !self.roles.effective.iter().any(|e| e.name == r.name));
+                    .filter(|r| r.via == EffectiveRole::ASSIGNED && !self.roles.effective.iter().any(|e| e.name == r.name));
                 lost.into_iter().any(|role| self.ns.bindings_of(app).any(|b| b.role() == role.name))
             }
             _ => false,

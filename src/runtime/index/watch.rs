@@ -361,7 +361,7 @@ impl Watched for DeserializeGuard<App> {
                     meta: meta.clone(),
                     spec: None,
                     status: api::AppStatus::default(),
-                    rules: AppRules::default(),
+                    rules: AppRules::compile(&crate::connectors::scim::TRAITS, &[]).0,
                     problems: Vec::new(),
                     undecodable: true,
                 });
