@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::access::{self, Grant, Lifecycle, LifecycleInput, Phase, Roles, Scope};
 use crate::api::{AppSpec, EffectiveRole, LedgerEntry, Mode, Reason};
 use crate::controllers::app::target;
+use crate::controllers::conditions::whole_seconds;
 use crate::converge::{self, Cause, Claim, Context, Due, Lane, Wanted};
 use crate::runtime::index::{AppObject, BindingObject, Name, Namespace, Person};
 
@@ -90,7 +91,8 @@ impl OwnedContext {
             marker: &self.marker,
             login_attribute: crate::connectors::scim::TRAITS.login,
             resume: self.resume,
-            now,
+            // The ledger keeps times as Kubernetes does.
+            now: whole_seconds(now),
         }
     }
 }

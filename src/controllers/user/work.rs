@@ -26,6 +26,8 @@ use crate::runtime::queue::{Job, Outcome};
 
 /// How soon a pass that the cluster cut short is tried again.
 const CLUSTER_RETRY: Duration = Duration::from_secs(1);
+/// How soon one that what changed meanwhile cut short is begun anew.
+const CHANGED_RETRY: Duration = Duration::from_millis(200);
 
 /// Takes jobs until the connection ends; the job in hand is brought to its end. A reserved worker takes leavers only.
 pub async fn run(engine: Arc<Engine>, app: Arc<AppRuntime>, connected: Arc<Connected>, reserved: bool) {
@@ -109,7 +111,7 @@ impl Engine {
                     self.recorder.result(key, &app.key.name, entry, within);
                 }
                 match stop {
-                    Stop::Changed => Outcome::Ok,
+                    Stop::Changed => Outcome::Retry { after: CHANGED_RETRY },
                     Stop::Cluster => Outcome::Retry { after: CLUSTER_RETRY },
                 }
             }
@@ -180,11 +182,11 @@ impl Ports for Live<'_> {
         let lock = self.engine.holds.of(self.key);
         let _turn = lock.lock().await;
         let person = self.engine.person(self.key).ok_or(Stop::Changed)?;
-        if person.deleting {
-            return Err(Stop::Changed);
-        }
         if person.held() {
             return Ok(());
+        }
+        if person.deleting {
+            return Err(Stop::Changed);
         }
         match self.engine.store.hold(&person).await {
             Written::Done(user) => {
