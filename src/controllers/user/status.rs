@@ -18,7 +18,7 @@ pub type Overdue = BTreeMap<Name, (Reason, String)>;
 /// The status that follows from a decision.
 pub fn status(decision: &Decision, overdue: &Overdue, now: Timestamp) -> UserStatus {
     let person = &decision.person;
-    let stored = &person.status;
+    let stored = &person.stored;
     let accounts = ledger(decision);
     let busy = decision.accounts.iter().any(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run);
     let mut status = UserStatus {
