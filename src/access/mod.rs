@@ -2,6 +2,14 @@
 //!
 //! Pure: no IO, no clock, no cluster. Everything takes values and an instant and returns values.
 
+mod expression;
+mod lifecycle;
+#[cfg(test)]
+mod tests;
+
+pub use expression::{Expression, ExpressionError, Scope};
+pub use lifecycle::{Lifecycle, LifecycleInput, Phase, lifecycle};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
