@@ -4,11 +4,13 @@
 
 mod expression;
 mod lifecycle;
+mod roles;
 #[cfg(test)]
 mod tests;
 
 pub use expression::{Expression, ExpressionError, Scope};
 pub use lifecycle::{Lifecycle, LifecycleInput, Phase, lifecycle};
+pub use roles::{RoleBook, RoleIssue, Roles, effective_roles};
 
 use std::collections::{BTreeMap, BTreeSet};
 
