@@ -2,12 +2,14 @@
 //!
 //! Pure: no IO, no clock, no cluster. Everything takes values and an instant and returns values.
 
+mod account;
 mod expression;
 mod lifecycle;
 mod roles;
 #[cfg(test)]
 mod tests;
 
+pub use account::{AccountOutcome, AppRules, BindingIssue, BindingRules, FieldProblem, desired_account};
 pub use expression::{Expression, ExpressionError, Scope};
 pub use lifecycle::{Lifecycle, LifecycleInput, Phase, lifecycle};
 pub use roles::{RoleBook, RoleIssue, Roles, effective_roles};
