@@ -44,11 +44,12 @@ pub fn status(decision: &Decision, overdue: &Overdue, now: Timestamp) -> UserSta
     status
 }
 
-/// A resume counts as used once nothing waits for it.
+/// A resume counts as used once the person is back and nothing waits for it.
 fn handled_resume(decision: &Decision, busy: bool) -> String {
     let person = &decision.person;
+    let back = matches!(decision.lifecycle.phase, Phase::Active | Phase::Suspended);
     match &person.resume {
-        Some(value) if !busy => value.clone(),
+        Some(value) if back && !busy => value.clone(),
         _ => person.status.handled_resume.clone(),
     }
 }

@@ -51,6 +51,10 @@ impl Engine {
         let Some(account) = self.account(key, &app.key.name) else { return Outcome::Ok };
         let Due::Work { lane, removal } = account.due else { return Outcome::Ok };
         let Some(policy) = account.context.spec.clone() else { return Outcome::Ok };
+        if account.context.target != connected.target {
+            // The App points elsewhere since just now; its keeper is about to connect there.
+            return Outcome::Retry { after: CHANGED_RETRY };
+        }
         if removal && !account.personal && lane == Lane::Leave {
             let left = self.settle((key.clone(), app.key.name.clone()));
             if !left.is_zero() {
