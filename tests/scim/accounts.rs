@@ -5,7 +5,7 @@ use tenure::connectors::scim::Scim;
 use tenure::connectors::{Connector, FailureClass};
 use tenure::converge::{Change, Lane};
 
-use crate::server::{Profile, Server, person};
+use crate::server::{Profile, Server, TOKEN, person};
 
 const DEPARTMENT: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department";
 const COST_CENTER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:costCenter";
@@ -283,11 +283,10 @@ async fn wrong_credentials_are_told_and_not_shown() {
 
 #[tokio::test]
 async fn a_wrong_base_url_is_no_news_about_accounts() {
-    let mut server = Server::start(Profile::Full).await;
+    let server = Server::start(Profile::Full).await;
     let (scim, _) = server.connector();
     let made = scim.create(&person("finn", "E-1", &json!({}))).await.unwrap();
-    server.url.push_str("/elsewhere");
-    let (scim, _) = server.connector();
+    let (scim, _) = server.connector_at("/elsewhere", TOKEN);
     let outcomes = [
         scim.get(&made.id).await.map(drop),
         scim.delete(&made.id).await,

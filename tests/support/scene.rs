@@ -1,6 +1,6 @@
 //! A namespace with an operator and manifests in it: what most tests begin with.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
@@ -37,12 +37,22 @@ impl Scene {
 
     /// An operator for this namespace, not started.
     pub fn operator(&self) -> Builder {
-        self.operator_with(&self.plane.kubeconfig_path().to_owned())
+        self.operator_with(self.plane.kubeconfig_path())
     }
 
     /// The same with another kubeconfig.
-    pub fn operator_with(&self, kubeconfig: &PathBuf) -> Builder {
-        Operator::builder(kubeconfig, &self.namespace).short_lease().args(["--settle-seconds", "2"])
+    pub fn operator_with(&self, kubeconfig: &Path) -> Builder {
+        self.bare_operator(kubeconfig).short_lease()
+    }
+
+    /// One whose lease outlasts a restart of the API server.
+    pub fn patient_operator(&self) -> Builder {
+        let lease = ["--lease-duration", "20s", "--renew-deadline", "15s", "--retry-period", "500ms"];
+        self.bare_operator(self.plane.kubeconfig_path()).args(lease)
+    }
+
+    fn bare_operator(&self, kubeconfig: &Path) -> Builder {
+        Operator::builder(kubeconfig, &self.namespace).args(["--settle-seconds", "2"])
     }
 
     /// Objects of a kind of ours, or of `v1` for Secrets and events.
