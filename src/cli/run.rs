@@ -25,7 +25,7 @@ use crate::runtime::shutdown::Shutdown;
 use crate::runtime::watchdog::{Watchdog, watch_runtime};
 
 /// How long the process may seem stuck before it ends itself.
-const STUCK: Duration = Duration::from_secs(60);
+const STUCK: Duration = Duration::from_mins(1);
 
 /// Options of `tenure run`. Each can be given by the environment too.
 #[derive(Args, Debug)]
@@ -40,7 +40,11 @@ pub struct RunArgs {
     #[arg(long, env = "TENURE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     log_format: LogFormat,
     /// What is logged, in the syntax of `tracing`'s `EnvFilter`.
-    #[arg(long, env = "TENURE_LOG", default_value = "info,kube_client::client::builder=off")]
+    #[arg(
+        long,
+        env = "TENURE_LOG",
+        default_value = "info,kube_client::client::builder=off"
+    )]
     log: String,
     /// Permit plain http, and targets on this machine or its local link. For tests and trusted networks.
     #[arg(long, env = "TENURE_ALLOW_INSECURE_TARGETS")]
@@ -99,7 +103,10 @@ impl Validity for FenceOfLease {
 pub fn run(args: &RunArgs) -> Result<()> {
     logging::init(args.log_format, &args.log)?;
     super::install_tls()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
     let outcome = runtime.block_on(operate(args));
     // What still hangs must not keep a process that lost the lease alive.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -107,19 +114,35 @@ pub fn run(args: &RunArgs) -> Result<()> {
 }
 
 async fn operate(args: &RunArgs) -> Result<()> {
-    let mut config = Config::infer().await.context("no kubeconfig, and not in a cluster")?;
+    let mut config = Config::infer()
+        .await
+        .context("no kubeconfig, and not in a cluster")?;
     config.default_retry = false;
-    config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(concat!("tenure/", env!("CARGO_PKG_VERSION")))));
+    config.headers.push((
+        http::header::USER_AGENT,
+        http::HeaderValue::from_static(concat!("tenure/", env!("CARGO_PKG_VERSION"))),
+    ));
     let timing = LeaseTiming {
         lease_duration: args.lease_duration,
         renew_deadline: args.renew_deadline,
         retry_period: args.retry_period,
     };
     let identity = lease::identity(args.identity.as_deref());
-    let namespace = args.lease_namespace.clone().or_else(|| args.namespaces.first().cloned());
+    let namespace = args
+        .lease_namespace
+        .clone()
+        .or_else(|| args.namespaces.first().cloned());
     let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
-    let lease_config = LeaseConfig { namespace, name: args.lease_name.clone(), timing };
-    let (lease, standing) = Lease::new(lease_config, lease::client(config.clone(), &timing)?, identity.clone())?;
+    let lease_config = LeaseConfig {
+        namespace,
+        name: args.lease_name.clone(),
+        timing,
+    };
+    let (lease, standing) = Lease::new(
+        lease_config,
+        lease::client(config.clone(), &timing)?,
+        identity.clone(),
+    )?;
 
     let shutdown = Shutdown::on_signals().context("signals cannot be listened for")?;
     let fence = Fence::closed();
@@ -179,7 +202,15 @@ async fn start(
         probe_interval: Duration::from_secs(args.probe_seconds),
     };
     let (touch_sender, touches) = mpsc::unbounded_channel();
-    let engine = Arc::new(Engine::new(settings, client.clone(), fence, metrics.clone(), events, standing, touch_sender));
+    let engine = Arc::new(Engine::new(
+        settings,
+        client.clone(),
+        fence,
+        metrics.clone(),
+        events,
+        standing,
+        touch_sender,
+    ));
     let (change_sender, changes) = mpsc::unbounded_channel();
     let watches = WatchSet {
         fleet: engine.fleet.clone(),
@@ -190,13 +221,22 @@ async fn start(
     watches.start(&client, &engine.stop);
     let watchdog = Watchdog::default();
     let readiness = Readiness::default();
-    let listener = TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
-    let health = Health { readiness: readiness.clone(), watchdog: watchdog.clone(), metrics };
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", args.listen))?;
+    let health = Health {
+        readiness: readiness.clone(),
+        watchdog: watchdog.clone(),
+        metrics,
+    };
     tokio::spawn(health::serve(listener, health, engine.stop.clone()));
     tokio::spawn(Looker::new(engine.clone()).run(changes, touches, watchdog.beat("decisions", STUCK)));
     tokio::spawn(flush::run(engine.clone()));
     tokio::spawn(summary::run(engine.clone()));
-    tokio::spawn(observe::run(engine.clone(), readiness.gate("lists", "waiting for the first lists")));
+    tokio::spawn(observe::run(
+        engine.clone(),
+        readiness.gate("lists", "waiting for the first lists"),
+    ));
     Ok((engine, watchdog))
 }
 

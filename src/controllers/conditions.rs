@@ -34,17 +34,29 @@ pub struct Statement {
 impl Statement {
     /// Status `True`.
     pub fn yes(reason: Reason, message: impl Into<String>) -> Self {
-        Self { status: "True", reason, message: message.into() }
+        Self {
+            status: "True",
+            reason,
+            message: message.into(),
+        }
     }
 
     /// Status `False`.
     pub fn no(reason: Reason, message: impl Into<String>) -> Self {
-        Self { status: "False", reason, message: message.into() }
+        Self {
+            status: "False",
+            reason,
+            message: message.into(),
+        }
     }
 
     /// Status `Unknown`.
     pub fn unknown(reason: Reason, message: impl Into<String>) -> Self {
-        Self { status: "Unknown", reason, message: message.into() }
+        Self {
+            status: "Unknown",
+            reason,
+            message: message.into(),
+        }
     }
 }
 
@@ -58,22 +70,28 @@ pub struct Conditions {
 impl Conditions {
     /// Begins with the conditions as stored.
     pub fn over(stored: &[Condition], generation: i64, now: Timestamp) -> Self {
-        Self { list: stored.to_vec(), generation, now }
+        Self {
+            list: stored.to_vec(),
+            generation,
+            now,
+        }
     }
 
     /// Sets a condition. The transition time moves only with the status.
     pub fn set(&mut self, kind: &str, statement: Statement) {
-        let message: String = clip(&statement.message);
         let old = self.list.iter().position(|c| c.type_ == kind);
         let since = old
             .and_then(|i| self.list.get(i))
             .filter(|c| c.status == statement.status)
-            .map_or_else(|| Time(whole_seconds(self.now)), |c| c.last_transition_time.clone());
+            .map_or_else(
+                || Time(whole_seconds(self.now)),
+                |c| c.last_transition_time.clone(),
+            );
         let condition = Condition {
             type_: kind.to_owned(),
             status: statement.status.to_owned(),
             reason: statement.reason.to_string(),
-            message,
+            message: clip(statement.message),
             observed_generation: Some(self.generation),
             last_transition_time: since,
         };
@@ -103,12 +121,15 @@ pub fn whole_seconds(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-fn clip(message: &str) -> String {
+fn clip(message: String) -> String {
     const LIMIT: usize = 1024;
     if message.len() <= LIMIT {
-        return message.to_owned();
+        return message;
     }
-    let end = (0..LIMIT - 3).rev().find(|i| message.is_char_boundary(*i)).unwrap_or(0);
+    let end = (0..LIMIT - 3)
+        .rev()
+        .find(|i| message.is_char_boundary(*i))
+        .unwrap_or(0);
     format!("{}…", &message[..end])
 }
 
@@ -146,6 +167,6 @@ mod tests {
 
     #[test]
     fn long_messages_are_cut_between_characters() {
-        assert!(clip(&"ü".repeat(1000)).len() <= 1024);
+        assert!(clip("ü".repeat(1000)).len() <= 1024);
     }
 }

@@ -66,7 +66,7 @@ pub struct Engine {
     pub guard: Guard,
     /// One finalizer patch a person at a time.
     pub holds: Locks,
-    /// Roles, Apps and AppBindings whose status may have to be written.
+    /// Roles, Apps and `AppBindings` whose status may have to be written.
     pub summaries: Summaries,
     /// Whether remote systems may be changed.
     pub fence: Fence,
@@ -123,7 +123,12 @@ impl Engine {
 
     /// The person with the ledger as it is known now, results not stored yet included.
     pub fn person(&self, key: &Key) -> Option<Person> {
-        let mut person = self.fleet.read(&key.namespace, |ns| ns.user(&key.name).and_then(|p| p.load(key.clone()))).flatten()?;
+        let mut person = self
+            .fleet
+            .read(&key.namespace, |ns| {
+                ns.user(&key.name).and_then(|p| p.load(key.clone()))
+            })
+            .flatten()?;
         person.fresh = self.recorder.overlay(key, &mut person.status.accounts);
         Some(person)
     }
@@ -132,7 +137,9 @@ impl Engine {
     pub fn decide(&self, key: &Key) -> Option<Decision> {
         let person = self.person(key)?;
         let departure = self.departures.lock().get(key).copied().unwrap_or_default();
-        self.fleet.read(&key.namespace, |ns| decide::decide(ns, person, departure, Timestamp::now()))
+        self.fleet.read(&key.namespace, |ns| {
+            decide::decide(ns, person, departure, Timestamp::now())
+        })
     }
 
     /// Has a person looked at.
@@ -144,7 +151,9 @@ impl Engine {
     /// The App's runtime; it is made when the App is first met.
     pub fn app(self: &Arc<Self>, key: &Key) -> Arc<AppRuntime> {
         let mut apps = self.apps.lock();
-        apps.entry(key.clone()).or_insert_with(|| AppRuntime::start(self, key.clone())).clone()
+        apps.entry(key.clone())
+            .or_insert_with(|| AppRuntime::start(self, key.clone()))
+            .clone()
     }
 
     /// The App's runtime, if there is one.

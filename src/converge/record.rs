@@ -312,6 +312,9 @@ pub fn fail(mut entry: LedgerEntry, reason: Reason, message: &str, ctx: &Context
         entry.entitlements.clear();
         entry.delete_at = None;
         ctx.target.clone_into(&mut entry.target);
+    } else if reason == Reason::SuspendedElsewhere && entry.state == AccountState::Active {
+        // It is not in use, and Tenure did not suspend it: neither of those states would be true.
+        set_state(&mut entry, AccountState::Conflict, ctx);
     }
     entry.applied.clear();
     set_reason(&mut entry, reason, message);

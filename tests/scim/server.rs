@@ -57,7 +57,14 @@ impl Server {
     pub(crate) async fn start(profile: Profile) -> Self {
         support::install_crypto();
         let service_provider_config = Some(profile.config());
-        Self(ScimServer::start(Config { token: TOKEN.to_owned(), service_provider_config, ..Config::default() }).await)
+        Self(
+            ScimServer::start(Config {
+                token: TOKEN.to_owned(),
+                service_provider_config,
+                ..Config::default()
+            })
+            .await,
+        )
     }
 
     /// What the server shows, past the connector.

@@ -38,7 +38,11 @@ impl Kubectl {
     /// Runs it and blocks: for use while a test is being taken down.
     pub fn run_now(&self, args: &[&str]) -> Result<String, String> {
         let mut command = Command::new(&self.binary);
-        command.arg("--kubeconfig").arg(&self.kubeconfig).args(args).env_remove("KUBECONFIG");
+        command
+            .arg("--kubeconfig")
+            .arg(&self.kubeconfig)
+            .args(args)
+            .env_remove("KUBECONFIG");
         run(command, "")
     }
 

@@ -14,6 +14,7 @@
     clippy::panic,
     clippy::unwrap_in_result,
     clippy::struct_field_names,
+    clippy::needless_pass_by_value,
     reason = "a harness that cannot do its work must fail the test; names are those of the protocols"
 )]
 

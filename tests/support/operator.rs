@@ -107,7 +107,10 @@ impl Drop for Operator {
         }
         let metrics = scrape(self.port).unwrap_or_default();
         for (place, text) in [("the log", self.log()), ("the metrics", metrics)] {
-            assert!(!text.contains(super::scene::CANARY), "a secret is in {place} of the operator");
+            assert!(
+                !text.contains(super::scene::CANARY),
+                "a secret is in {place} of the operator"
+            );
         }
     }
 }

@@ -11,7 +11,7 @@ use super::operator::Builder;
 use super::{ControlPlane, Operator, ScimServer, eventually};
 
 /// How long anything is waited for.
-pub const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_mins(1);
 
 /// A namespace of one test.
 pub struct Scene {
@@ -32,7 +32,11 @@ impl Scene {
     pub async fn on(plane: &'static ControlPlane, prefix: &str) -> Self {
         plane.install_crds().await;
         let namespace = plane.namespace(prefix).await;
-        Self { plane, namespace, client: plane.client().await }
+        Self {
+            plane,
+            namespace,
+            client: plane.client().await,
+        }
     }
 
     /// An operator for this namespace, not started.
@@ -47,7 +51,14 @@ impl Scene {
 
     /// One whose lease outlasts a restart of the API server.
     pub fn patient_operator(&self) -> Builder {
-        let lease = ["--lease-duration", "20s", "--renew-deadline", "15s", "--retry-period", "500ms"];
+        let lease = [
+            "--lease-duration",
+            "20s",
+            "--renew-deadline",
+            "15s",
+            "--retry-period",
+            "500ms",
+        ];
         self.bare_operator(self.plane.kubeconfig_path()).args(lease)
     }
 
@@ -67,19 +78,27 @@ impl Scene {
 
     /// Applies an object of a kind of ours: its name and spec.
     pub async fn apply(&self, kind: &str, name: &str, spec: Value) {
-        self.try_apply(kind, name, spec).await.unwrap_or_else(|e| panic!("{kind} {name}: {e}"));
+        self.try_apply(kind, name, spec)
+            .await
+            .unwrap_or_else(|e| panic!("{kind} {name}: {e}"));
     }
 
     /// The same, where a refusal is of interest.
     pub async fn try_apply(&self, kind: &str, name: &str, spec: Value) -> Result<(), kube::Error> {
         let object = json!({"apiVersion": "tenure.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
         let params = PatchParams::apply("test").force();
-        self.api(kind).patch(name, &params, &Patch::Apply(&object)).await.map(drop)
+        self.api(kind)
+            .patch(name, &params, &Patch::Apply(&object))
+            .await
+            .map(drop)
     }
 
     /// Merges a patch into an object.
     pub async fn merge(&self, kind: &str, name: &str, patch: Value) {
-        self.api(kind).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap_or_else(|e| panic!("{kind} {name}: {e}"));
+        self.api(kind)
+            .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
+            .await
+            .unwrap_or_else(|e| panic!("{kind} {name}: {e}"));
     }
 
     /// A Secret with credentials.
@@ -90,7 +109,10 @@ impl Scene {
             "stringData": {key: value},
         });
         let params = PatchParams::apply("test").force();
-        self.api("Secret").patch(name, &params, &Patch::Apply(&object)).await.unwrap();
+        self.api("Secret")
+            .patch(name, &params, &Patch::Apply(&object))
+            .await
+            .unwrap();
     }
 
     /// An App at this base URL, with its Secret. `extra` is merged over the spec.
@@ -107,7 +129,11 @@ impl Scene {
 
     /// A SCIM server and an App of the same name that points to it.
     pub async fn scim_app(&self, name: &str, extra: Value) -> ScimServer {
-        let server = ScimServer::start(super::scim_server::Config { token: format!("canary-{name}-token"), ..Default::default() }).await;
+        let server = ScimServer::start(super::scim_server::Config {
+            token: format!("canary-{name}-token"),
+            ..Default::default()
+        })
+        .await;
         self.app(name, &server.base_url(), server.token(), extra).await;
         server
     }
@@ -115,7 +141,10 @@ impl Scene {
     /// A Role that grants an account in an App, with these groups.
     pub async fn role_for(&self, role: &str, spec: Value, app: &str, groups: &[&str]) {
         self.apply("Role", role, spec).await;
-        let entitlements: Vec<_> = groups.iter().map(|g| json!({"type": "group", "value": g})).collect();
+        let entitlements: Vec<_> = groups
+            .iter()
+            .map(|g| json!({"type": "group", "value": g}))
+            .collect();
         let spec = json!({"roleRef": {"name": role}, "appRef": {"name": app}, "entitlements": entitlements});
         self.apply("AppBinding", &format!("{role}-{app}"), spec).await;
     }
@@ -127,7 +156,10 @@ impl Scene {
 
     /// Deletes an object, and does not wait for it to be gone.
     pub async fn delete(&self, kind: &str, name: &str) {
-        self.api(kind).delete(name, &DeleteParams::default()).await.unwrap_or_else(|e| panic!("{kind} {name}: {e}"));
+        self.api(kind)
+            .delete(name, &DeleteParams::default())
+            .await
+            .unwrap_or_else(|e| panic!("{kind} {name}: {e}"));
     }
 
     /// An object as JSON; `Null` if it is not there.
@@ -139,7 +171,10 @@ impl Scene {
     /// All objects of a kind.
     pub async fn list(&self, kind: &str) -> Vec<Value> {
         let list = self.api(kind).list(&ListParams::default()).await.unwrap();
-        list.items.into_iter().map(|o| serde_json::to_value(o).unwrap()).collect()
+        list.items
+            .into_iter()
+            .map(|o| serde_json::to_value(o).unwrap())
+            .collect()
     }
 
     /// Waits until a condition has this status, and returns its reason and message.
@@ -148,7 +183,9 @@ impl Scene {
             let object = self.get(kind, name).await;
             let found = find_condition(&object, condition);
             match found {
-                Some(c) if c["status"] == status && current(&object) => Ok((text(&c["reason"]), text(&c["message"]))),
+                Some(c) if c["status"] == status && current(&object) => {
+                    Ok((text(&c["reason"]), text(&c["message"])))
+                }
                 other => Err(format!("{kind} {name}: {condition} is {other:?}, not {status}")),
             }
         })
@@ -177,7 +214,9 @@ impl Scene {
     pub async fn all_ready(&self, count: usize, within: Duration) {
         eventually(within, async || {
             let users = self.list("User").await;
-            let ready = users.iter().filter(|u| current(u) && find_condition(u, "Ready").is_some_and(|c| c["status"] == "True"));
+            let ready = users
+                .iter()
+                .filter(|u| current(u) && find_condition(u, "Ready").is_some_and(|c| c["status"] == "True"));
             match ready.count() {
                 n if n == count => Ok(()),
                 n => Err(format!("{n} of {count} Users are Ready")),
@@ -191,7 +230,11 @@ impl Scene {
         eventually(SOON, async || {
             let object = self.get("User", user).await;
             let entry = entry(&object, app);
-            if entry["state"] == state { Ok(entry) } else { Err(format!("User {user}, App {app}: {entry}, not {state}")) }
+            if entry["state"] == state {
+                Ok(entry)
+            } else {
+                Err(format!("User {user}, App {app}: {entry}, not {state}"))
+            }
         })
         .await
     }
@@ -216,9 +259,16 @@ impl Drop for Scene {
             return;
         }
         let kinds = "users,roles,apps,appbindings,events,leases";
-        let shown = self.plane.kubectl().run_now(&["get", kinds, "--namespace", &self.namespace, "--output", "json"]);
+        let shown =
+            self.plane
+                .kubectl()
+                .run_now(&["get", kinds, "--namespace", &self.namespace, "--output", "json"]);
         if let Ok(text) = shown {
-            assert!(!text.contains(CANARY), "a secret is in an object of {}", self.namespace);
+            assert!(
+                !text.contains(CANARY),
+                "a secret is in an object of {}",
+                self.namespace
+            );
         }
     }
 }
@@ -239,7 +289,11 @@ pub fn entry(user: &Value, app: &str) -> Value {
 
 /// A condition.
 pub fn find_condition(object: &Value, kind: &str) -> Option<Value> {
-    object["status"]["conditions"].as_array()?.iter().find(|c| c["type"] == kind).cloned()
+    object["status"]["conditions"]
+        .as_array()?
+        .iter()
+        .find(|c| c["type"] == kind)
+        .cloned()
 }
 
 fn current(object: &Value) -> bool {

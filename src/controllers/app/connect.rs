@@ -54,16 +54,29 @@ pub struct Surroundings {
 
 /// Names of the Secrets that an App uses.
 pub fn secrets(spec: &AppSpec) -> Vec<Name> {
-    references(spec).into_iter().map(|r| r.name.as_str().into()).collect()
+    references(spec)
+        .into_iter()
+        .map(|r| r.name.as_str().into())
+        .collect()
 }
 
 fn references(spec: &AppSpec) -> Vec<&SecretKeyRef> {
-    let Some(scim) = &spec.connector.scim else { return Vec::new() };
+    let Some(scim) = &spec.connector.scim else {
+        return Vec::new();
+    };
     let mut all: Vec<_> = scim.ca_secret_ref.iter().collect();
     let auth = &scim.auth;
     all.extend(auth.bearer.iter().map(|b| &b.token_secret_ref));
-    all.extend(auth.basic.iter().flat_map(|b| [&b.username_secret_ref, &b.password_secret_ref]));
-    all.extend(auth.oauth2.iter().flat_map(|o| [&o.client_id_secret_ref, &o.client_secret_secret_ref]));
+    all.extend(
+        auth.basic
+            .iter()
+            .flat_map(|b| [&b.username_secret_ref, &b.password_secret_ref]),
+    );
+    all.extend(
+        auth.oauth2
+            .iter()
+            .flat_map(|o| [&o.client_id_secret_ref, &o.client_secret_secret_ref]),
+    );
     all
 }
 
@@ -76,7 +89,10 @@ pub async fn connect(
     end: CancellationToken,
 ) -> Result<Connected, Refused> {
     let Some(scim) = &spec.connector.scim else {
-        return Err((Reason::InvalidConfiguration, "spec.connector: set exactly one connector".to_owned()));
+        return Err((
+            Reason::InvalidConfiguration,
+            "spec.connector: set exactly one connector".to_owned(),
+        ));
     };
     if scim.base_url.starts_with("http://") && !around.insecure_targets {
         let cure = "spec.connector.scim.baseUrl is plain http: use https, or run the operator with --allow-insecure-targets";
@@ -97,7 +113,13 @@ pub async fn connect(
     };
     let connector = Scim::new(config, around.fence.clone(), gate, around.meter.clone())
         .map_err(|failure| (failure.reason, failure.message))?;
-    Ok(Connected { connector, target: target::hash(spec), entitlements: Mutex::default(), concurrency: spec.limits.concurrency, end })
+    Ok(Connected {
+        connector,
+        target: target::hash(spec),
+        entitlements: Mutex::default(),
+        concurrency: spec.limits.concurrency,
+        end,
+    })
 }
 
 fn creates_groups(scim: &ScimConnector) -> bool {
@@ -110,7 +132,10 @@ fn credentials(auth: &ScimAuth, values: &Values) -> Result<Credentials, Refused>
     }
     if let Some(basic) = &auth.basic {
         let user = values.text(&basic.username_secret_ref)?;
-        return Ok(Credentials::Basic { user, password: values.secret(&basic.password_secret_ref)? });
+        return Ok(Credentials::Basic {
+            user,
+            password: values.secret(&basic.password_secret_ref)?,
+        });
     }
     if let Some(oauth2) = &auth.oauth2 {
         return Ok(Credentials::OAuth2 {
@@ -120,7 +145,10 @@ fn credentials(auth: &ScimAuth, values: &Values) -> Result<Credentials, Refused>
             scopes: oauth2.scopes.clone(),
         });
     }
-    Err((Reason::InvalidConfiguration, "spec.connector.scim.auth: set exactly one of bearer, basic, oauth2".to_owned()))
+    Err((
+        Reason::InvalidConfiguration,
+        "spec.connector.scim.auth: set exactly one of bearer, basic, oauth2".to_owned(),
+    ))
 }
 
 /// The data of the Secrets that an App uses.
@@ -137,33 +165,74 @@ impl Values {
             let found = tokio::time::timeout(PATIENCE, api.get_opt(&name)).await;
             let secret = match found {
                 Ok(Ok(Some(secret))) => secret,
-                Ok(Ok(None)) => return Err((Reason::SecretNotFound, format!("Secret {name} does not exist in this namespace"))),
+                Ok(Ok(None)) => {
+                    return Err((
+                        Reason::SecretNotFound,
+                        format!("Secret {name} does not exist in this namespace"),
+                    ));
+                }
                 Ok(Err(kube::Error::Api(status))) => {
-                    return Err((Reason::SecretNotFound, format!("Secret {name} could not be read: the API server answered {}", status.code)));
+                    return Err((
+                        Reason::SecretNotFound,
+                        format!(
+                            "Secret {name} could not be read: the API server answered {}",
+                            status.code
+                        ),
+                    ));
                 }
                 Ok(Err(_)) | Err(_) => {
-                    return Err((Reason::SecretNotFound, format!("Secret {name} could not be read: the API server gave no answer")));
+                    return Err((
+                        Reason::SecretNotFound,
+                        format!("Secret {name} could not be read: the API server gave no answer"),
+                    ));
                 }
             };
             if !secret.labels().contains_key(CREDENTIALS_LABEL) {
-                return Err((Reason::SecretNotFound, format!("Secret {name} lacks the label {CREDENTIALS_LABEL}, without which no Secret is used")));
+                return Err((
+                    Reason::SecretNotFound,
+                    format!(
+                        "Secret {name} lacks the label {CREDENTIALS_LABEL}, without which no Secret is used"
+                    ),
+                ));
             }
-            all.insert(name.to_string(), secret.data.unwrap_or_default().into_iter().map(|(k, v)| (k, v.0)).collect());
+            all.insert(
+                name.to_string(),
+                secret
+                    .data
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|(k, v)| (k, v.0))
+                    .collect(),
+            );
         }
         Ok(Self(all))
     }
 
     fn bytes(&self, reference: &SecretKeyRef) -> Result<Vec<u8>, Refused> {
         let SecretKeyRef { name, key } = reference;
-        let found = self.0.get(name).and_then(|data| data.get(key)).filter(|v| !v.is_empty());
-        found.cloned().ok_or_else(|| (Reason::SecretNotFound, format!("Secret {name} has no value under the key {key}")))
+        let found = self
+            .0
+            .get(name)
+            .and_then(|data| data.get(key))
+            .filter(|v| !v.is_empty());
+        found.cloned().ok_or_else(|| {
+            (
+                Reason::SecretNotFound,
+                format!("Secret {name} has no value under the key {key}"),
+            )
+        })
     }
 
     fn text(&self, reference: &SecretKeyRef) -> Result<String, Refused> {
         // An editor's line break at the end of a file is never part of a credential.
-        String::from_utf8(self.bytes(reference)?).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).map_err(|_| {
-            (Reason::InvalidConfiguration, format!("Secret {}, key {}: not UTF-8", reference.name, reference.key))
-        })
+        String::from_utf8(self.bytes(reference)?)
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            .map_err(|_| {
+                (
+                    Reason::InvalidConfiguration,
+                    format!("Secret {}, key {}: not UTF-8", reference.name, reference.key),
+                )
+            })
     }
 
     fn secret(&self, reference: &SecretKeyRef) -> Result<SecretString, Refused> {

@@ -15,7 +15,7 @@ use crate::controllers::engine::Engine;
 
 /// First and longest wait after a probe that failed.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
-const LAST_RETRY: Duration = Duration::from_secs(300);
+const LAST_RETRY: Duration = Duration::from_mins(5);
 
 /// How an App fares, for its status.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +38,12 @@ pub struct Health {
 
 /// Runs until the App or the process ends.
 pub async fn run(engine: Arc<Engine>, app: Arc<AppRuntime>) {
-    let mut keeper = Keeper { engine, app, connector: None, gate: None };
+    let mut keeper = Keeper {
+        engine,
+        app,
+        connector: None,
+        gate: None,
+    };
     let mut failures = 0_u32;
     let mut wake = Wake::Change;
     while wake != Wake::End {
@@ -51,7 +56,11 @@ pub async fn run(engine: Arc<Engine>, app: Arc<AppRuntime>) {
         failures = if fine { 0 } else { failures + 1 };
         keeper.app.health.lock().handled = requested;
         keeper.engine.summaries.namespace(&keeper.app.key.namespace);
-        let wait = if fine { keeper.engine.settings.probe_interval } else { retry(&keeper.app, failures) };
+        let wait = if fine {
+            keeper.engine.settings.probe_interval
+        } else {
+            retry(&keeper.app, failures)
+        };
         wake = pause(&keeper.app, wait).await;
     }
 }
@@ -79,7 +88,11 @@ impl Keeper {
         let key = &self.app.key;
         let found = self.engine.fleet.read(&key.namespace, |ns| {
             let object = ns.apps.get(&key.name)?;
-            Some((object.spec.clone()?, object.meta.paused, object.meta.requested.clone()))
+            Some((
+                object.spec.clone()?,
+                object.meta.paused,
+                object.meta.requested.clone(),
+            ))
         });
         found.flatten()
     }
@@ -93,7 +106,11 @@ impl Keeper {
             Ok(connected) => connected,
             Err(refused) => {
                 self.app.set_connection(None);
-                *self.app.health.lock() = Health { known: true, refused: Some(refused), ..Health::default() };
+                *self.app.health.lock() = Health {
+                    known: true,
+                    refused: Some(refused),
+                    ..Health::default()
+                };
                 return false;
             }
         };
@@ -104,7 +121,11 @@ impl Keeper {
         if !fine || paused {
             self.connector = None;
             self.app.set_connection(None);
-        } else if self.app.connection().is_none_or(|now| !Arc::ptr_eq(&now, &connected)) {
+        } else if self
+            .app
+            .connection()
+            .is_none_or(|now| !Arc::ptr_eq(&now, &connected))
+        {
             self.app.set_connection(Some(connected.clone()));
             self.app.staff(&self.engine, &connected);
         }
@@ -126,7 +147,8 @@ impl Keeper {
         };
         let gate = self.gate_for(spec);
         let key = self.app.key.clone();
-        let connected = connect::connect(&around, &key.namespace, spec, gate, self.app.end.child_token()).await?;
+        let connected =
+            connect::connect(&around, &key.namespace, spec, gate, self.app.end.child_token()).await?;
         let connected = Arc::new(connected);
         self.connector = Some(connected.clone());
         Ok(connected)
@@ -140,7 +162,9 @@ impl Keeper {
         {
             return gate.clone();
         }
-        let gate = Gate::new(GateConfig { requests_per_second: spec.limits.requests_per_second });
+        let gate = Gate::new(GateConfig {
+            requests_per_second: spec.limits.requests_per_second,
+        });
         self.gate = Some((spec.clone(), gate.clone()));
         gate
     }
@@ -168,13 +192,19 @@ fn note(app: &AppRuntime, probe: Result<Probe, Failure>, gate: Gate) {
 fn retry(app: &AppRuntime, failures: u32) -> Duration {
     let health = app.health.lock();
     let doubled = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(10)));
-    let asked = health.probe_failure.as_ref().and_then(|f| f.retry_after).unwrap_or_default();
+    let asked = health
+        .probe_failure
+        .as_ref()
+        .and_then(|f| f.retry_after)
+        .unwrap_or_default();
     let wait = match health.gate.as_ref().map(Gate::state) {
         Some(GateState::Open { next_probe, .. }) => next_probe.saturating_duration_since(Instant::now()),
         _ => doubled,
     };
     // Jitter, so that Apps that failed together are not probed together.
-    wait.max(asked).min(LAST_RETRY).mul_f64(rand::random_range(0.9..1.1))
+    wait.max(asked)
+        .min(LAST_RETRY)
+        .mul_f64(rand::random_range(0.9..1.1))
 }
 
 /// Waits for the time, a change, or trouble at the gate.
@@ -191,7 +221,9 @@ async fn pause(app: &AppRuntime, wait: Duration) -> Wake {
 async fn quarantined(app: &AppRuntime) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let state = app.connection().and(app.health.lock().gate.as_ref().map(Gate::state));
+        let state = app
+            .connection()
+            .and_then(|_| app.health.lock().gate.as_ref().map(Gate::state));
         if let Some(GateState::Open { next_probe, .. }) = state {
             app.set_connection(None);
             tokio::time::sleep_until(next_probe).await;

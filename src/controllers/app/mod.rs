@@ -83,7 +83,12 @@ impl AppRuntime {
         // Leavers have workers of their own beside those that the App's concurrency gives everybody.
         let total = usize::from(connected.concurrency) + RESERVED;
         for place in 0..total {
-            engine.tasks.spawn(work::run(engine.clone(), self.clone(), connected.clone(), place < RESERVED));
+            engine.tasks.spawn(work::run(
+                engine.clone(),
+                self.clone(),
+                connected.clone(),
+                place < RESERVED,
+            ));
         }
     }
 
@@ -152,13 +157,22 @@ impl AppRuntime {
             .lock()
             .entry(person.clone())
             .and_modify(|t| (t.reason, t.message) = (failure.reason, failure.message.clone()))
-            .or_insert_with(|| Trouble { since: Instant::now(), reason: failure.reason, message: failure.message.clone() });
+            .or_insert_with(|| Trouble {
+                since: Instant::now(),
+                reason: failure.reason,
+                message: failure.message.clone(),
+            });
         self.health.lock().last_failure = Some(failure.clone());
         if failure.class == FailureClass::Credentials {
             // A new secret may be there already; the keeper looks, and its probe says.
             self.wake.notify_one();
         }
-        let wait = self.backoff.lock().failed(person.clone(), Severity::Transient, failure.retry_after, rand::random());
+        let wait = self.backoff.lock().failed(
+            person.clone(),
+            Severity::Transient,
+            failure.retry_after,
+            rand::random(),
+        );
         Outcome::Retry { after: wait }
     }
 
@@ -169,13 +183,21 @@ impl AppRuntime {
             Reason::NotApplied | Reason::AccountGone => Severity::Transient,
             _ => Severity::Permanent,
         };
-        Outcome::Retry { after: self.backoff.lock().failed(person.clone(), severity, None, rand::random()) }
+        Outcome::Retry {
+            after: self
+                .backoff
+                .lock()
+                .failed(person.clone(), severity, None, rand::random()),
+        }
     }
 
     /// What has kept this person's work waiting longer than `patience`.
     pub fn overdue(&self, person: &str, patience: Duration) -> Option<(Reason, String)> {
         let trouble = self.trouble.lock();
-        trouble.get(person).filter(|t| t.since.elapsed() >= patience).map(|t| (t.reason, t.message.clone()))
+        trouble
+            .get(person)
+            .filter(|t| t.since.elapsed() >= patience)
+            .map(|t| (t.reason, t.message.clone()))
     }
 
     /// Keeps what would be done for a person, in mode `DryRun`.

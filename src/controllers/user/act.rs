@@ -58,8 +58,20 @@ pub enum Ending {
 const ATTEMPTS: usize = 8;
 
 /// Takes one account to where it should be, as far as that goes.
-pub async fn pass<C: Connector, P: Ports>(connector: &C, ports: &P, work: &AccountDecision, policy: &AppSpec) -> Ending {
-    let mut run = Run { connector, ports, work, policy, entry: work.entry.clone(), touched: false };
+pub async fn pass<C: Connector, P: Ports>(
+    connector: &C,
+    ports: &P,
+    work: &AccountDecision,
+    policy: &AppSpec,
+) -> Ending {
+    let mut run = Run {
+        connector,
+        ports,
+        work,
+        policy,
+        entry: work.entry.clone(),
+        touched: false,
+    };
     let mut seen = Observed::default();
     for _ in 0..ATTEMPTS {
         match run.attempt(&mut seen).await {
@@ -85,7 +97,15 @@ pub async fn rehearse<C: Connector, P: Ports>(
     policy: &AppSpec,
 ) -> Result<Plan, Failure> {
     let mut seen = Observed::default();
-    plan_with(connector, ports, work, work.entry.as_ref(), &mut seen, &work.context.at(policy, ports.now())).await
+    plan_with(
+        connector,
+        ports,
+        work,
+        work.entry.as_ref(),
+        &mut seen,
+        &work.context.at(policy, ports.now()),
+    )
+    .await
 }
 
 async fn plan_with<C: Connector, P: Ports>(
@@ -104,7 +124,12 @@ async fn plan_with<C: Connector, P: Ports>(
     }
 }
 
-async fn ask<C: Connector, P: Ports>(connector: &C, ports: &P, query: Query, seen: &mut Observed) -> Result<(), Failure> {
+async fn ask<C: Connector, P: Ports>(
+    connector: &C,
+    ports: &P,
+    query: Query,
+    seen: &mut Observed,
+) -> Result<(), Failure> {
     match query {
         Query::Get(id) => {
             let account = connector.get(&id).await?;
@@ -122,7 +147,11 @@ async fn ask<C: Connector, P: Ports>(connector: &C, ports: &P, query: Query, see
     Ok(())
 }
 
-async fn resolve<C: Connector, P: Ports>(connector: &C, ports: &P, entitlement: &EntitlementSpec) -> Result<Resolution, Failure> {
+async fn resolve<C: Connector, P: Ports>(
+    connector: &C,
+    ports: &P,
+    entitlement: &EntitlementSpec,
+) -> Result<Resolution, Failure> {
     if let Some(id) = ports.known(entitlement) {
         return Ok(Resolution::Id(id));
     }
@@ -170,12 +199,24 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
     /// One plan carried out. `None`: the login was taken, plan again.
     async fn attempt(&mut self, seen: &mut Observed) -> Result<Option<Ending>, Halt> {
         let ctx = self.work.context.at(self.policy, self.ports.now());
-        let plan = plan_with(self.connector, self.ports, self.work, self.entry.as_ref(), seen, &ctx).await?;
+        let plan = plan_with(
+            self.connector,
+            self.ports,
+            self.work,
+            self.entry.as_ref(),
+            seen,
+            &ctx,
+        )
+        .await?;
         failpoint::hit("after-find");
         if plan.removes(self.context().login_attribute) {
             self.ports.before_removal().await?;
         }
-        if plan.steps.iter().any(|s| matches!(s, Step::Create(_) | Step::Adopt { .. } | Step::Announce(_))) {
+        if plan
+            .steps
+            .iter()
+            .any(|s| matches!(s, Step::Create(_) | Step::Adopt { .. } | Step::Announce(_)))
+        {
             self.ports.before_first_account().await?;
             failpoint::hit("after-finalizer");
         }
@@ -184,13 +225,15 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
             match self.take(step).await {
                 Ok(Reply::Account(seen_after)) => account = Some(seen_after),
                 Ok(_) => {}
-                Err(Halt::Target(failure)) if failure.class == FailureClass::Conflict => match taken_login(step, self.context().login_attribute) {
-                    Some(login) => {
-                        seen.refused(login);
-                        return Ok(None);
+                Err(Halt::Target(failure)) if failure.class == FailureClass::Conflict => {
+                    match taken_login(step, self.context().login_attribute) {
+                        Some(login) => {
+                            seen.refused(login);
+                            return Ok(None);
+                        }
+                        None => return Err(Halt::Target(failure)),
                     }
-                    None => return Err(Halt::Target(failure)),
-                },
+                }
                 Err(halt) => return Err(halt),
             }
         }
@@ -230,29 +273,48 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
             Step::Update { id, changes } => {
                 Reply::Account(failpoint::during("update-sent", target.update(id, changes)).await?)
             }
-            Step::Suspend { id } => Reply::Account(failpoint::during("suspend-sent", target.set_active(id, false)).await?),
+            Step::Suspend { id } => {
+                Reply::Account(failpoint::during("suspend-sent", target.set_active(id, false)).await?)
+            }
             Step::Resume { id } => Reply::Account(target.set_active(id, true).await?),
             Step::Delete { id } => {
                 failpoint::during("delete-sent", target.delete(id)).await?;
                 Reply::Done
             }
-            Step::Revoke { id, kind, entitlement } => {
+            Step::Revoke {
+                id,
+                kind,
+                entitlement,
+            } => {
                 target.revoke(id, kind, entitlement).await?;
                 Reply::Done
             }
-            Step::Grant { id, entitlement, remote } => self.grant(id.as_deref(), entitlement, remote.clone()).await?,
-            Step::Adopt { .. } | Step::Announce(_) | Step::Retain | Step::Release { .. } | Step::Forget => Reply::Done,
+            Step::Grant {
+                id,
+                entitlement,
+                remote,
+            } => self.grant(id.as_deref(), entitlement, remote.clone()).await?,
+            Step::Adopt { .. } | Step::Announce(_) | Step::Retain | Step::Release { .. } | Step::Forget => {
+                Reply::Done
+            }
         };
         failpoint::hit(&format!("after-{}", step.as_str()));
         Ok(reply)
     }
 
-    async fn grant(&self, id: Option<&str>, entitlement: &EntitlementSpec, remote: Option<String>) -> Result<Reply, Failure> {
+    async fn grant(
+        &self,
+        id: Option<&str>,
+        entitlement: &EntitlementSpec,
+        remote: Option<String>,
+    ) -> Result<Reply, Failure> {
         let remote = match remote {
             Some(remote) => remote,
             None => self.connector.create_entitlement(entitlement).await?,
         };
-        let account = id.or(self.entry.as_ref().map(|e| e.id.as_str())).unwrap_or_default();
+        let account = id
+            .or_else(|| self.entry.as_ref().map(|e| e.id.as_str()))
+            .unwrap_or_default();
         let granted = self.connector.grant(account, &entitlement.kind, &remote).await;
         self.ports.learnt(entitlement, granted.is_ok().then_some(&remote));
         granted?;
@@ -265,7 +327,10 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
 
     fn troubled(&mut self, failure: Failure) -> Ending {
         if matches!(failure.class, FailureClass::Permanent | FailureClass::Conflict) {
-            let refusal = Refusal { reason: failure.reason, message: failure.message };
+            let refusal = Refusal {
+                reason: failure.reason,
+                message: failure.message,
+            };
             let entry = converge::open(self.entry.as_ref(), &self.context());
             let entry = converge::fail(entry, refusal.reason, &refusal.message, &self.context());
             return Ending::Refused(Some(entry), refusal);

@@ -31,7 +31,9 @@ pub async fn run(engine: Arc<Engine>) {
     let writers = Arc::new(Semaphore::new(WRITERS));
     loop {
         let turn = engine.recorder.next().await;
-        let Ok(permit) = writers.clone().acquire_owned().await else { return };
+        let Ok(permit) = writers.clone().acquire_owned().await else {
+            return;
+        };
         let engine = engine.clone();
         tokio::spawn(async move {
             let outcome = engine.flush(&turn).await;
@@ -43,7 +45,9 @@ pub async fn run(engine: Arc<Engine>) {
 
 impl Engine {
     async fn flush(self: &Arc<Self>, turn: &Turn) -> Outcome {
-        let Some(decision) = self.decide(&turn.key) else { return Outcome::Gone };
+        let Some(decision) = self.decide(&turn.key) else {
+            return Outcome::Gone;
+        };
         if decision.person.deleting && decision.person.held() && self.is_dealt_with(&decision) {
             return self.let_go(&decision.person).await;
         }
@@ -56,16 +60,14 @@ impl Engine {
         }
         let status = status::status(&decision, &overdue, Timestamp::now());
         if status == decision.person.stored {
-            return self.stored_as_is(&decision);
+            return Outcome::Stored {
+                accounts: decision.person.stored.accounts,
+            };
         }
         failpoint::hit("before-status");
         let written = self.store.write_status(&decision.person, &status).await;
         failpoint::hit("after-status");
         self.conclude(&turn.key, written, status.accounts)
-    }
-
-    fn stored_as_is(&self, decision: &Decision) -> Outcome {
-        Outcome::Stored { accounts: decision.person.stored.accounts.clone() }
     }
 
     /// Takes the answer to a write into the index.
@@ -109,7 +111,8 @@ impl Engine {
     pub(super) fn take_in(&self, key: &Key, user: RawUser) {
         match StoredPerson::from_own_write(user) {
             Ok(person) => {
-                self.fleet.write(&key.namespace, |ns| ns.put_user(&key.name, person, None));
+                self.fleet
+                    .write(&key.namespace, |ns| ns.put_user(&key.name, person, None));
             }
             Err(problem) => tracing::error!(user = %key, problem, "the answer to a write cannot be decoded"),
         }
@@ -138,19 +141,31 @@ impl Engine {
 
     /// Whether nothing is to be done any more for a User that is being deleted.
     fn is_dealt_with(&self, decision: &Decision) -> bool {
-        let departure = self.departures.lock().get(&decision.person.key).copied().unwrap_or_default();
+        let departure = self
+            .departures
+            .lock()
+            .get(&decision.person.key)
+            .copied()
+            .unwrap_or_default();
         match (departure, &decision.stalled) {
             (Departure::Unchecked, _) => false,
             (Departure::Released(_), _) => true,
             // Another User has the same personId: it must have taken the ledger over first.
-            (Departure::Ordinary, Some((Reason::DuplicatePersonId, _))) => self.is_inherited(&decision.person),
-            (Departure::Ordinary, _) => decision.accounts.iter().all(|a| !matches!(a.due, Due::Work { .. }) || a.dry_run),
+            (Departure::Ordinary, Some((Reason::DuplicatePersonId, _))) => {
+                self.is_inherited(&decision.person)
+            }
+            (Departure::Ordinary, _) => decision
+                .accounts
+                .iter()
+                .all(|a| !matches!(a.due, Due::Work { .. }) || a.dry_run),
         }
     }
 
     fn is_inherited(&self, person: &Person) -> bool {
         let taken = |accounts: &[LedgerEntry]| {
-            person.status.accounts.iter().all(|mine| mine.id.is_empty() || accounts.iter().any(|a| a.app == mine.app && a.id == mine.id))
+            person.status.accounts.iter().all(|mine| {
+                mine.id.is_empty() || accounts.iter().any(|a| a.app == mine.app && a.id == mine.id)
+            })
         };
         self.fleet
             .read(&person.key.namespace, |ns| {
@@ -163,7 +178,12 @@ impl Engine {
 
     /// Lets go of a User that is being deleted, with an audit line for every account that is left as it is.
     async fn let_go(self: &Arc<Self>, person: &Person) -> Outcome {
-        let departure = self.departures.lock().get(&person.key).copied().unwrap_or_default();
+        let departure = self
+            .departures
+            .lock()
+            .get(&person.key)
+            .copied()
+            .unwrap_or_default();
         match self.store.release(person).await {
             Written::Done(_) | Written::Gone => {
                 if let Departure::Released(reason) = departure {
@@ -178,17 +198,28 @@ impl Engine {
     }
 
     fn is_under_way(&self, decision: &Decision) -> bool {
-        decision.accounts.iter().filter(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run).any(|a| {
-            let key = Key::new(decision.person.key.namespace.clone(), a.app.clone());
-            self.known_app(&key).is_some_and(|app| app.is_under_way(&decision.person.key.name))
-        })
+        decision
+            .accounts
+            .iter()
+            .filter(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run)
+            .any(|a| {
+                let key = Key::new(decision.person.key.namespace.clone(), a.app.clone());
+                self.known_app(&key)
+                    .is_some_and(|app| app.is_under_way(&decision.person.key.name))
+            })
     }
 
     fn overdue(&self, decision: &Decision) -> Overdue {
         let mut overdue = Overdue::new();
-        for account in decision.accounts.iter().filter(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run) {
+        for account in decision
+            .accounts
+            .iter()
+            .filter(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run)
+        {
             let key = Key::new(decision.person.key.namespace.clone(), account.app.clone());
-            let trouble = self.known_app(&key).and_then(|app| app.overdue(&decision.person.key.name, super::PATIENCE));
+            let trouble = self
+                .known_app(&key)
+                .and_then(|app| app.overdue(&decision.person.key.name, super::PATIENCE));
             overdue.extend(trouble.map(|t| (account.app.clone(), t)));
         }
         overdue

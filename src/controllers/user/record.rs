@@ -64,7 +64,11 @@ impl Recorder {
     /// Keeps a result until it is stored, which is to happen within `within`.
     pub fn result(&self, key: &Key, app: &Name, entry: Option<LedgerEntry>, within: Duration) {
         let mut state = self.state.lock();
-        state.fresh.entry(key.clone()).or_default().insert(app.clone(), entry);
+        state
+            .fresh
+            .entry(key.clone())
+            .or_default()
+            .insert(app.clone(), entry);
         state.ask(key, within);
         drop(state);
         self.wake.notify_one();
@@ -84,7 +88,11 @@ impl Recorder {
             accounts.extend(entry.clone());
         }
         accounts.sort_by(|a, b| a.app.cmp(&b.app));
-        state.fresh.get(key).map(|fresh| fresh.keys().cloned().collect()).unwrap_or_default()
+        state
+            .fresh
+            .get(key)
+            .map(|fresh| fresh.keys().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// Forgets a person who is no longer in the API server.
@@ -162,7 +170,10 @@ impl Recorder {
 impl State {
     fn ask(&mut self, key: &Key, within: Duration) {
         let now = Instant::now();
-        let deadline = self.people.get(key).map_or(now + within, |due| due.deadline.min(now + within));
+        let deadline = self
+            .people
+            .get(key)
+            .map_or(now + within, |due| due.deadline.min(now + within));
         self.place(key, now, deadline);
     }
 
@@ -181,7 +192,11 @@ impl State {
     }
 
     fn take(&mut self, now: Instant) -> Result<Turn, Option<Instant>> {
-        let next = self.order.iter().find(|(_, key)| !self.busy.contains(*key)).map(|(place, key)| (*place, key.clone()));
+        let next = self
+            .order
+            .iter()
+            .find(|(_, key)| !self.busy.contains(*key))
+            .map(|(place, key)| (*place, key.clone()));
         match next {
             Some((place, key)) if place.0 <= now => {
                 let deadline = self.people.remove(&key).map_or(now, |due| due.deadline);
@@ -209,11 +224,20 @@ mod tests {
     use super::*;
 
     fn entry(app: &str, id: &str) -> LedgerEntry {
-        LedgerEntry { app: app.into(), id: id.into(), ..LedgerEntry::default() }
+        LedgerEntry {
+            app: app.into(),
+            id: id.into(),
+            ..LedgerEntry::default()
+        }
     }
 
     fn result(recorder: &Recorder, key: &Key, app: &str, id: &str, within: u64) {
-        recorder.result(key, &app.into(), Some(entry(app, id)), Duration::from_secs(within));
+        recorder.result(
+            key,
+            &app.into(),
+            Some(entry(app, id)),
+            Duration::from_secs(within),
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -239,7 +263,12 @@ mod tests {
         result(&recorder, &key, "a", "1", 0);
         let turn = recorder.next().await;
         result(&recorder, &key, "a", "2", 0);
-        recorder.done(&turn, Outcome::Stored { accounts: vec![entry("a", "1")] });
+        recorder.done(
+            &turn,
+            Outcome::Stored {
+                accounts: vec![entry("a", "1")],
+            },
+        );
         let mut ledger = vec![entry("a", "1")];
         recorder.overlay(&key, &mut ledger);
         assert_eq!(ledger[0].id, "2");

@@ -8,7 +8,9 @@ use super::decide::{AccountDecision, Decision};
 use crate::access::Phase;
 use crate::api::user::PersonState;
 use crate::api::{AccountState, LedgerEntry, Reason, UserStatus};
-use crate::controllers::conditions::{Conditions, PAUSED, READY, RECONCILING, STALLED, Statement, whole_seconds};
+use crate::controllers::conditions::{
+    Conditions, PAUSED, READY, RECONCILING, STALLED, Statement, whole_seconds,
+};
 use crate::converge::{Due, Wanted};
 use crate::runtime::index::Name;
 
@@ -20,7 +22,10 @@ pub fn status(decision: &Decision, overdue: &Overdue, now: Timestamp) -> UserSta
     let person = &decision.person;
     let stored = &person.stored;
     let accounts = ledger(decision);
-    let busy = decision.accounts.iter().any(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run);
+    let busy = decision
+        .accounts
+        .iter()
+        .any(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run);
     let mut status = UserStatus {
         observed_generation: Some(person.generation),
         state: Some(state(decision, busy)),
@@ -36,9 +41,20 @@ pub fn status(decision: &Decision, overdue: &Overdue, now: Timestamp) -> UserSta
     };
     let mut conditions = Conditions::over(&stored.conditions, person.generation, now);
     let ready = readiness(decision, &status.accounts, overdue);
-    conditions.only_while(RECONCILING, (busy && decision.stalled.is_none()).then(|| (ready.reason, ready.message.clone())));
+    conditions.only_while(
+        RECONCILING,
+        (busy && decision.stalled.is_none()).then(|| (ready.reason, ready.message.clone())),
+    );
     conditions.only_while(STALLED, decision.stalled.clone());
-    conditions.only_while(PAUSED, person.paused.then(|| (Reason::PausedByAnnotation, "nothing is done for this person".to_owned())));
+    conditions.only_while(
+        PAUSED,
+        person.paused.then(|| {
+            (
+                Reason::PausedByAnnotation,
+                "nothing is done for this person".to_owned(),
+            )
+        }),
+    );
     conditions.set(READY, ready);
     status.conditions = conditions.finish();
     status
@@ -66,8 +82,13 @@ fn state(decision: &Decision, busy: bool) -> PersonState {
 
 /// The ledger as it is to be stored: what is known, and for accounts that cannot be told why.
 fn ledger(decision: &Decision) -> Vec<LedgerEntry> {
-    let mut entries: BTreeMap<&str, LedgerEntry> =
-        decision.person.status.accounts.iter().map(|e| (e.app.as_str(), e.clone())).collect();
+    let mut entries: BTreeMap<&str, LedgerEntry> = decision
+        .person
+        .status
+        .accounts
+        .iter()
+        .map(|e| (e.app.as_str(), e.clone()))
+        .collect();
     for account in &decision.accounts {
         if let Due::Ledger(entry) = &account.due {
             entries.insert(&account.app, (**entry).clone());
@@ -80,7 +101,10 @@ fn summary(accounts: &[LedgerEntry]) -> String {
     if accounts.is_empty() {
         return String::new();
     }
-    let active = accounts.iter().filter(|e| e.state == AccountState::Active).count();
+    let active = accounts
+        .iter()
+        .filter(|e| e.state == AccountState::Active)
+        .count();
     format!("{active}/{}", accounts.len())
 }
 
@@ -89,7 +113,10 @@ fn readiness(decision: &Decision, accounts: &[LedgerEntry], overdue: &Overdue) -
         return Statement::no(*reason, message.clone());
     }
     if decision.person.paused {
-        return Statement::unknown(Reason::PausedByAnnotation, "the annotation tenure.dev/paused is \"true\"");
+        return Statement::unknown(
+            Reason::PausedByAnnotation,
+            "the annotation tenure.dev/paused is \"true\"",
+        );
     }
     if let Some(trouble) = account_trouble(accounts) {
         return trouble;
@@ -110,30 +137,59 @@ fn readiness(decision: &Decision, accounts: &[LedgerEntry], overdue: &Overdue) -
         .map(|a| &*a.app)
         .collect();
     if !waiting.is_empty() {
-        return Statement::no(Reason::Progressing, format!("waiting for: {}", waiting.join(", ")));
+        return Statement::no(
+            Reason::Progressing,
+            format!("waiting for: {}", waiting.join(", ")),
+        );
     }
     match decision.lifecycle.phase {
-        Phase::Left => Statement::yes(Reason::AccessCut, "the person left, and every account is dealt with"),
+        Phase::Left => Statement::yes(
+            Reason::AccessCut,
+            "the person left, and every account is dealt with",
+        ),
         _ => Statement::yes(Reason::InSync, "every account is as declared"),
     }
 }
 
 /// What the ledger says is wrong. Conflicts come first: a person must act.
 fn account_trouble(accounts: &[LedgerEntry]) -> Option<Statement> {
-    let quiet = [Reason::AttributesNotKept, Reason::TargetChanged, Reason::AppDeleted, Reason::NamespaceDeleted, Reason::DefinitionsDeleted]
-        .map(Reason::as_str);
+    let quiet = [
+        Reason::AttributesNotKept,
+        Reason::TargetChanged,
+        Reason::AppDeleted,
+        Reason::NamespaceDeleted,
+        Reason::DefinitionsDeleted,
+    ]
+    .map(Reason::as_str);
     let troubled = |e: &&LedgerEntry| {
-        !e.reason.is_empty() && !quiet.contains(&e.reason.as_str()) && !matches!(e.state, AccountState::Released | AccountState::Retained | AccountState::Deleted)
+        !e.reason.is_empty()
+            && !quiet.contains(&e.reason.as_str())
+            && !matches!(
+                e.state,
+                AccountState::Released | AccountState::Retained | AccountState::Deleted
+            )
     };
-    let worst = accounts.iter().filter(troubled).min_by_key(|e| e.state != AccountState::Conflict)?;
-    let reason = if worst.state == AccountState::Conflict { Reason::AccountsInConflict } else { Reason::AccountsFailed };
-    Some(Statement::no(reason, format!("App {}: {}: {}", worst.app, worst.reason, worst.message)))
+    let worst = accounts
+        .iter()
+        .filter(troubled)
+        .min_by_key(|e| e.state != AccountState::Conflict)?;
+    let reason = if worst.state == AccountState::Conflict {
+        Reason::AccountsInConflict
+    } else {
+        Reason::AccountsFailed
+    };
+    Some(Statement::no(
+        reason,
+        format!("App {}: {}: {}", worst.app, worst.reason, worst.message),
+    ))
 }
 
 /// Accounts of which it cannot be told what they should be.
 fn undecided(accounts: &[AccountDecision]) -> Option<Statement> {
     accounts.iter().find_map(|account| match &account.wanted {
-        Wanted::Unknown { reason, message } => Some(Statement::no(*reason, format!("App {}: {message}", account.app))),
+        Wanted::Unknown { reason, message } => {
+            Some(Statement::no(*reason, format!("App {}: {message}", account.app)))
+        }
         _ => None,
     })
 }

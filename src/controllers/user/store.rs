@@ -41,7 +41,10 @@ impl Store {
 
     /// The User as it is now, or `None`.
     pub async fn read(&self, key: &Key) -> Result<Option<RawUser>, String> {
-        match self.send::<()>(http::Method::GET, &path(key, ""), None, "application/json").await {
+        match self
+            .send::<()>(http::Method::GET, &path(key, ""), None, "application/json")
+            .await
+        {
             Written::Done(user) => Ok(Some(*user)),
             Written::Gone => Ok(None),
             Written::Conflict => Err("conflict on a read".to_owned()),
@@ -63,7 +66,14 @@ impl Store {
             "spec": person.spec,
             "status": status,
         });
-        let outcome = self.send(http::Method::PUT, &path(&person.key, "/status?fieldManager=tenure"), Some(&body), "application/json").await;
+        let outcome = self
+            .send(
+                http::Method::PUT,
+                &path(&person.key, "/status?fieldManager=tenure"),
+                Some(&body),
+                "application/json",
+            )
+            .await;
         self.count("UserStatus", &outcome);
         outcome
     }
@@ -77,7 +87,12 @@ impl Store {
 
     /// Takes our finalizer off the User.
     pub async fn release(&self, person: &Person) -> Written {
-        let finalizers = person.finalizers.iter().filter(|f| *f != api::FINALIZER).cloned().collect();
+        let finalizers = person
+            .finalizers
+            .iter()
+            .filter(|f| *f != api::FINALIZER)
+            .cloned()
+            .collect();
         self.set_finalizers(person, finalizers).await
     }
 
@@ -88,7 +103,14 @@ impl Store {
             {"op": "add", "path": "/metadata/finalizers", "value": finalizers},
         ]);
         let kind = "application/json-patch+json";
-        let outcome = self.send(http::Method::PATCH, &path(&person.key, "?fieldManager=tenure"), Some(&patch), kind).await;
+        let outcome = self
+            .send(
+                http::Method::PATCH,
+                &path(&person.key, "?fieldManager=tenure"),
+                Some(&patch),
+                kind,
+            )
+            .await;
         self.count("User", &outcome);
         outcome
     }
@@ -103,12 +125,21 @@ impl Store {
         self.metrics.api_write(kind, result);
     }
 
-    async fn send<B: Serialize + Sync>(&self, method: http::Method, path: &str, body: Option<&B>, kind: &str) -> Written {
+    async fn send<B: Serialize + Sync>(
+        &self,
+        method: http::Method,
+        path: &str,
+        body: Option<&B>,
+        kind: &str,
+    ) -> Written {
         let bytes = match body.map(serde_json::to_vec).transpose() {
             Ok(bytes) => bytes.unwrap_or_default(),
             Err(error) => return Written::Failed(error.to_string()),
         };
-        let request = http::Request::builder().method(method).uri(path).header(http::header::CONTENT_TYPE, kind);
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header(http::header::CONTENT_TYPE, kind);
         let request = match request.body(bytes) {
             Ok(request) => request,
             Err(error) => return Written::Failed(error.to_string()),
@@ -129,5 +160,11 @@ impl Store {
 }
 
 fn path(key: &Key, tail: &str) -> String {
-    format!("/apis/{}/{}/namespaces/{}/users/{}{tail}", api::GROUP, api::VERSION, key.namespace, key.name)
+    format!(
+        "/apis/{}/{}/namespaces/{}/users/{}{tail}",
+        api::GROUP,
+        api::VERSION,
+        key.namespace,
+        key.name
+    )
 }

@@ -33,9 +33,9 @@ pub struct Namespace {
     pub roles: BTreeMap<Name, RoleObject>,
     /// Apps.
     pub apps: BTreeMap<Name, AppObject>,
-    /// AppBindings that can be, or once could be, decoded.
+    /// `AppBindings` that can be, or once could be, decoded.
     pub bindings: BTreeMap<Name, BindingObject>,
-    /// AppBindings that exist and were never decoded: what they grant is unknown.
+    /// `AppBindings` that exist and were never decoded: what they grant is unknown.
     pub unreadable_bindings: BTreeMap<Name, u32>,
     /// Users that exist and were never decoded.
     pub unreadable_users: BTreeMap<Name, u32>,
@@ -59,14 +59,23 @@ impl Namespace {
 
     /// People with this `personId`: usually one.
     pub fn same_person(&self, person_id: &str) -> impl Iterator<Item = (&Name, &StoredPerson)> {
-        self.by_person.get(person_id).into_iter().flatten().filter_map(|n| self.users.get_key_value(n))
+        self.by_person
+            .get(person_id)
+            .into_iter()
+            .flatten()
+            .filter_map(|n| self.users.get_key_value(n))
     }
 
     /// Takes a person in.
     ///
     /// An older version than the one kept is an event that our own write overtook, and is dropped; unless it comes from
     /// a list that was begun after that write: then the server itself went back (an etcd restore).
-    pub fn put_user(&mut self, name: &Name, mut person: StoredPerson, listed_since: Option<Instant>) -> Intake {
+    pub fn put_user(
+        &mut self,
+        name: &Name,
+        mut person: StoredPerson,
+        listed_since: Option<Instant>,
+    ) -> Intake {
         self.unreadable_users.remove(name);
         let mut went_back = false;
         if let Some(kept) = self.users.get_mut(name)
@@ -114,7 +123,10 @@ impl Namespace {
     }
 
     fn link(&mut self, person_id: &str, name: &Name) {
-        self.by_person.entry(person_id.into()).or_default().push(name.clone());
+        self.by_person
+            .entry(person_id.into())
+            .or_default()
+            .push(name.clone());
     }
 
     fn unlink(&mut self, person_id: &str, name: &str) {
@@ -139,11 +151,19 @@ impl Namespace {
     /// Takes a Role in; whether anybody's roles could change by it.
     pub fn put_role(&mut self, name: &Name, role: Role, epoch: u32) -> bool {
         let meta = Meta::of(&role.metadata, epoch);
-        let changed = self.roles.get(name).is_none_or(|old| old.spec != role.spec || old.undecodable);
+        let changed = self
+            .roles
+            .get(name)
+            .is_none_or(|old| old.spec != role.spec || old.undecodable);
         if changed {
             self.book.insert(name, &role.spec);
         }
-        let object = RoleObject { meta, spec: role.spec, status: role.status.unwrap_or_default(), undecodable: false };
+        let object = RoleObject {
+            meta,
+            spec: role.spec,
+            status: role.status.unwrap_or_default(),
+            undecodable: false,
+        };
         self.roles.insert(name.clone(), object);
         changed
     }
@@ -152,19 +172,29 @@ impl Namespace {
     pub fn put_app(&mut self, name: &Name, app: App, epoch: u32) -> bool {
         let meta = Meta::of(&app.metadata, epoch);
         let old = self.apps.get(name);
-        let same = old.is_some_and(|o| o.spec.as_deref() == Some(&app.spec) && o.meta.uid == meta.uid && !o.undecodable);
-        let untouched = same && old.is_some_and(|o| o.meta.paused == meta.paused && o.meta.requested == meta.requested);
+        let same = old.is_some_and(|o| {
+            o.spec.as_deref() == Some(&app.spec) && o.meta.uid == meta.uid && !o.undecodable
+        });
+        let untouched =
+            same && old.is_some_and(|o| o.meta.paused == meta.paused && o.meta.requested == meta.requested);
         let (rules, problems) = match old {
             Some(old) if same => (old.rules.clone(), old.problems.clone()),
             _ => compile_app(&app.spec),
         };
         let status = app.status.unwrap_or_default();
-        let object = AppObject { meta, spec: Some(Arc::new(app.spec)), status, rules, problems, undecodable: false };
+        let object = AppObject {
+            meta,
+            spec: Some(Arc::new(app.spec)),
+            status,
+            rules,
+            problems,
+            undecodable: false,
+        };
         self.apps.insert(name.clone(), object);
         !untouched
     }
 
-    /// Takes an AppBinding in; the roles whose holders it may concern, or `None` where nothing changed.
+    /// Takes an `AppBinding` in; the roles whose holders it may concern, or `None` where nothing changed.
     pub fn put_binding(&mut self, name: &Name, binding: AppBinding, epoch: u32) -> Option<Vec<Name>> {
         let readable_now = self.unreadable_bindings.remove(name).is_some();
         let meta = Meta::of(&binding.metadata, epoch);
@@ -178,20 +208,30 @@ impl Namespace {
             return readable_now.then(Vec::new);
         }
         let (rules, problems) = BindingRules::compile(name, &binding.spec, &connectors::scim::TRAITS);
-        let object = BindingObject { meta, spec: binding.spec, status, rules, problems, undecodable: false };
-        let mut roles = vec![object.role().into()];
+        let object = BindingObject {
+            meta,
+            spec: binding.spec,
+            status,
+            rules,
+            problems,
+            undecodable: false,
+        };
+        let mut concerned = vec![object.role().into()];
         if let Some(old) = self.bindings.insert(name.clone(), object)
-            && roles.first().map(|r: &Name| &**r) != Some(old.role())
+            && concerned.first().map(|r: &Name| &**r) != Some(old.role())
         {
-            roles.push(old.role().into());
+            concerned.push(old.role().into());
         }
-        Some(roles)
+        Some(concerned)
     }
 
-    /// Drops an AppBinding; the roles whose holders it concerned.
+    /// Drops an `AppBinding`; the roles whose holders it concerned.
     pub fn remove_binding(&mut self, name: &str) -> Vec<Name> {
         self.unreadable_bindings.remove(name);
-        self.bindings.remove(name).map(|b| vec![b.role().into()]).unwrap_or_default()
+        self.bindings
+            .remove(name)
+            .map(|b| vec![b.role().into()])
+            .unwrap_or_default()
     }
 
     /// Drops a Role.
@@ -207,7 +247,10 @@ impl Namespace {
 
     /// Names of Apps that bindings of these roles name.
     pub fn apps_for<'a>(&'a self, roles: &'a BTreeSet<&str>) -> impl Iterator<Item = &'a str> {
-        self.bindings.values().filter(|b| roles.contains(b.role())).map(|b| b.spec.app_ref.name.as_str())
+        self.bindings
+            .values()
+            .filter(|b| roles.contains(b.role()))
+            .map(|b| b.spec.app_ref.name.as_str())
     }
 
     /// People whom a change of these roles' bindings or of this App may concern.
@@ -216,18 +259,28 @@ impl Namespace {
             person.summary.roles.iter().any(|r| roles.contains(r))
                 || app.is_some_and(|app| person.summary.accounts.iter().any(|a| &*a.app == app))
         };
-        self.users.iter().filter(|(_, p)| concerns(p)).map(|(n, _)| Key::new(namespace.clone(), n.clone())).collect()
+        self.users
+            .iter()
+            .filter(|(_, p)| concerns(p))
+            .map(|(n, _)| Key::new(namespace.clone(), n.clone()))
+            .collect()
     }
 }
 
 /// Attribute rules of an App, over its connector's defaults.
 fn compile_app(spec: &AppSpec) -> (AppRules, Vec<FieldProblem>) {
     let (rules, mut problems) = AppRules::compile(&connectors::scim::TRAITS, &spec.attributes);
-    let marker = spec.attributes.iter().position(|rule| rule.to == spec.marker.attribute);
+    let marker = spec
+        .attributes
+        .iter()
+        .position(|rule| rule.to == spec.marker.attribute);
     problems.extend(marker.map(|place| FieldProblem {
         field: format!("spec.attributes[{place}].to"),
         reason: Reason::InvalidConfiguration,
-        message: format!("{} is the marker, which Tenure writes itself: choose another spec.marker.attribute", spec.marker.attribute),
+        message: format!(
+            "{} is the marker, which Tenure writes itself: choose another spec.marker.attribute",
+            spec.marker.attribute
+        ),
     }));
     (rules, problems)
 }

@@ -130,19 +130,33 @@ impl StoredPerson {
     /// Takes a User in. `Err` has the reason why it cannot be decoded, without values.
     pub fn from_raw(raw: RawUser) -> Result<Self, String> {
         let meta = raw.metadata;
-        let spec = raw.spec.map_or_else(|| "{}".into(), |s| Box::<str>::from(s.get()));
-        let status = raw.status.map_or_else(|| "{}".into(), |s| Box::<str>::from(s.get()));
+        let spec = raw
+            .spec
+            .map_or_else(|| "{}".into(), |s| Box::<str>::from(s.get()));
+        let status = raw
+            .status
+            .map_or_else(|| "{}".into(), |s| Box::<str>::from(s.get()));
         let decoded: UserSpec = serde_json::from_str(&spec).map_err(|e| decode_error("spec", &e))?;
         serde_json::from_str::<UserStatus>(&status).map_err(|e| decode_error("status", &e))?;
         let annotation = |name: &str| {
-            meta.annotations.as_ref().and_then(|a| a.get(name)).filter(|v| !v.is_empty()).map(|v| Box::<str>::from(v.as_str()))
+            meta.annotations
+                .as_ref()
+                .and_then(|a| a.get(name))
+                .filter(|v| !v.is_empty())
+                .map(|v| Box::<str>::from(v.as_str()))
         };
         Ok(Self {
             resume: annotation(api::RESUME),
-            requested: annotation(api::RECONCILE_REQUESTED).or_else(|| annotation(api::FLUX_RECONCILE_REQUESTED)),
+            requested: annotation(api::RECONCILE_REQUESTED)
+                .or_else(|| annotation(api::FLUX_RECONCILE_REQUESTED)),
             paused: annotation(api::PAUSED).as_deref() == Some("true"),
             deleting: meta.deletion_timestamp.is_some(),
-            finalizers: meta.finalizers.iter().flatten().map(|f| f.as_str().into()).collect(),
+            finalizers: meta
+                .finalizers
+                .iter()
+                .flatten()
+                .map(|f| f.as_str().into())
+                .collect(),
             uid: meta.uid.unwrap_or_default().into(),
             resource_version: meta.resource_version.unwrap_or_default().into(),
             generation: meta.generation.unwrap_or_default(),
@@ -161,13 +175,19 @@ impl StoredPerson {
 
     /// The same, as the answer to our own write.
     pub fn from_own_write(raw: RawUser) -> Result<Self, String> {
-        Ok(Self { written: Some(Instant::now()), ..Self::from_raw(raw)? })
+        Ok(Self {
+            written: Some(Instant::now()),
+            ..Self::from_raw(raw)?
+        })
     }
 
     /// Whether this is a later version than `other`. Resource versions are compared as numbers, which Kubernetes allows
     /// since 1.35 (KEP-5504) and etcd has always made true; others are never newer.
     pub(super) fn is_newer_than(&self, other: &Self) -> bool {
-        match (self.resource_version.parse::<u64>(), other.resource_version.parse::<u64>()) {
+        match (
+            self.resource_version.parse::<u64>(),
+            other.resource_version.parse::<u64>(),
+        ) {
             (Ok(mine), Ok(theirs)) => mine > theirs,
             _ => false,
         }
@@ -182,7 +202,11 @@ impl StoredPerson {
             resource_version: self.resource_version.to_string(),
             generation: self.generation,
             deleting: self.deleting,
-            finalizers: self.finalizers.iter().map(|f| f.to_string()).collect(),
+            finalizers: self
+                .finalizers
+                .iter()
+                .map(std::string::ToString::to_string)
+                .collect(),
             paused: self.paused,
             resume: self.resume.as_deref().map(str::to_owned),
             requested: self.requested.as_deref().map(str::to_owned),
@@ -215,11 +239,20 @@ impl StoredPerson {
         let summary = std::mem::size_of_val(&*self.summary.roles)
             + std::mem::size_of_val(&*self.summary.bindings)
             + std::mem::size_of_val(&*self.summary.accounts);
-        self.uid.len() + self.resource_version.len() + self.person_id.len() + self.spec.len() + self.status.len() + summary
+        self.uid.len()
+            + self.resource_version.len()
+            + self.person_id.len()
+            + self.spec.len()
+            + self.status.len()
+            + summary
     }
 }
 
 /// serde's messages can quote values; position and category do not.
 fn decode_error(part: &str, error: &serde_json::Error) -> String {
-    format!("{part} cannot be decoded: {:?} error at column {}", error.classify(), error.column())
+    format!(
+        "{part} cannot be decoded: {:?} error at column {}",
+        error.classify(),
+        error.column()
+    )
 }

@@ -41,10 +41,19 @@ fn requests_by_operation_and_class() {
     let metrics = Metrics::new();
     let took = Duration::from_millis(30);
     let meter = metrics.meter("hr", "crm");
-    let report = RequestReport { operation: "create", class: "ok", status: None, elapsed: took };
+    let report = RequestReport {
+        operation: "create",
+        class: "ok",
+        status: None,
+        elapsed: took,
+    };
     meter(&report);
     meter(&report);
-    meter(&RequestReport { operation: "update", class: "credentials", ..report });
+    meter(&RequestReport {
+        operation: "update",
+        class: "credentials",
+        ..report
+    });
     let app = r#"namespace="hr",app="crm""#;
     let expected = [
         format!(r#"tenure_remote_requests_total{{{app},operation="create",class="ok"}} 2"#),

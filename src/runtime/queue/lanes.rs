@@ -187,7 +187,9 @@ impl<K: Ord + Clone + Hash> Lanes<K> {
 
     /// Whether the key is with a worker, or queued and not backing off.
     pub(super) fn is_under_way(&self, key: &K) -> bool {
-        self.entries.get(key).is_some_and(|entry| !matches!(entry.place, Place::Waiting { back_off: true, .. }))
+        self.entries
+            .get(key)
+            .is_some_and(|entry| !matches!(entry.place, Place::Waiting { back_off: true, .. }))
     }
 
     /// Gives out nothing until then, or until resumed. A longer pause outlasts a shorter one.

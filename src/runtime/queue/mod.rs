@@ -187,7 +187,10 @@ impl<K: Ord + Clone + Hash> WorkQueue<K> {
 
     /// Whether the key is with a worker, or queued and not backing off after a failure.
     pub fn is_under_way(&self, key: &K) -> bool {
-        self.inner.lock().as_ref().is_some_and(|lanes| lanes.is_under_way(key))
+        self.inner
+            .lock()
+            .as_ref()
+            .is_some_and(|lanes| lanes.is_under_way(key))
     }
 
     /// Gives out nothing until then; `None`: until [`Self::resume`]. What is being worked on goes on.
