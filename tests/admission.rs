@@ -1,11 +1,6 @@
 //! What the API server accepts and refuses, and what it says: one table, run against the real thing.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod support;
 
@@ -185,10 +180,7 @@ async fn creations() {
     let plane = ControlPlane::shared().await;
     plane.install_crds().await;
     let namespace = plane.namespace("admission").await;
-    let dry = PostParams {
-        dry_run: true,
-        ..PostParams::default()
-    };
+    let dry = PostParams { dry_run: true, ..PostParams::default() };
     let mut wrong = Vec::new();
     for (name, kind, patch, expected) in CASES {
         let mut patch: Value = serde_json::from_str(patch).unwrap();
@@ -196,10 +188,7 @@ async fn creations() {
         let mut object = valid(kind);
         json_patch::merge(&mut object, &patch);
         let object: DynamicObject = serde_json::from_value(object).unwrap();
-        let outcome = api(kind, plane.client().await, &namespace)
-            .create(&dry, &object)
-            .await
-            .map(drop);
+        let outcome = api(kind, plane.client().await, &namespace).create(&dry, &object).await.map(drop);
         wrong.extend(judge(name, outcome, *expected));
     }
     assert!(CASES.len() >= 60, "the table is meant to be broad");
@@ -217,13 +206,8 @@ async fn updates() {
         let object: DynamicObject = serde_json::from_value(valid(kind)).unwrap();
         let made = api.create(&PostParams::default(), &object).await.unwrap();
         let patch: Value = serde_json::from_str(patch).unwrap();
-        let outcome = api
-            .patch(
-                &made.metadata.name.unwrap(),
-                &PatchParams::default(),
-                &Patch::Merge(&patch),
-            )
-            .await;
+        let outcome =
+            api.patch(&made.metadata.name.unwrap(), &PatchParams::default(), &Patch::Merge(&patch)).await;
         if let Ok(after) = &outcome {
             assert_eq!(
                 after.data["status"]["state"],
@@ -259,11 +243,7 @@ fn schemas_are_documented_and_bounded() {
         let schema = serde_json::to_value(&crd.spec.versions[0].schema).unwrap();
         let kind = crd.spec.names.kind.clone();
         for part in ["spec", "status"] {
-            inspect(
-                &format!("{kind}.{part}"),
-                &schema["openAPIV3Schema"]["properties"][part],
-                &mut wrong,
-            );
+            inspect(&format!("{kind}.{part}"), &schema["openAPIV3Schema"]["properties"][part], &mut wrong);
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -302,11 +282,7 @@ fn inspect(path: &str, schema: &Value, wrong: &mut Vec<String>) {
 #[test]
 fn definitions_on_disk_are_current() {
     for crd in tenure::cli::crds::definitions() {
-        let path = format!(
-            "{}/crds/{}.yaml",
-            env!("CARGO_MANIFEST_DIR"),
-            crd.spec.names.plural
-        );
+        let path = format!("{}/crds/{}.yaml", env!("CARGO_MANIFEST_DIR"), crd.spec.names.plural);
         let on_disk = std::fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(
             on_disk,

@@ -1,11 +1,6 @@
 //! `kill -9` at every labelled point of the loop: after the restart each person has exactly one account in the right
 //! state, and the ledger says so.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod support;
 
@@ -29,9 +24,7 @@ impl Stage {
         let mut servers = Vec::new();
         for app in ["crm", "git"] {
             servers.push((app, scene.scim_app(app, policy.clone()).await));
-            scene
-                .role_for(&format!("all-{app}"), json!({"match": "true"}), app, &["All"])
-                .await;
+            scene.role_for(&format!("all-{app}"), json!({"match": "true"}), app, &["All"]).await;
         }
         Self { scene, servers }
     }
@@ -39,27 +32,18 @@ impl Stage {
     /// Answers to writes come late, so that a request is sent and not answered when the process ends.
     fn slow_answers(&self, method: &str) {
         for (_, server) in &self.servers {
-            server.proxy().inject(
-                Rule::new(Action::Delay(Duration::from_millis(600)))
-                    .method(method)
-                    .path("/Users"),
-            );
+            server
+                .proxy()
+                .inject(Rule::new(Action::Delay(Duration::from_millis(600))).method(method).path("/Users"));
         }
     }
 
     /// Runs an operator that ends at this point, then one that does not.
     async fn crash_then_recover(&self, point: &str) -> support::Operator {
         let doomed = self.scene.operator().failpoint(point).spawn();
-        doomed
-            .process()
-            .wait_exit(Duration::from_mins(1))
-            .await
-            .unwrap_or_else(|| {
-                panic!(
-                    "the operator never came to {point}:\n{}",
-                    support::process::tail(&doomed.log())
-                )
-            });
+        doomed.process().wait_exit(Duration::from_mins(1)).await.unwrap_or_else(|| {
+            panic!("the operator never came to {point}:\n{}", support::process::tail(&doomed.log()))
+        });
         assert!(
             doomed.log().contains(&format!("failpoint {point}")),
             "it ended by itself: {}",
@@ -74,11 +58,7 @@ impl Stage {
         for (app, server) in &self.servers {
             let ledger = self.scene.account(PERSON, app, state).await;
             let accounts = server.users().await;
-            assert_eq!(
-                accounts.len(),
-                usize::from(state != "Deleted"),
-                "{app}: {accounts:?}"
-            );
+            assert_eq!(accounts.len(), usize::from(state != "Deleted"), "{app}: {accounts:?}");
             if let Some(account) = accounts.first() {
                 assert_eq!(account["id"], ledger["id"]);
                 assert_eq!(account["externalId"], "id-ann");
@@ -108,11 +88,7 @@ async fn on_change(point: &str, policy: Value, patch: Value, final_state: &str) 
     stage.scene.user(PERSON, &[], json!({"title": "Old"})).await;
     stage.scene.ready(PERSON).await;
     operator.process().sigterm();
-    operator
-        .process()
-        .wait_exit(Duration::from_secs(20))
-        .await
-        .expect("it drains");
+    operator.process().wait_exit(Duration::from_secs(20)).await.expect("it drains");
     stage.slow_answers("PATCH");
     stage.slow_answers("DELETE");
     stage.scene.merge("User", PERSON, json!({"spec": patch})).await;
@@ -138,13 +114,8 @@ async fn on_suspend(point: &str) {
 }
 
 async fn on_delete(point: &str) {
-    on_change(
-        point,
-        json!({"onLeave": {"action": "Delete"}}),
-        json!({"state": "Terminated"}),
-        "Deleted",
-    )
-    .await;
+    on_change(point, json!({"onLeave": {"action": "Delete"}}), json!({"state": "Terminated"}), "Deleted")
+        .await;
 }
 
 macro_rules! crashes {

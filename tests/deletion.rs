@@ -1,10 +1,5 @@
 //! Objects deleted while in use: accounts are handled by policy, and nothing hangs.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod support;
 
@@ -18,10 +13,7 @@ use support::{ControlPlane, Options, RecordingProxy, Scene, ScimServer, eventual
 async fn all_active(server: &ScimServer, count: usize) {
     let accounts = server.users().await;
     assert_eq!(accounts.len(), count);
-    assert!(
-        accounts.iter().all(|a| a["active"] != json!(false)),
-        "{accounts:?}"
-    );
+    assert!(accounts.iter().all(|a| a["active"] != json!(false)), "{accounts:?}");
 }
 
 async fn people(scene: &Scene, count: usize) {
@@ -42,9 +34,7 @@ async fn a_deleted_app_leaves_its_accounts_as_they_are() {
     scene.delete("App", "crm").await;
     let ledger = scene.account("p0", "crm", "Released").await;
     assert_eq!(ledger["reason"], "AppDeleted");
-    scene
-        .reason("AppBinding", "all-crm", "Ready", "AppNotFound")
-        .await;
+    scene.reason("AppBinding", "all-crm", "Ready", "AppNotFound").await;
     scene.delete("User", "p0").await;
     scene.gone("User", "p0").await;
     assert!(crm.proxy().writes_since(mark).is_empty());
@@ -59,9 +49,7 @@ async fn a_deleted_app_leaves_its_accounts_as_they_are() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_binding_or_role_ends_the_grant_by_policy() {
     let scene = Scene::new("nobind").await;
-    let crm = scene
-        .scim_app("crm", json!({"onUnassign": {"action": "Retain"}}))
-        .await;
+    let crm = scene.scim_app("crm", json!({"onUnassign": {"action": "Retain"}})).await;
     let _git = scene.scim_app("git", json!({})).await;
     scene.role_for("all", json!({}), "crm", &[]).await;
     scene.role_for("devs", json!({}), "git", &[]).await;
@@ -82,13 +70,8 @@ async fn a_deleted_binding_or_role_ends_the_grant_by_policy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_namespace_ends_by_itself_and_leaves_accounts_as_they_are() {
-    let plane: &'static ControlPlane = Box::leak(Box::new(
-        ControlPlane::start(Options {
-            controllers: true,
-            ..Default::default()
-        })
-        .await,
-    ));
+    let plane: &'static ControlPlane =
+        Box::leak(Box::new(ControlPlane::start(Options { controllers: true, ..Default::default() }).await));
     let scene = Scene::on(plane, "nons").await;
     let crm = scene.scim_app("crm", json!({})).await;
     scene.role_for("all", json!({}), "crm", &["All"]).await;
@@ -98,33 +81,17 @@ async fn a_deleted_namespace_ends_by_itself_and_leaves_accounts_as_they_are() {
     people(&scene, 30).await;
     let mark = RecordingProxy::mark();
     let namespaces = Api::<k8s_openapi::api::core::v1::Namespace>::all(plane.client().await);
-    namespaces
-        .delete(&scene.namespace, &DeleteParams::default())
-        .await
-        .unwrap();
-    eventually(Duration::from_mins(1), async || {
-        match namespaces.get_opt(&scene.namespace).await.unwrap() {
-            None => Ok(()),
-            Some(ns) => Err(format!("{:?}", ns.status)),
-        }
+    namespaces.delete(&scene.namespace, &DeleteParams::default()).await.unwrap();
+    eventually(Duration::from_mins(1), async || match namespaces.get_opt(&scene.namespace).await.unwrap() {
+        None => Ok(()),
+        Some(ns) => Err(format!("{:?}", ns.status)),
     })
     .await;
-    assert!(
-        crm.proxy().writes_since(mark).is_empty(),
-        "{:?}",
-        crm.proxy().writes_since(mark)
-    );
+    assert!(crm.proxy().writes_since(mark).is_empty(), "{:?}", crm.proxy().writes_since(mark));
     all_active(&crm, 30).await;
-    let released: Vec<Value> = operator
-        .audit_lines()
-        .into_iter()
-        .filter(|l| l.to_string().contains("NamespaceDeleted"))
-        .collect();
-    assert_eq!(
-        released.len(),
-        30,
-        "an audit line for each account that is let go"
-    );
+    let released: Vec<Value> =
+        operator.audit_lines().into_iter().filter(|l| l.to_string().contains("NamespaceDeleted")).collect();
+    assert_eq!(released.len(), 30, "an audit line for each account that is let go");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,22 +106,12 @@ async fn deleted_definitions_leave_accounts_as_they_are_and_find_them_again() {
     for plural in ["appbindings", "roles", "users", "apps"] {
         plane
             .kubectl()
-            .run(&[
-                "delete",
-                "crd",
-                &format!("{plural}.tenure.dev"),
-                "--wait=true",
-                "--timeout=60s",
-            ])
+            .run(&["delete", "crd", &format!("{plural}.tenure.dev"), "--wait=true", "--timeout=60s"])
             .await
             .unwrap();
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert!(
-        crm.proxy().writes_since(mark).is_empty(),
-        "{:?}",
-        crm.proxy().writes_since(mark)
-    );
+    assert!(crm.proxy().writes_since(mark).is_empty(), "{:?}", crm.proxy().writes_since(mark));
     all_active(&crm, 5).await;
     plane.install_crds().await;
     scene.app("crm", &crm.base_url(), crm.token(), json!({})).await;
@@ -179,11 +136,8 @@ async fn release_lets_go_of_everything_and_prints_the_ledgers() {
         .output()
         .unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    let ledgers: Vec<Value> = String::from_utf8(run.stdout)
-        .unwrap()
-        .lines()
-        .map(|l| serde_json::from_str(l).unwrap())
-        .collect();
+    let ledgers: Vec<Value> =
+        String::from_utf8(run.stdout).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(ledgers.len(), 2);
     let first = ledgers.iter().find(|l| l["user"] == "p0").unwrap();
     assert_eq!(first["accounts"][0]["id"], entry(&user, "crm")["id"]);

@@ -1,10 +1,5 @@
 //! One bad App harms no other, and a leaver waits for nobody.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod support;
 
@@ -22,12 +17,8 @@ async fn three_broken_apps_do_not_hold_up_the_fourth_and_each_says_what_is_wrong
     let scene = Scene::new("isolation").await;
     let mut servers = Vec::new();
     for name in ["hangs", "throttles", "fails", "works"] {
-        let server = scene
-            .scim_app(name, json!({"connector": {"scim": {"timeoutSeconds": 2}}}))
-            .await;
-        scene
-            .role_for(&format!("r-{name}"), json!({"match": "true"}), name, &["All"])
-            .await;
+        let server = scene.scim_app(name, json!({"connector": {"scim": {"timeoutSeconds": 2}}})).await;
+        scene.role_for(&format!("r-{name}"), json!({"match": "true"}), name, &["All"]).await;
         servers.push(server);
     }
     servers[0].proxy().inject(Rule::new(Action::Hang));
@@ -42,11 +33,7 @@ async fn three_broken_apps_do_not_hold_up_the_fourth_and_each_says_what_is_wrong
         n => Err(format!("{n} accounts")),
     })
     .await;
-    for (app, reason) in [
-        ("hangs", "Unreachable"),
-        ("throttles", "Throttled"),
-        ("fails", "TargetError"),
-    ] {
+    for (app, reason) in [("hangs", "Unreachable"), ("throttles", "Throttled"), ("fails", "TargetError")] {
         let message = scene.reason("App", app, "Ready", reason).await;
         assert!(!message.is_empty());
     }
@@ -55,11 +42,7 @@ async fn three_broken_apps_do_not_hold_up_the_fourth_and_each_says_what_is_wrong
     // The results of the good App are written although the others have none.
     let user = eventually(SOON, async || {
         let user = scene.get("User", "p0").await;
-        if entry(&user, "works")["state"] == "Active" {
-            Ok(user)
-        } else {
-            Err(format!("{}", user["status"]))
-        }
+        if entry(&user, "works")["state"] == "Active" { Ok(user) } else { Err(format!("{}", user["status"])) }
     })
     .await;
     assert_eq!(user["status"]["accounts"].as_array().unwrap().len(), 1);
@@ -84,28 +67,16 @@ async fn refused_credentials_are_said_and_a_rotated_secret_is_picked_up() {
     scene.secret("crm", "token", "canary-wrong").await;
     let _operator = scene.operator().start().await;
     scene.user("ann", &[], json!({})).await;
-    scene
-        .reason("App", "crm", "CredentialsValid", "CredentialsRefused")
-        .await;
+    scene.reason("App", "crm", "CredentialsValid", "CredentialsRefused").await;
     scene.condition("App", "crm", "Ready", "False").await;
     assert!(crm.users().await.is_empty());
     scene.secret("crm", "token", crm.token()).await;
     scene.account("ann", "crm", "Active").await;
     scene.condition("App", "crm", "CredentialsValid", "True").await;
     // Without the label the Secret is not used.
+    scene.merge("Secret", "crm", json!({"metadata": {"labels": {"tenure.dev/credentials": null}}})).await;
     scene
-        .merge(
-            "Secret",
-            "crm",
-            json!({"metadata": {"labels": {"tenure.dev/credentials": null}}}),
-        )
-        .await;
-    scene
-        .merge(
-            "App",
-            "crm",
-            json!({"metadata": {"annotations": {"tenure.dev/reconcile-requested-at": "1"}}}),
-        )
+        .merge("App", "crm", json!({"metadata": {"annotations": {"tenure.dev/reconcile-requested-at": "1"}}}))
         .await;
     let message = scene.reason("App", "crm", "Ready", "SecretNotFound").await;
     assert!(message.contains("tenure.dev/credentials"), "{message}");
@@ -114,19 +85,10 @@ async fn refused_credentials_are_said_and_a_rotated_secret_is_picked_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leaver_goes_before_two_thousand_joiners() {
     let scene = Scene::new("leavers").await;
-    let target = FastTarget::start(fast_target::Config {
-        token: Some("canary-fast".into()),
-        ..Default::default()
-    });
+    let target =
+        FastTarget::start(fast_target::Config { token: Some("canary-fast".into()), ..Default::default() });
     let proxy = RecordingProxy::start(&target.base_url());
-    scene
-        .app(
-            "crm",
-            &proxy.url(),
-            "canary-fast",
-            json!({"limits": {"requestsPerSecond": 20}}),
-        )
-        .await;
+    scene.app("crm", &proxy.url(), "canary-fast", json!({"limits": {"requestsPerSecond": 20}})).await;
     scene.role_for("all", json!({"match": "true"}), "crm", &[]).await;
     let _operator = scene.operator().start().await;
     scene.user("leaver", &[], json!({})).await;
@@ -134,23 +96,16 @@ async fn a_leaver_goes_before_two_thousand_joiners() {
     let joiners = futures::future::join_all((0..16).map(async |batch| {
         for i in 0..125 {
             let name = format!("j{batch}-{i}");
-            scene
-                .try_apply("User", &name, user_spec(&name, &[], json!({})))
-                .await
-                .unwrap();
+            scene.try_apply("User", &name, user_spec(&name, &[], json!({}))).await.unwrap();
         }
     }));
     joiners.await;
     let before = RecordingProxy::mark();
-    scene
-        .merge("User", "leaver", json!({"spec": {"state": "Terminated"}}))
-        .await;
+    scene.merge("User", "leaver", json!({"spec": {"state": "Terminated"}})).await;
     let is_suspension = |r: &support::proxy::Recorded| r.method == "PATCH" || r.method == "PUT";
-    eventually(SOON, async || {
-        match proxy.since(before).iter().position(is_suspension) {
-            Some(_) => Ok(()),
-            None => Err("not suspended".to_owned()),
-        }
+    eventually(SOON, async || match proxy.since(before).iter().position(is_suspension) {
+        Some(_) => Ok(()),
+        None => Err("not suspended".to_owned()),
     })
     .await;
     let place = proxy.since(before).iter().position(is_suspension).unwrap();

@@ -1,10 +1,5 @@
 //! Two replicas, a lost lease, a lost API server, a restored one: never two writers, never a change that nobody asked for.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod support;
 
@@ -26,19 +21,10 @@ struct Slow {
 
 /// An App so slow that work lasts for the whole test, with people queued for it.
 async fn slow_app(scene: &Scene, people: usize) -> Slow {
-    let target = FastTarget::start(fast_target::Config {
-        token: Some("canary-fast".into()),
-        ..Default::default()
-    });
+    let target =
+        FastTarget::start(fast_target::Config { token: Some("canary-fast".into()), ..Default::default() });
     let proxy = RecordingProxy::start(&target.base_url());
-    scene
-        .app(
-            "crm",
-            &proxy.url(),
-            "canary-fast",
-            json!({"limits": {"requestsPerSecond": 10}}),
-        )
-        .await;
+    scene.app("crm", &proxy.url(), "canary-fast", json!({"limits": {"requestsPerSecond": 10}})).await;
     scene.role_for("all", json!({"match": "true"}), "crm", &[]).await;
     for i in 0..people {
         scene.user(&format!("p{i}"), &[], json!({})).await;
@@ -54,35 +40,20 @@ async fn leads(operator: &Operator) -> bool {
 }
 
 async fn until_leader(operator: &Operator) {
-    eventually(SOON, async || {
-        if leads(operator).await {
-            Ok(())
-        } else {
-            Err("does not lead".to_owned())
-        }
-    })
-    .await;
+    eventually(SOON, async || if leads(operator).await { Ok(()) } else { Err("does not lead".to_owned()) })
+        .await;
 }
 
 async fn until_writing(slow: &Slow) {
     let mark = RecordingProxy::mark();
     eventually(SOON, async || {
-        if slow.proxy.writes_since(mark).len() > 3 {
-            Ok(())
-        } else {
-            Err("no writes".to_owned())
-        }
+        if slow.proxy.writes_since(mark).len() > 3 { Ok(()) } else { Err("no writes".to_owned()) }
     })
     .await;
 }
 
 fn nobody_twice(slow: &Slow) {
-    let mut markers: Vec<_> = slow
-        .target
-        .users()
-        .iter()
-        .map(|u| u["externalId"].to_string())
-        .collect();
+    let mut markers: Vec<_> = slow.target.users().iter().map(|u| u["externalId"].to_string()).collect();
     let all = markers.len();
     markers.sort();
     markers.dedup();
@@ -106,17 +77,9 @@ async fn a_frozen_leader_is_replaced_and_writes_nothing_when_it_wakes() {
     let woken = RecordingProxy::mark();
     first.process().sigcont();
     let status = first.process().wait_exit(Duration::from_secs(15)).await;
-    assert!(
-        status.is_some_and(|s| !s.success()),
-        "the old leader ends: {status:?}"
-    );
+    assert!(status.is_some_and(|s| !s.success()), "the old leader ends: {status:?}");
     let remote = |line: &Value| line["fields"]["result"] == "ok" || line["result"] == "ok";
-    let late: Vec<_> = first
-        .audit_lines()
-        .into_iter()
-        .skip(audited_before)
-        .filter(|l| remote(l))
-        .collect();
+    let late: Vec<_> = first.audit_lines().into_iter().skip(audited_before).filter(|l| remote(l)).collect();
     // What it had sent before it was frozen may be answered now; what it starts now may not.
     let by_second = second.audit_lines().len();
     let writes = slow.proxy.writes_since(woken).len();
@@ -133,9 +96,7 @@ async fn a_leader_that_cannot_renew_stops_before_another_could_start() {
     let scene = Scene::new("renew").await;
     let slow = slow_app(&scene, 200).await;
     let relay = scene.plane.new_relay();
-    let kubeconfig = scene
-        .plane
-        .kubeconfig_through(&relay, scene.plane.kubeconfig_path());
+    let kubeconfig = scene.plane.kubeconfig_through(&relay, scene.plane.kubeconfig_path());
     let operator = scene.operator_with(&kubeconfig).start().await;
     until_leader(&operator).await;
     until_writing(&slow).await;
@@ -143,11 +104,7 @@ async fn a_leader_that_cannot_renew_stops_before_another_could_start() {
     let cut = Instant::now();
     let status = operator.process().wait_exit(LEASE + Duration::from_secs(5)).await;
     assert!(status.is_some_and(|s| !s.success()), "{status:?}");
-    assert!(
-        cut.elapsed() < LEASE + Duration::from_secs(1),
-        "it ended only after {:?}",
-        cut.elapsed()
-    );
+    assert!(cut.elapsed() < LEASE + Duration::from_secs(1), "it ended only after {:?}", cut.elapsed());
     let mark = RecordingProxy::mark();
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(slow.proxy.writes_since(mark).is_empty());
@@ -161,11 +118,7 @@ async fn a_deleted_lease_never_makes_two_writers() {
     until_leader(&first).await;
     let second = scene.operator().start().await;
     until_writing(&slow).await;
-    scene
-        .api("Lease")
-        .delete("tenure", &DeleteParams::default())
-        .await
-        .unwrap();
+    scene.api("Lease").delete("tenure", &DeleteParams::default()).await.unwrap();
     let end = Instant::now() + LEASE * 3;
     let mut first_gone = None;
     let mut second_leads = None;
@@ -178,10 +131,7 @@ async fn a_deleted_lease_never_makes_two_writers() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let (gone, leads) = (
-        first_gone.expect("the holder ends"),
-        second_leads.expect("the other takes over"),
-    );
+    let (gone, leads) = (first_gone.expect("the holder ends"), second_leads.expect("the other takes over"));
     assert!(gone <= leads, "two led at once");
     nobody_twice(&slow);
 }
@@ -195,11 +145,7 @@ async fn a_replica_that_is_asked_to_end_hands_over_at_once() {
     let second = scene.operator().start().await;
     until_writing(&slow).await;
     first.process().sigterm();
-    let status = first
-        .process()
-        .wait_exit(Duration::from_secs(20))
-        .await
-        .expect("it drains");
+    let status = first.process().wait_exit(Duration::from_secs(20)).await.expect("it drains");
     assert!(status.success());
     let handed = Instant::now();
     until_leader(&second).await;
@@ -212,23 +158,16 @@ async fn an_api_server_away_for_thirty_seconds_changes_nothing() {
     let plane: &'static ControlPlane = Box::leak(Box::new(ControlPlane::start(Options::default()).await));
     let scene = Scene::on(plane, "away").await;
     let crm = scene.scim_app("crm", json!({})).await;
-    scene
-        .role_for("all", json!({"match": "user.department == 'Sales'"}), "crm", &[])
-        .await;
+    scene.role_for("all", json!({"match": "user.department == 'Sales'"}), "crm", &[]).await;
     let operator = scene.operator().start().await;
     for i in 0..10 {
-        scene
-            .user(&format!("p{i}"), &[], json!({"department": "Sales"}))
-            .await;
+        scene.user(&format!("p{i}"), &[], json!({"department": "Sales"})).await;
     }
     scene.all_ready(10, SOON).await;
     let mark = RecordingProxy::mark();
     plane.kill_apiserver();
     tokio::time::sleep(Duration::from_secs(30)).await;
-    assert!(
-        crm.proxy().writes_since(mark).is_empty(),
-        "an outage is no reason to change anything"
-    );
+    assert!(crm.proxy().writes_since(mark).is_empty(), "an outage is no reason to change anything");
     // It cannot renew its lease: it ends, as it must, and is started again, as Kubernetes does.
     assert!(!operator.process().is_running());
     plane.start_apiserver().await;
@@ -271,9 +210,7 @@ async fn a_server_restored_from_an_older_backup_resumes_and_cuts_nobody_off() {
         scene.ready(name).await;
     }
     let backup = plane.snapshot().await;
-    scene
-        .user("leaves", &[], json!({"title": "Rep", "state": "Terminated"}))
-        .await;
+    scene.user("leaves", &[], json!({"title": "Rep", "state": "Terminated"})).await;
     scene.account("leaves", "crm", "Suspended").await;
     scene.user("joins", &[], json!({})).await;
     scene.account("joins", "crm", "Active").await;
@@ -283,11 +220,9 @@ async fn a_server_restored_from_an_older_backup_resumes_and_cuts_nobody_off() {
     plane.restore(&backup).await;
     // What the restored server declares is what counts: the old title. The leaver's account was suspended by a
     // termination that the server has forgotten; nobody takes it back into use by that.
-    eventually(SOON, async || {
-        match crm.user_named("moves@example.com").await.unwrap()["title"].as_str() {
-            Some("Rep") => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
+    eventually(SOON, async || match crm.user_named("moves@example.com").await.unwrap()["title"].as_str() {
+        Some("Rep") => Ok(()),
+        other => Err(format!("{other:?}")),
     })
     .await;
     scene.account("leaves", "crm", "Conflict").await;
@@ -296,31 +231,13 @@ async fn a_server_restored_from_an_older_backup_resumes_and_cuts_nobody_off() {
     let accounts = crm.users().await;
     assert_eq!(accounts.len(), 4, "{accounts:?}");
     let by = |name: &str| {
-        accounts
-            .iter()
-            .find(|a| a["userName"] == format!("{name}@example.com"))
-            .unwrap()
-            .clone()
+        accounts.iter().find(|a| a["userName"] == format!("{name}@example.com")).unwrap().clone()
     };
-    assert_eq!(
-        by("leaves")["active"],
-        json!(false),
-        "a restore resurrects nobody"
-    );
+    assert_eq!(by("leaves")["active"], json!(false), "a restore resurrects nobody");
     assert_ne!(by("joins")["active"], json!(false), "a restore cuts nobody off");
     assert_ne!(by("stays")["active"], json!(false));
     let user = scene.get("User", "leaves").await;
-    assert_eq!(
-        entry(&user, "crm")["reason"],
-        "SuspendedElsewhere",
-        "{}",
-        user["status"]
-    );
-    let writes: Vec<_> = crm
-        .proxy()
-        .writes_since(mark)
-        .into_iter()
-        .filter(|w| w.method != "PATCH")
-        .collect();
+    assert_eq!(entry(&user, "crm")["reason"], "SuspendedElsewhere", "{}", user["status"]);
+    let writes: Vec<_> = crm.proxy().writes_since(mark).into_iter().filter(|w| w.method != "PATCH").collect();
     assert!(writes.is_empty(), "{writes:?}");
 }

@@ -23,11 +23,7 @@ use super::common::{AttributeRule, SecretKeyRef};
     printcolumn(name = "Target", type_ = "string", json_path = ".status.endpoint"),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "Active", type_ = "integer", json_path = ".status.accounts.active"),
-    printcolumn(
-        name = "Suspended",
-        type_ = "integer",
-        json_path = ".status.accounts.suspended"
-    ),
+    printcolumn(name = "Suspended", type_ = "integer", json_path = ".status.accounts.suspended"),
     printcolumn(name = "Pending", type_ = "integer", json_path = ".status.accounts.pending"),
     printcolumn(name = "Failed", type_ = "integer", json_path = ".status.accounts.failed"),
     printcolumn(
@@ -225,10 +221,7 @@ fn default_marker() -> String {
 
 impl Default for Marker {
     fn default() -> Self {
-        Self {
-            attribute: default_marker(),
-            prefix: String::new(),
-        }
+        Self { attribute: default_marker(), prefix: String::new() }
     }
 }
 
@@ -324,10 +317,7 @@ fn default_concurrency() -> u8 {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            requests_per_second: None,
-            concurrency: default_concurrency(),
-        }
+        Self { requests_per_second: None, concurrency: default_concurrency() }
     }
 }
 

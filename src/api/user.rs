@@ -41,12 +41,7 @@ use super::person::{Address, ContactValue, PersonName};
         json_path = ".status.conditions[?(@.type=='Ready')].reason"
     ),
     printcolumn(name = "Person", type_ = "string", json_path = ".spec.personId", priority = 1),
-    printcolumn(
-        name = "Department",
-        type_ = "string",
-        json_path = ".spec.department",
-        priority = 1
-    ),
+    printcolumn(name = "Department", type_ = "string", json_path = ".spec.department", priority = 1),
     printcolumn(
         name = "Message",
         type_ = "string",

@@ -36,12 +36,7 @@ pub fn run(args: &CrdsArgs) -> Result<()> {
 
 /// The definitions of all kinds.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    vec![
-        api::User::crd(),
-        api::Role::crd(),
-        api::App::crd(),
-        api::AppBinding::crd(),
-    ]
+    vec![api::User::crd(), api::Role::crd(), api::App::crd(), api::AppBinding::crd()]
 }
 
 /// One definition as YAML.
@@ -57,11 +52,7 @@ pub fn manifest(crd: &CustomResourceDefinition) -> Result<String> {
 fn tidy(value: &mut Value) {
     match value {
         Value::Object(map) => {
-            if map
-                .get("format")
-                .and_then(Value::as_str)
-                .is_some_and(|f| f.starts_with("uint"))
-            {
+            if map.get("format").and_then(Value::as_str).is_some_and(|f| f.starts_with("uint")) {
                 map.remove("format");
             }
             if map.get("nullable") == Some(&Value::Bool(true)) {

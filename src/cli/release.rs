@@ -29,16 +29,11 @@ pub fn run(args: &ReleaseArgs) -> Result<()> {
         .build()
         .context("cannot start the runtime")?;
     runtime.block_on(async {
-        let client = Client::try_default()
-            .await
-            .context("no kubeconfig, and not in a cluster")?;
+        let client = Client::try_default().await.context("no kubeconfig, and not in a cluster")?;
         let scopes: Vec<Api<User>> = if args.namespaces.is_empty() {
             vec![Api::all(client.clone())]
         } else {
-            args.namespaces
-                .iter()
-                .map(|n| Api::namespaced(client.clone(), n))
-                .collect()
+            args.namespaces.iter().map(|n| Api::namespaced(client.clone(), n)).collect()
         };
         for api in scopes {
             release(&client, &api, args.dry_run).await?;
@@ -65,11 +60,7 @@ async fn release(client: &Client, api: &Api<User>, dry_run: bool) -> Result<()> 
 
 async fn let_go(client: &Client, user: &User, dry_run: bool) -> Result<()> {
     let (name, namespace) = (user.name_any(), user.namespace().unwrap_or_default());
-    let accounts = user
-        .status
-        .as_ref()
-        .map(|s| s.accounts.clone())
-        .unwrap_or_default();
+    let accounts = user.status.as_ref().map(|s| s.accounts.clone()).unwrap_or_default();
     println!(
         "{}",
         json!({"namespace": namespace, "user": name, "personId": user.spec.person_id, "accounts": accounts})

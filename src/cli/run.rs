@@ -40,11 +40,7 @@ pub struct RunArgs {
     #[arg(long, env = "TENURE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     log_format: LogFormat,
     /// What is logged, in the syntax of `tracing`'s `EnvFilter`.
-    #[arg(
-        long,
-        env = "TENURE_LOG",
-        default_value = "info,kube_client::client::builder=off"
-    )]
+    #[arg(long, env = "TENURE_LOG", default_value = "info,kube_client::client::builder=off")]
     log: String,
     /// Permit plain http, and targets on this machine or its local link. For tests and trusted networks.
     #[arg(long, env = "TENURE_ALLOW_INSECURE_TARGETS")]
@@ -114,9 +110,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
 }
 
 async fn operate(args: &RunArgs) -> Result<()> {
-    let mut config = Config::infer()
-        .await
-        .context("no kubeconfig, and not in a cluster")?;
+    let mut config = Config::infer().await.context("no kubeconfig, and not in a cluster")?;
     config.default_retry = false;
     config.headers.push((
         http::header::USER_AGENT,
@@ -128,21 +122,11 @@ async fn operate(args: &RunArgs) -> Result<()> {
         retry_period: args.retry_period,
     };
     let identity = lease::identity(args.identity.as_deref());
-    let namespace = args
-        .lease_namespace
-        .clone()
-        .or_else(|| args.namespaces.first().cloned());
+    let namespace = args.lease_namespace.clone().or_else(|| args.namespaces.first().cloned());
     let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
-    let lease_config = LeaseConfig {
-        namespace,
-        name: args.lease_name.clone(),
-        timing,
-    };
-    let (lease, standing) = Lease::new(
-        lease_config,
-        lease::client(config.clone(), &timing)?,
-        identity.clone(),
-    )?;
+    let lease_config = LeaseConfig { namespace, name: args.lease_name.clone(), timing };
+    let (lease, standing) =
+        Lease::new(lease_config, lease::client(config.clone(), &timing)?, identity.clone())?;
 
     let shutdown = Shutdown::on_signals().context("signals cannot be listened for")?;
     let fence = Fence::closed();
@@ -221,22 +205,14 @@ async fn start(
     watches.start(&client, &engine.stop);
     let watchdog = Watchdog::default();
     let readiness = Readiness::default();
-    let listener = TcpListener::bind(args.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", args.listen))?;
-    let health = Health {
-        readiness: readiness.clone(),
-        watchdog: watchdog.clone(),
-        metrics,
-    };
+    let listener =
+        TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
+    let health = Health { readiness: readiness.clone(), watchdog: watchdog.clone(), metrics };
     tokio::spawn(health::serve(listener, health, engine.stop.clone()));
     tokio::spawn(Looker::new(engine.clone()).run(changes, touches, watchdog.beat("decisions", STUCK)));
     tokio::spawn(flush::run(engine.clone()));
     tokio::spawn(summary::run(engine.clone()));
-    tokio::spawn(observe::run(
-        engine.clone(),
-        readiness.gate("lists", "waiting for the first lists"),
-    ));
+    tokio::spawn(observe::run(engine.clone(), readiness.gate("lists", "waiting for the first lists")));
     Ok((engine, watchdog))
 }
 

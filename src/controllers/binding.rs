@@ -32,10 +32,7 @@ pub fn status(
 
 fn readiness(object: &BindingObject, ns: &Namespace) -> Statement {
     if object.undecodable {
-        return Statement::no(
-            Reason::Undecodable,
-            "the object cannot be decoded; its last good form counts",
-        );
+        return Statement::no(Reason::Undecodable, "the object cannot be decoded; its last good form counts");
     }
     let (role, app) = (object.role(), &object.spec.app_ref.name);
     if !ns.apps.contains_key(app.as_str()) {
@@ -50,12 +47,7 @@ fn readiness(object: &BindingObject, ns: &Namespace) -> Statement {
             format!("spec.roleRef.name: there is no Role {role} in this namespace"),
         );
     }
-    if let Some(FieldProblem {
-        field,
-        message,
-        reason,
-    }) = object.problems.first()
-    {
+    if let Some(FieldProblem { field, message, reason }) = object.problems.first() {
         return Statement::no(*reason, format!("{field}: {message}"));
     }
     Statement::yes(Reason::InSync, "the binding is in force")

@@ -34,29 +34,17 @@ pub struct Statement {
 impl Statement {
     /// Status `True`.
     pub fn yes(reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            status: "True",
-            reason,
-            message: message.into(),
-        }
+        Self { status: "True", reason, message: message.into() }
     }
 
     /// Status `False`.
     pub fn no(reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            status: "False",
-            reason,
-            message: message.into(),
-        }
+        Self { status: "False", reason, message: message.into() }
     }
 
     /// Status `Unknown`.
     pub fn unknown(reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            status: "Unknown",
-            reason,
-            message: message.into(),
-        }
+        Self { status: "Unknown", reason, message: message.into() }
     }
 }
 
@@ -70,11 +58,7 @@ pub struct Conditions {
 impl Conditions {
     /// Begins with the conditions as stored.
     pub fn over(stored: &[Condition], generation: i64, now: Timestamp) -> Self {
-        Self {
-            list: stored.to_vec(),
-            generation,
-            now,
-        }
+        Self { list: stored.to_vec(), generation, now }
     }
 
     /// Sets a condition. The transition time moves only with the status.
@@ -83,10 +67,7 @@ impl Conditions {
         let since = old
             .and_then(|i| self.list.get(i))
             .filter(|c| c.status == statement.status)
-            .map_or_else(
-                || Time(whole_seconds(self.now)),
-                |c| c.last_transition_time.clone(),
-            );
+            .map_or_else(|| Time(whole_seconds(self.now)), |c| c.last_transition_time.clone());
         let condition = Condition {
             type_: kind.to_owned(),
             status: statement.status.to_owned(),
@@ -126,10 +107,7 @@ fn clip(message: String) -> String {
     if message.len() <= LIMIT {
         return message;
     }
-    let end = (0..LIMIT - 3)
-        .rev()
-        .find(|i| message.is_char_boundary(*i))
-        .unwrap_or(0);
+    let end = (0..LIMIT - 3).rev().find(|i| message.is_char_boundary(*i)).unwrap_or(0);
     format!("{}…", &message[..end])
 }
 

@@ -125,9 +125,7 @@ impl Engine {
     pub fn person(&self, key: &Key) -> Option<Person> {
         let mut person = self
             .fleet
-            .read(&key.namespace, |ns| {
-                ns.user(&key.name).and_then(|p| p.load(key.clone()))
-            })
+            .read(&key.namespace, |ns| ns.user(&key.name).and_then(|p| p.load(key.clone())))
             .flatten()?;
         person.fresh = self.recorder.overlay(key, &mut person.status.accounts);
         Some(person)
@@ -137,9 +135,7 @@ impl Engine {
     pub fn decide(&self, key: &Key) -> Option<Decision> {
         let person = self.person(key)?;
         let departure = self.departures.lock().get(key).copied().unwrap_or_default();
-        self.fleet.read(&key.namespace, |ns| {
-            decide::decide(ns, person, departure, Timestamp::now())
-        })
+        self.fleet.read(&key.namespace, |ns| decide::decide(ns, person, departure, Timestamp::now()))
     }
 
     /// Has a person looked at.
@@ -151,9 +147,7 @@ impl Engine {
     /// The App's runtime; it is made when the App is first met.
     pub fn app(self: &Arc<Self>, key: &Key) -> Arc<AppRuntime> {
         let mut apps = self.apps.lock();
-        apps.entry(key.clone())
-            .or_insert_with(|| AppRuntime::start(self, key.clone()))
-            .clone()
+        apps.entry(key.clone()).or_insert_with(|| AppRuntime::start(self, key.clone())).clone()
     }
 
     /// The App's runtime, if there is one.

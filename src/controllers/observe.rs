@@ -48,14 +48,10 @@ fn sample(engine: &Engine) {
         }
     }
     for (kind, count) in engine.watching.undecodable() {
-        engine
-            .metrics
-            .undecodable_objects(kind, usize::try_from(count).unwrap_or(usize::MAX));
+        engine.metrics.undecodable_objects(kind, usize::try_from(count).unwrap_or(usize::MAX));
     }
     for app in engine.all_apps() {
-        engine
-            .metrics
-            .queue(&app.key.namespace, &app.key.name, &app.queue.stats());
+        engine.metrics.queue(&app.key.namespace, &app.key.name, &app.queue.stats());
     }
     for (namespace, content) in engine.fleet.all().iter() {
         for (app, states) in Tally::states(content) {
@@ -72,10 +68,7 @@ impl Tally {
         let mut all: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
         for account in ns.users().flat_map(|(_, p)| p.summary.accounts.iter()) {
             if let Some(state) = account.state {
-                *all.entry(account.app.clone())
-                    .or_default()
-                    .entry(state)
-                    .or_default() += 1;
+                *all.entry(account.app.clone()).or_default().entry(state).or_default() += 1;
             }
         }
         all

@@ -73,18 +73,9 @@ impl Tally {
         let mut tally = Self::default();
         for (_, person) in ns.users() {
             let summary = &person.summary;
-            summary
-                .roles
-                .iter()
-                .for_each(|r| *tally.members.entry(r.clone()).or_default() += 1);
-            summary
-                .rule_errors
-                .iter()
-                .for_each(|r| *tally.rule_errors.entry(r.clone()).or_default() += 1);
-            summary
-                .bindings
-                .iter()
-                .for_each(|b| *tally.bound.entry(b.clone()).or_default() += 1);
+            summary.roles.iter().for_each(|r| *tally.members.entry(r.clone()).or_default() += 1);
+            summary.rule_errors.iter().for_each(|r| *tally.rule_errors.entry(r.clone()).or_default() += 1);
+            summary.bindings.iter().for_each(|b| *tally.bound.entry(b.clone()).or_default() += 1);
             for account in &summary.accounts {
                 let counts = tally.accounts.entry(account.app.clone()).or_default();
                 match account.state {
@@ -143,10 +134,7 @@ impl Engine {
         namespace: &Name,
         written: &mut HashMap<(&'static str, Key), Instant>,
     ) {
-        let drafts = self
-            .fleet
-            .read(namespace, |ns| self.drafts(namespace, ns))
-            .unwrap_or_default();
+        let drafts = self.fleet.read(namespace, |ns| self.drafts(namespace, ns)).unwrap_or_default();
         for draft in drafts {
             let place = (draft.kind, Key::new(namespace.clone(), draft.name.clone()));
             if !draft.first && written.get(&place).is_some_and(|at| at.elapsed() < PACE) {
@@ -213,8 +201,7 @@ impl Engine {
             "App" => self.patch::<App>(namespace, draft).await,
             _ => self.patch::<AppBinding>(namespace, draft).await,
         };
-        self.metrics
-            .api_write(draft.kind, if result { "ok" } else { "failed" });
+        self.metrics.api_write(draft.kind, if result { "ok" } else { "failed" });
     }
 
     /// JSON patch with a precondition. A failure is no matter: the next count tries again with what the watch brought.
@@ -234,10 +221,7 @@ impl Engine {
         };
         let api = Api::<K>::namespaced(self.client.clone(), namespace);
         let (params, patch) = (
-            PatchParams {
-                field_manager: Some("tenure".to_owned()),
-                ..PatchParams::default()
-            },
+            PatchParams { field_manager: Some("tenure".to_owned()), ..PatchParams::default() },
             Patch::Json::<()>(patch),
         );
         let write = api.patch_status(&draft.name, &params, &patch);

@@ -110,9 +110,5 @@ impl Server {
 
 pub(crate) fn person(login: &str, marker: &str, attributes: &Value) -> NewAccount {
     let attributes: BTreeMap<String, Value> = serde_json::from_value(attributes.clone()).unwrap();
-    NewAccount {
-        login: login.to_owned(),
-        marker: ("externalId".to_owned(), marker.to_owned()),
-        attributes,
-    }
+    NewAccount { login: login.to_owned(), marker: ("externalId".to_owned(), marker.to_owned()), attributes }
 }

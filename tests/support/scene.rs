@@ -32,11 +32,7 @@ impl Scene {
     pub async fn on(plane: &'static ControlPlane, prefix: &str) -> Self {
         plane.install_crds().await;
         let namespace = plane.namespace(prefix).await;
-        Self {
-            plane,
-            namespace,
-            client: plane.client().await,
-        }
+        Self { plane, namespace, client: plane.client().await }
     }
 
     /// An operator for this namespace, not started.
@@ -51,14 +47,7 @@ impl Scene {
 
     /// One whose lease outlasts a restart of the API server.
     pub fn patient_operator(&self) -> Builder {
-        let lease = [
-            "--lease-duration",
-            "20s",
-            "--renew-deadline",
-            "15s",
-            "--retry-period",
-            "500ms",
-        ];
+        let lease = ["--lease-duration", "20s", "--renew-deadline", "15s", "--retry-period", "500ms"];
         self.bare_operator(self.plane.kubeconfig_path()).args(lease)
     }
 
@@ -78,19 +67,14 @@ impl Scene {
 
     /// Applies an object of a kind of ours: its name and spec.
     pub async fn apply(&self, kind: &str, name: &str, spec: Value) {
-        self.try_apply(kind, name, spec)
-            .await
-            .unwrap_or_else(|e| panic!("{kind} {name}: {e}"));
+        self.try_apply(kind, name, spec).await.unwrap_or_else(|e| panic!("{kind} {name}: {e}"));
     }
 
     /// The same, where a refusal is of interest.
     pub async fn try_apply(&self, kind: &str, name: &str, spec: Value) -> Result<(), kube::Error> {
         let object = json!({"apiVersion": "tenure.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
         let params = PatchParams::apply("test").force();
-        self.api(kind)
-            .patch(name, &params, &Patch::Apply(&object))
-            .await
-            .map(drop)
+        self.api(kind).patch(name, &params, &Patch::Apply(&object)).await.map(drop)
     }
 
     /// Merges a patch into an object.
@@ -109,10 +93,7 @@ impl Scene {
             "stringData": {key: value},
         });
         let params = PatchParams::apply("test").force();
-        self.api("Secret")
-            .patch(name, &params, &Patch::Apply(&object))
-            .await
-            .unwrap();
+        self.api("Secret").patch(name, &params, &Patch::Apply(&object)).await.unwrap();
     }
 
     /// An App at this base URL, with its Secret. `extra` is merged over the spec.
@@ -141,10 +122,7 @@ impl Scene {
     /// A Role that grants an account in an App, with these groups.
     pub async fn role_for(&self, role: &str, spec: Value, app: &str, groups: &[&str]) {
         self.apply("Role", role, spec).await;
-        let entitlements: Vec<_> = groups
-            .iter()
-            .map(|g| json!({"type": "group", "value": g}))
-            .collect();
+        let entitlements: Vec<_> = groups.iter().map(|g| json!({"type": "group", "value": g})).collect();
         let spec = json!({"roleRef": {"name": role}, "appRef": {"name": app}, "entitlements": entitlements});
         self.apply("AppBinding", &format!("{role}-{app}"), spec).await;
     }
@@ -171,10 +149,7 @@ impl Scene {
     /// All objects of a kind.
     pub async fn list(&self, kind: &str) -> Vec<Value> {
         let list = self.api(kind).list(&ListParams::default()).await.unwrap();
-        list.items
-            .into_iter()
-            .map(|o| serde_json::to_value(o).unwrap())
-            .collect()
+        list.items.into_iter().map(|o| serde_json::to_value(o).unwrap()).collect()
     }
 
     /// Waits until a condition has this status, and returns its reason and message.
@@ -260,15 +235,9 @@ impl Drop for Scene {
         }
         let kinds = "users,roles,apps,appbindings,events,leases";
         let shown =
-            self.plane
-                .kubectl()
-                .run_now(&["get", kinds, "--namespace", &self.namespace, "--output", "json"]);
+            self.plane.kubectl().run_now(&["get", kinds, "--namespace", &self.namespace, "--output", "json"]);
         if let Ok(text) = shown {
-            assert!(
-                !text.contains(CANARY),
-                "a secret is in an object of {}",
-                self.namespace
-            );
+            assert!(!text.contains(CANARY), "a secret is in an object of {}", self.namespace);
         }
     }
 }
@@ -289,11 +258,7 @@ pub fn entry(user: &Value, app: &str) -> Value {
 
 /// A condition.
 pub fn find_condition(object: &Value, kind: &str) -> Option<Value> {
-    object["status"]["conditions"]
-        .as_array()?
-        .iter()
-        .find(|c| c["type"] == kind)
-        .cloned()
+    object["status"]["conditions"].as_array()?.iter().find(|c| c["type"] == kind).cloned()
 }
 
 fn current(object: &Value) -> bool {

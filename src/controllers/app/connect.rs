@@ -54,10 +54,7 @@ pub struct Surroundings {
 
 /// Names of the Secrets that an App uses.
 pub fn secrets(spec: &AppSpec) -> Vec<Name> {
-    references(spec)
-        .into_iter()
-        .map(|r| r.name.as_str().into())
-        .collect()
+    references(spec).into_iter().map(|r| r.name.as_str().into()).collect()
 }
 
 fn references(spec: &AppSpec) -> Vec<&SecretKeyRef> {
@@ -67,16 +64,8 @@ fn references(spec: &AppSpec) -> Vec<&SecretKeyRef> {
     let mut all: Vec<_> = scim.ca_secret_ref.iter().collect();
     let auth = &scim.auth;
     all.extend(auth.bearer.iter().map(|b| &b.token_secret_ref));
-    all.extend(
-        auth.basic
-            .iter()
-            .flat_map(|b| [&b.username_secret_ref, &b.password_secret_ref]),
-    );
-    all.extend(
-        auth.oauth2
-            .iter()
-            .flat_map(|o| [&o.client_id_secret_ref, &o.client_secret_secret_ref]),
-    );
+    all.extend(auth.basic.iter().flat_map(|b| [&b.username_secret_ref, &b.password_secret_ref]));
+    all.extend(auth.oauth2.iter().flat_map(|o| [&o.client_id_secret_ref, &o.client_secret_secret_ref]));
     all
 }
 
@@ -89,10 +78,7 @@ pub async fn connect(
     end: CancellationToken,
 ) -> Result<Connected, Refused> {
     let Some(scim) = &spec.connector.scim else {
-        return Err((
-            Reason::InvalidConfiguration,
-            "spec.connector: set exactly one connector".to_owned(),
-        ));
+        return Err((Reason::InvalidConfiguration, "spec.connector: set exactly one connector".to_owned()));
     };
     if scim.base_url.starts_with("http://") && !around.insecure_targets {
         let cure = "spec.connector.scim.baseUrl is plain http: use https, or run the operator with --allow-insecure-targets";
@@ -132,10 +118,7 @@ fn credentials(auth: &ScimAuth, values: &Values) -> Result<Credentials, Refused>
     }
     if let Some(basic) = &auth.basic {
         let user = values.text(&basic.username_secret_ref)?;
-        return Ok(Credentials::Basic {
-            user,
-            password: values.secret(&basic.password_secret_ref)?,
-        });
+        return Ok(Credentials::Basic { user, password: values.secret(&basic.password_secret_ref)? });
     }
     if let Some(oauth2) = &auth.oauth2 {
         return Ok(Credentials::OAuth2 {
@@ -174,10 +157,7 @@ impl Values {
                 Ok(Err(kube::Error::Api(status))) => {
                     return Err((
                         Reason::SecretNotFound,
-                        format!(
-                            "Secret {name} could not be read: the API server answered {}",
-                            status.code
-                        ),
+                        format!("Secret {name} could not be read: the API server answered {}", status.code),
                     ));
                 }
                 Ok(Err(_)) | Err(_) => {
@@ -197,12 +177,7 @@ impl Values {
             }
             all.insert(
                 name.to_string(),
-                secret
-                    .data
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(|(k, v)| (k, v.0))
-                    .collect(),
+                secret.data.unwrap_or_default().into_iter().map(|(k, v)| (k, v.0)).collect(),
             );
         }
         Ok(Self(all))
@@ -210,16 +185,9 @@ impl Values {
 
     fn bytes(&self, reference: &SecretKeyRef) -> Result<Vec<u8>, Refused> {
         let SecretKeyRef { name, key } = reference;
-        let found = self
-            .0
-            .get(name)
-            .and_then(|data| data.get(key))
-            .filter(|v| !v.is_empty());
+        let found = self.0.get(name).and_then(|data| data.get(key)).filter(|v| !v.is_empty());
         found.cloned().ok_or_else(|| {
-            (
-                Reason::SecretNotFound,
-                format!("Secret {name} has no value under the key {key}"),
-            )
+            (Reason::SecretNotFound, format!("Secret {name} has no value under the key {key}"))
         })
     }
 

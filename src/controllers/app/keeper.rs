@@ -38,12 +38,7 @@ pub struct Health {
 
 /// Runs until the App or the process ends.
 pub async fn run(engine: Arc<Engine>, app: Arc<AppRuntime>) {
-    let mut keeper = Keeper {
-        engine,
-        app,
-        connector: None,
-        gate: None,
-    };
+    let mut keeper = Keeper { engine, app, connector: None, gate: None };
     let mut failures = 0_u32;
     let mut wake = Wake::Change;
     while wake != Wake::End {
@@ -56,11 +51,7 @@ pub async fn run(engine: Arc<Engine>, app: Arc<AppRuntime>) {
         failures = if fine { 0 } else { failures + 1 };
         keeper.app.health.lock().handled = requested;
         keeper.engine.summaries.namespace(&keeper.app.key.namespace);
-        let wait = if fine {
-            keeper.engine.settings.probe_interval
-        } else {
-            retry(&keeper.app, failures)
-        };
+        let wait = if fine { keeper.engine.settings.probe_interval } else { retry(&keeper.app, failures) };
         wake = pause(&keeper.app, wait).await;
     }
 }
@@ -88,11 +79,7 @@ impl Keeper {
         let key = &self.app.key;
         let found = self.engine.fleet.read(&key.namespace, |ns| {
             let object = ns.apps.get(&key.name)?;
-            Some((
-                object.spec.clone()?,
-                object.meta.paused,
-                object.meta.requested.clone(),
-            ))
+            Some((object.spec.clone()?, object.meta.paused, object.meta.requested.clone()))
         });
         found.flatten()
     }
@@ -106,11 +93,7 @@ impl Keeper {
             Ok(connected) => connected,
             Err(refused) => {
                 self.app.set_connection(None);
-                *self.app.health.lock() = Health {
-                    known: true,
-                    refused: Some(refused),
-                    ..Health::default()
-                };
+                *self.app.health.lock() = Health { known: true, refused: Some(refused), ..Health::default() };
                 return false;
             }
         };
@@ -121,11 +104,7 @@ impl Keeper {
         if !fine || paused {
             self.connector = None;
             self.app.set_connection(None);
-        } else if self
-            .app
-            .connection()
-            .is_none_or(|now| !Arc::ptr_eq(&now, &connected))
-        {
+        } else if self.app.connection().is_none_or(|now| !Arc::ptr_eq(&now, &connected)) {
             self.app.set_connection(Some(connected.clone()));
             self.app.staff(&self.engine, &connected);
         }
@@ -162,9 +141,7 @@ impl Keeper {
         {
             return gate.clone();
         }
-        let gate = Gate::new(GateConfig {
-            requests_per_second: spec.limits.requests_per_second,
-        });
+        let gate = Gate::new(GateConfig { requests_per_second: spec.limits.requests_per_second });
         self.gate = Some((spec.clone(), gate.clone()));
         gate
     }
@@ -192,19 +169,13 @@ fn note(app: &AppRuntime, probe: Result<Probe, Failure>, gate: Gate) {
 fn retry(app: &AppRuntime, failures: u32) -> Duration {
     let health = app.health.lock();
     let doubled = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(10)));
-    let asked = health
-        .probe_failure
-        .as_ref()
-        .and_then(|f| f.retry_after)
-        .unwrap_or_default();
+    let asked = health.probe_failure.as_ref().and_then(|f| f.retry_after).unwrap_or_default();
     let wait = match health.gate.as_ref().map(Gate::state) {
         Some(GateState::Open { next_probe, .. }) => next_probe.saturating_duration_since(Instant::now()),
         _ => doubled,
     };
     // Jitter, so that Apps that failed together are not probed together.
-    wait.max(asked)
-        .min(LAST_RETRY)
-        .mul_f64(rand::random_range(0.9..1.1))
+    wait.max(asked).min(LAST_RETRY).mul_f64(rand::random_range(0.9..1.1))
 }
 
 /// Waits for the time, a change, or trouble at the gate.
@@ -221,9 +192,7 @@ async fn pause(app: &AppRuntime, wait: Duration) -> Wake {
 async fn quarantined(app: &AppRuntime) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let state = app
-            .connection()
-            .and_then(|_| app.health.lock().gate.as_ref().map(Gate::state));
+        let state = app.connection().and_then(|_| app.health.lock().gate.as_ref().map(Gate::state));
         if let Some(GateState::Open { next_probe, .. }) = state {
             app.set_connection(None);
             tokio::time::sleep_until(next_probe).await;

@@ -83,12 +83,7 @@ impl AppRuntime {
         // Leavers have workers of their own beside those that the App's concurrency gives everybody.
         let total = usize::from(connected.concurrency) + RESERVED;
         for place in 0..total {
-            engine.tasks.spawn(work::run(
-                engine.clone(),
-                self.clone(),
-                connected.clone(),
-                place < RESERVED,
-            ));
+            engine.tasks.spawn(work::run(engine.clone(), self.clone(), connected.clone(), place < RESERVED));
         }
     }
 
@@ -183,21 +178,13 @@ impl AppRuntime {
             Reason::NotApplied | Reason::AccountGone => Severity::Transient,
             _ => Severity::Permanent,
         };
-        Outcome::Retry {
-            after: self
-                .backoff
-                .lock()
-                .failed(person.clone(), severity, None, rand::random()),
-        }
+        Outcome::Retry { after: self.backoff.lock().failed(person.clone(), severity, None, rand::random()) }
     }
 
     /// What has kept this person's work waiting longer than `patience`.
     pub fn overdue(&self, person: &str, patience: Duration) -> Option<(Reason, String)> {
         let trouble = self.trouble.lock();
-        trouble
-            .get(person)
-            .filter(|t| t.since.elapsed() >= patience)
-            .map(|t| (t.reason, t.message.clone()))
+        trouble.get(person).filter(|t| t.since.elapsed() >= patience).map(|t| (t.reason, t.message.clone()))
     }
 
     /// Keeps what would be done for a person, in mode `DryRun`.

@@ -40,13 +40,8 @@ impl Planned {
     /// Counts of accounts by kind of step, and the first people by name.
     pub fn report(&self) -> PlannedSteps {
         let count = |kinds: &[&str]| {
-            i64::try_from(
-                self.0
-                    .values()
-                    .filter(|s| s.iter().any(|k| kinds.contains(k)))
-                    .count(),
-            )
-            .unwrap_or(i64::MAX)
+            i64::try_from(self.0.values().filter(|s| s.iter().any(|k| kinds.contains(k))).count())
+                .unwrap_or(i64::MAX)
         };
         PlannedSteps {
             create: count(&["create"]),

@@ -34,12 +34,7 @@ pub fn status(
     conditions.set(CREDENTIALS_VALID, credentials(health));
     conditions.only_while(
         PAUSED,
-        object.meta.paused.then(|| {
-            (
-                Reason::PausedByAnnotation,
-                "nothing is sent to this App".to_owned(),
-            )
-        }),
+        object.meta.paused.then(|| (Reason::PausedByAnnotation, "nothing is sent to this App".to_owned())),
     );
     conditions.only_while(STALLED, stalled.then(|| (ready.reason, ready.message.clone())));
     conditions.only_while(
@@ -51,10 +46,7 @@ pub fn status(
         observed_generation: Some(generation),
         target: target::hash(spec),
         endpoint: target::endpoint(spec),
-        capabilities: health
-            .capabilities
-            .clone()
-            .or_else(|| stored.capabilities.clone()),
+        capabilities: health.capabilities.clone().or_else(|| stored.capabilities.clone()),
         accounts: Some(counts),
         planned: (spec.mode == Mode::DryRun).then_some(planned),
         last_handled_reconcile_at: health
@@ -67,20 +59,12 @@ pub fn status(
 
 fn readiness(object: &AppObject, health: &Health) -> Statement {
     if object.undecodable {
-        return Statement::no(
-            Reason::Undecodable,
-            "the object cannot be decoded; its last good form counts",
-        );
+        return Statement::no(Reason::Undecodable, "the object cannot be decoded; its last good form counts");
     }
     if let Some((reason, message)) = &health.refused {
         return Statement::no(*reason, message.clone());
     }
-    if let Some(FieldProblem {
-        field,
-        message,
-        reason,
-    }) = object.problems.first()
-    {
+    if let Some(FieldProblem { field, message, reason }) = object.problems.first() {
         return Statement::no(*reason, format!("{field}: {message}"));
     }
     if object.meta.paused {
@@ -94,11 +78,7 @@ fn readiness(object: &AppObject, health: &Health) -> Statement {
     }
     match health.gate.as_ref().map(Gate::state) {
         Some(GateState::Open { reason, .. }) => {
-            let last = health
-                .last_failure
-                .as_ref()
-                .map(|f| format!(": {}", f.message))
-                .unwrap_or_default();
+            let last = health.last_failure.as_ref().map(|f| format!(": {}", f.message)).unwrap_or_default();
             Statement::no(
                 reason,
                 format!("in quarantine after repeated failures{last}; it is probed and released by itself"),

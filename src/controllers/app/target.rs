@@ -9,19 +9,14 @@ pub fn endpoint(spec: &AppSpec) -> String {
     let Some(scim) = &spec.connector.scim else {
         return String::new();
     };
-    url::Url::parse(&scim.base_url).map_or_else(
-        |_| scim.base_url.clone(),
-        |url| url.as_str().trim_end_matches('/').to_owned(),
-    )
+    url::Url::parse(&scim.base_url)
+        .map_or_else(|_| scim.base_url.clone(), |url| url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// Short hash of [`endpoint`]: 12 hexadecimal digits.
 pub fn hash(spec: &AppSpec) -> String {
     let digest = Sha256::digest(endpoint(spec).as_bytes());
-    digest
-        .iter()
-        .take(6)
-        .fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"))
+    digest.iter().take(6).fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"))
 }
 
 #[cfg(test)]
@@ -38,13 +33,7 @@ mod tests {
 
     #[test]
     fn spelling_does_not_make_another_target() {
-        assert_eq!(
-            hash(&app("https://App.Example/scim/")),
-            hash(&app("https://app.example/scim"))
-        );
-        assert_ne!(
-            hash(&app("https://app.example/scim")),
-            hash(&app("https://app.example/other"))
-        );
+        assert_eq!(hash(&app("https://App.Example/scim/")), hash(&app("https://app.example/scim")));
+        assert_ne!(hash(&app("https://app.example/scim")), hash(&app("https://app.example/other")));
     }
 }

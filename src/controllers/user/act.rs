@@ -64,14 +64,7 @@ pub async fn pass<C: Connector, P: Ports>(
     work: &AccountDecision,
     policy: &AppSpec,
 ) -> Ending {
-    let mut run = Run {
-        connector,
-        ports,
-        work,
-        policy,
-        entry: work.entry.clone(),
-        touched: false,
-    };
+    let mut run = Run { connector, ports, work, policy, entry: work.entry.clone(), touched: false };
     let mut seen = Observed::default();
     for _ in 0..ATTEMPTS {
         match run.attempt(&mut seen).await {
@@ -97,15 +90,8 @@ pub async fn rehearse<C: Connector, P: Ports>(
     policy: &AppSpec,
 ) -> Result<Plan, Failure> {
     let mut seen = Observed::default();
-    plan_with(
-        connector,
-        ports,
-        work,
-        work.entry.as_ref(),
-        &mut seen,
-        &work.context.at(policy, ports.now()),
-    )
-    .await
+    plan_with(connector, ports, work, work.entry.as_ref(), &mut seen, &work.context.at(policy, ports.now()))
+        .await
 }
 
 async fn plan_with<C: Connector, P: Ports>(
@@ -199,24 +185,12 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
     /// One plan carried out. `None`: the login was taken, plan again.
     async fn attempt(&mut self, seen: &mut Observed) -> Result<Option<Ending>, Halt> {
         let ctx = self.work.context.at(self.policy, self.ports.now());
-        let plan = plan_with(
-            self.connector,
-            self.ports,
-            self.work,
-            self.entry.as_ref(),
-            seen,
-            &ctx,
-        )
-        .await?;
+        let plan = plan_with(self.connector, self.ports, self.work, self.entry.as_ref(), seen, &ctx).await?;
         failpoint::hit("after-find");
         if plan.removes(self.context().login_attribute) {
             self.ports.before_removal().await?;
         }
-        if plan
-            .steps
-            .iter()
-            .any(|s| matches!(s, Step::Create(_) | Step::Adopt { .. } | Step::Announce(_)))
-        {
+        if plan.steps.iter().any(|s| matches!(s, Step::Create(_) | Step::Adopt { .. } | Step::Announce(_))) {
             self.ports.before_first_account().await?;
             failpoint::hit("after-finalizer");
         }
@@ -281,19 +255,13 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
                 failpoint::during("delete-sent", target.delete(id)).await?;
                 Reply::Done
             }
-            Step::Revoke {
-                id,
-                kind,
-                entitlement,
-            } => {
+            Step::Revoke { id, kind, entitlement } => {
                 target.revoke(id, kind, entitlement).await?;
                 Reply::Done
             }
-            Step::Grant {
-                id,
-                entitlement,
-                remote,
-            } => self.grant(id.as_deref(), entitlement, remote.clone()).await?,
+            Step::Grant { id, entitlement, remote } => {
+                self.grant(id.as_deref(), entitlement, remote.clone()).await?
+            }
             Step::Adopt { .. } | Step::Announce(_) | Step::Retain | Step::Release { .. } | Step::Forget => {
                 Reply::Done
             }
@@ -312,9 +280,7 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
             Some(remote) => remote,
             None => self.connector.create_entitlement(entitlement).await?,
         };
-        let account = id
-            .or_else(|| self.entry.as_ref().map(|e| e.id.as_str()))
-            .unwrap_or_default();
+        let account = id.or_else(|| self.entry.as_ref().map(|e| e.id.as_str())).unwrap_or_default();
         let granted = self.connector.grant(account, &entitlement.kind, &remote).await;
         self.ports.learnt(entitlement, granted.is_ok().then_some(&remote));
         granted?;
@@ -327,10 +293,7 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
 
     fn troubled(&mut self, failure: Failure) -> Ending {
         if matches!(failure.class, FailureClass::Permanent | FailureClass::Conflict) {
-            let refusal = Refusal {
-                reason: failure.reason,
-                message: failure.message,
-            };
+            let refusal = Refusal { reason: failure.reason, message: failure.message };
             let entry = converge::open(self.entry.as_ref(), &self.context());
             let entry = converge::fail(entry, refusal.reason, &refusal.message, &self.context());
             return Ending::Refused(Some(entry), refusal);

@@ -112,19 +112,13 @@ pub fn decide(ns: &Namespace, mut person: Person, departure: Departure, now: Tim
     });
     let spec = person.spec.clone();
     let scope = Scope::of(&spec);
-    let previous = if lifecycle.phase == Phase::Left {
-        &[][..]
-    } else {
-        &person.status.roles[..]
-    };
+    let previous = if lifecycle.phase == Phase::Left { &[][..] } else { &person.status.roles[..] };
     let mut roles = access::effective_roles(&person.spec, &scope, &ns.book, previous, now);
     let apps = concerned(ns, &person, &roles);
     if lifecycle.phase == Phase::Left {
         roles.effective.clear();
     }
-    let stalled = twin
-        .map(|older| (Reason::DuplicatePersonId, older))
-        .or_else(|| stale(&lifecycle));
+    let stalled = twin.map(|older| (Reason::DuplicatePersonId, older)).or_else(|| stale(&lifecycle));
     let situation = Situation {
         ns,
         lifecycle: &lifecycle,
@@ -135,23 +129,13 @@ pub fn decide(ns: &Namespace, mut person: Person, departure: Departure, now: Tim
         resume,
         now,
     };
-    let accounts: Vec<_> = apps
-        .into_iter()
-        .filter_map(|app| situation.account(&person, &app))
-        .collect();
+    let accounts: Vec<_> = apps.into_iter().filter_map(|app| situation.account(&person, &app)).collect();
     let waits = accounts.iter().filter_map(|a| match a.due {
         Due::Nothing { next } => next,
         Due::Ledger(_) | Due::Work { .. } => None,
     });
     let next = waits.chain(lifecycle.next).chain(roles.next).min();
-    Decision {
-        person,
-        lifecycle,
-        roles,
-        accounts,
-        stalled,
-        next,
-    }
+    Decision { person, lifecycle, roles, accounts, stalled, next }
 }
 
 fn stale(lifecycle: &Lifecycle) -> Option<(Reason, String)> {
@@ -164,10 +148,7 @@ fn stale(lifecycle: &Lifecycle) -> Option<(Reason, String)> {
 
 /// A `tenure.dev/resume` whose value was not used before.
 pub fn unused_resume(person: &Person) -> bool {
-    person
-        .resume
-        .as_deref()
-        .is_some_and(|value| !value.is_empty() && value != person.status.handled_resume)
+    person.resume.as_deref().is_some_and(|value| !value.is_empty() && value != person.status.handled_resume)
 }
 
 /// Settles who of several Users with one `personId` keeps the accounts. For the one who does, ledgers of those being
@@ -177,14 +158,8 @@ fn twins(ns: &Namespace, person: &mut Person) -> Option<String> {
     if same.len() < 2 {
         return None;
     }
-    let candidates: Vec<_> = same
-        .iter()
-        .map(|(name, p)| Claim {
-            created: p.created,
-            name,
-            deleting: p.deleting,
-        })
-        .collect();
+    let candidates: Vec<_> =
+        same.iter().map(|(name, p)| Claim { created: p.created, name, deleting: p.deleting }).collect();
     let keeper = converge::keeper(&candidates)?;
     let (keeper_name, _) = same.get(keeper)?;
     if ***keeper_name != *person.key.name {
@@ -192,10 +167,7 @@ fn twins(ns: &Namespace, person: &mut Person) -> Option<String> {
             "User {keeper_name} has the same personId and keeps the accounts: delete one of the two"
         ));
     }
-    for (_, other) in same
-        .iter()
-        .filter(|(name, p)| p.deleting && **name != person.key.name)
-    {
+    for (_, other) in same.iter().filter(|(name, p)| p.deleting && **name != person.key.name) {
         let Some(old) = other.status() else { continue };
         person.status.accounts = converge::inherit(&old.accounts, &person.status.accounts);
         if person.status.left_at.is_none() && person.status.observed_generation.unwrap_or(-1) < 0 {
@@ -263,10 +235,7 @@ impl Situation<'_> {
             let policy = context.spec.as_deref().unwrap_or(&default_policy);
             match converge::due(&wanted, entry.as_ref(), &context.at(policy, self.now)) {
                 Due::Nothing { .. } if entry.is_none() && Self::may_have_lost(person, app, &wanted) => {
-                    Due::Work {
-                        lane: Lane::Leave,
-                        removal: true,
-                    }
+                    Due::Work { lane: Lane::Leave, removal: true }
                 }
                 due => due,
             }
@@ -287,32 +256,20 @@ impl Situation<'_> {
     /// Whether a crash may have lost the record of an account that was made just before the person left: the finalizer
     /// says that one was about to be made, and the status is from before the leave. The target is then asked.
     fn may_have_lost(person: &Person, app: &str, wanted: &Wanted) -> bool {
-        matches!(
-            wanted,
-            Wanted::Gone(Cause::Leave | Cause::UserDeleted | Cause::Suspension)
-        ) && person.held()
+        matches!(wanted, Wanted::Gone(Cause::Leave | Cause::UserDeleted | Cause::Suspension))
+            && person.held()
             && !person.fresh.iter().any(|looked| **looked == *app)
-            && person
-                .status
-                .observed_generation
-                .is_none_or(|seen| seen != person.generation)
+            && person.status.observed_generation.is_none_or(|seen| seen != person.generation)
     }
 
     fn outcome(&self, app: &str, object: &AppObject) -> access::AccountOutcome {
-        let bindings: Vec<_> = self
-            .ns
-            .bindings_of(app)
-            .map(|b: &BindingObject| &b.rules)
-            .collect();
+        let bindings: Vec<_> = self.ns.bindings_of(app).map(|b: &BindingObject| &b.rules).collect();
         access::desired_account(app, &object.rules, &bindings, &self.roles.effective, self.scope)
     }
 
     fn wanted(&self, person: &Person, grant: Grant, marker: &str) -> Wanted {
         if let Some((Reason::DuplicatePersonId, message)) = self.stalled {
-            return Wanted::Unknown {
-                reason: Reason::DuplicatePersonId,
-                message: message.clone(),
-            };
+            return Wanted::Unknown { reason: Reason::DuplicatePersonId, message: message.clone() };
         }
         match self.departure {
             Departure::Released(reason) if person.deleting => return Wanted::Released(reason),
@@ -348,8 +305,7 @@ impl Situation<'_> {
                 let lost = person.status.roles.iter().filter(|r| {
                     r.via == EffectiveRole::ASSIGNED && !self.roles.effective.iter().any(|e| e.name == r.name)
                 });
-                lost.into_iter()
-                    .any(|role| self.ns.bindings_of(app).any(|b| b.role() == role.name))
+                lost.into_iter().any(|role| self.ns.bindings_of(app).any(|b| b.role() == role.name))
             }
             _ => false,
         }
@@ -357,8 +313,5 @@ impl Situation<'_> {
 }
 
 fn unknown(reason: Reason, message: &str) -> Wanted {
-    Wanted::Unknown {
-        reason,
-        message: message.to_owned(),
-    }
+    Wanted::Unknown { reason, message: message.to_owned() }
 }

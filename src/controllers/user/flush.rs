@@ -60,9 +60,7 @@ impl Engine {
         }
         let status = status::status(&decision, &overdue, Timestamp::now());
         if status == decision.person.stored {
-            return Outcome::Stored {
-                accounts: decision.person.stored.accounts,
-            };
+            return Outcome::Stored { accounts: decision.person.stored.accounts };
         }
         failpoint::hit("before-status");
         let written = self.store.write_status(&decision.person, &status).await;
@@ -111,8 +109,7 @@ impl Engine {
     pub(super) fn take_in(&self, key: &Key, user: RawUser) {
         match StoredPerson::from_own_write(user) {
             Ok(person) => {
-                self.fleet
-                    .write(&key.namespace, |ns| ns.put_user(&key.name, person, None));
+                self.fleet.write(&key.namespace, |ns| ns.put_user(&key.name, person, None));
             }
             Err(problem) => tracing::error!(user = %key, problem, "the answer to a write cannot be decoded"),
         }
@@ -141,12 +138,7 @@ impl Engine {
 
     /// Whether nothing is to be done any more for a User that is being deleted.
     fn is_dealt_with(&self, decision: &Decision) -> bool {
-        let departure = self
-            .departures
-            .lock()
-            .get(&decision.person.key)
-            .copied()
-            .unwrap_or_default();
+        let departure = self.departures.lock().get(&decision.person.key).copied().unwrap_or_default();
         match (departure, &decision.stalled) {
             (Departure::Unchecked, _) => false,
             (Departure::Released(_), _) => true,
@@ -154,10 +146,9 @@ impl Engine {
             (Departure::Ordinary, Some((Reason::DuplicatePersonId, _))) => {
                 self.is_inherited(&decision.person)
             }
-            (Departure::Ordinary, _) => decision
-                .accounts
-                .iter()
-                .all(|a| !matches!(a.due, Due::Work { .. }) || a.dry_run),
+            (Departure::Ordinary, _) => {
+                decision.accounts.iter().all(|a| !matches!(a.due, Due::Work { .. }) || a.dry_run)
+            }
         }
     }
 
@@ -178,12 +169,7 @@ impl Engine {
 
     /// Lets go of a User that is being deleted, with an audit line for every account that is left as it is.
     async fn let_go(self: &Arc<Self>, person: &Person) -> Outcome {
-        let departure = self
-            .departures
-            .lock()
-            .get(&person.key)
-            .copied()
-            .unwrap_or_default();
+        let departure = self.departures.lock().get(&person.key).copied().unwrap_or_default();
         match self.store.release(person).await {
             Written::Done(_) | Written::Gone => {
                 if let Departure::Released(reason) = departure {
@@ -198,28 +184,18 @@ impl Engine {
     }
 
     fn is_under_way(&self, decision: &Decision) -> bool {
-        decision
-            .accounts
-            .iter()
-            .filter(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run)
-            .any(|a| {
-                let key = Key::new(decision.person.key.namespace.clone(), a.app.clone());
-                self.known_app(&key)
-                    .is_some_and(|app| app.is_under_way(&decision.person.key.name))
-            })
+        decision.accounts.iter().filter(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run).any(|a| {
+            let key = Key::new(decision.person.key.namespace.clone(), a.app.clone());
+            self.known_app(&key).is_some_and(|app| app.is_under_way(&decision.person.key.name))
+        })
     }
 
     fn overdue(&self, decision: &Decision) -> Overdue {
         let mut overdue = Overdue::new();
-        for account in decision
-            .accounts
-            .iter()
-            .filter(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run)
-        {
+        for account in decision.accounts.iter().filter(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run) {
             let key = Key::new(decision.person.key.namespace.clone(), account.app.clone());
-            let trouble = self
-                .known_app(&key)
-                .and_then(|app| app.overdue(&decision.person.key.name, super::PATIENCE));
+            let trouble =
+                self.known_app(&key).and_then(|app| app.overdue(&decision.person.key.name, super::PATIENCE));
             overdue.extend(trouble.map(|t| (account.app.clone(), t)));
         }
         overdue

@@ -43,11 +43,7 @@ pub struct Guard {
 impl Guard {
     /// Over a client without retries of its own.
     pub fn new(client: Client, fleet: Arc<Fleet>) -> Self {
-        Self {
-            client,
-            fleet,
-            looks: Mutex::default(),
-        }
+        Self { client, fleet, looks: Mutex::default() }
     }
 
     /// The ground in a namespace, looked at after `since`.
@@ -98,11 +94,7 @@ impl Guard {
         }
         let definitions = Api::<PartialObjectMeta<CustomResourceDefinition>>::all(self.client.clone());
         for plural in ["users", "roles", "apps", "appbindings"] {
-            match definitions
-                .get_opt(&format!("{plural}.{GROUP}"))
-                .await
-                .map_err(|e| e.to_string())?
-            {
+            match definitions.get_opt(&format!("{plural}.{GROUP}")).await.map_err(|e| e.to_string())? {
                 Some(found) if found.metadata.deletion_timestamp.is_none() => {}
                 _ => return Ok(Some(Reason::DefinitionsDeleted)),
             }
@@ -139,10 +131,7 @@ impl Guard {
             .map(|o| {
                 (
                     o.name_any(),
-                    (
-                        o.metadata.uid.unwrap_or_default(),
-                        o.metadata.generation.unwrap_or_default(),
-                    ),
+                    (o.metadata.uid.unwrap_or_default(), o.metadata.generation.unwrap_or_default()),
                 )
             })
             .collect())

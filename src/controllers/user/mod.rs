@@ -48,11 +48,7 @@ pub struct Looker {
 impl Looker {
     /// A looker without work.
     pub fn new(engine: Arc<Engine>) -> Self {
-        Self {
-            engine,
-            wakeups: Wakeups::default(),
-            backlog: Vec::new(),
-        }
+        Self { engine, wakeups: Wakeups::default(), backlog: Vec::new() }
     }
 
     /// Runs until the channels close. What concerns one person goes before the backlog of what concerns many.
@@ -194,30 +190,20 @@ impl Looker {
 
     fn enqueue_namespace(&mut self, namespace: &Name) {
         let keys = self.engine.fleet.read(namespace, |ns| {
-            ns.users()
-                .map(|(n, _)| Key::new(namespace.clone(), n.clone()))
-                .collect::<Vec<_>>()
+            ns.users().map(|(n, _)| Key::new(namespace.clone(), n.clone())).collect::<Vec<_>>()
         });
         self.backlog.extend(keys.into_iter().flatten());
     }
 
     fn enqueue_concerned(&mut self, namespace: &Name, roles: &[Name], app: Option<&str>) {
-        let keys = self
-            .engine
-            .fleet
-            .read(namespace, |ns| ns.concerned(namespace, roles, app));
+        let keys = self.engine.fleet.read(namespace, |ns| ns.concerned(namespace, roles, app));
         self.backlog.extend(keys.into_iter().flatten());
     }
 
     fn look_at_twins(&mut self, key: &Key) {
         let twins = self.engine.fleet.read(&key.namespace, |ns| {
             let id = ns.user(&key.name).map(|p| p.person_id.clone())?;
-            Some(
-                ns.same_person(&id)
-                    .map(|(n, _)| n.clone())
-                    .filter(|n| *n != key.name)
-                    .collect::<Vec<_>>(),
-            )
+            Some(ns.same_person(&id).map(|(n, _)| n.clone()).filter(|n| *n != key.name).collect::<Vec<_>>())
         });
         for name in twins.flatten().into_iter().flatten() {
             self.look(&Key::new(key.namespace.clone(), name), true);
@@ -236,8 +222,7 @@ impl Looker {
     fn enqueue_namespace_twins(&mut self, key: &Key) {
         let stalled = self.engine.fleet.read(&key.namespace, |ns| {
             let twin = |p: &crate::runtime::index::StoredPerson| {
-                p.status()
-                    .is_some_and(|s| s.conditions.iter().any(|c| c.reason == "DuplicatePersonId"))
+                p.status().is_some_and(|s| s.conditions.iter().any(|c| c.reason == "DuplicatePersonId"))
             };
             ns.users()
                 .filter(|(_, p)| twin(p))
@@ -293,10 +278,7 @@ impl Looker {
         if status == decision.person.stored && !finished && !needs_hold(decision) {
             return;
         }
-        let work = decision
-            .accounts
-            .iter()
-            .any(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run);
+        let work = decision.accounts.iter().any(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run);
         let within = match (removal, work) {
             (true, _) => SOON,
             (false, true) => PATIENCE,
@@ -335,25 +317,12 @@ fn summarize(decision: &Decision) -> Summary {
         .accounts
         .iter()
         .flat_map(|a| {
-            a.bindings
-                .iter()
-                .cloned()
-                .chain(a.issues.iter().map(|i| Name::from(i.binding.as_str())))
+            a.bindings.iter().cloned().chain(a.issues.iter().map(|i| Name::from(i.binding.as_str())))
         })
         .collect();
     Summary {
-        roles: decision
-            .roles
-            .effective
-            .iter()
-            .map(|r| Name::from(r.name.as_str()))
-            .collect(),
-        rule_errors: decision
-            .roles
-            .rule_errors
-            .iter()
-            .map(|r| Name::from(r.as_str()))
-            .collect(),
+        roles: decision.roles.effective.iter().map(|r| Name::from(r.name.as_str())).collect(),
+        rule_errors: decision.roles.rule_errors.iter().map(|r| Name::from(r.as_str())).collect(),
         bindings: bindings.into_iter().collect(),
         accounts: decision
             .accounts
@@ -396,11 +365,7 @@ impl Engine {
     /// How long a removal that is nobody's own doing still waits.
     pub(super) fn settle(&self, place: (Key, Name)) -> Duration {
         let now = Instant::now();
-        let until = *self
-            .settling
-            .lock()
-            .entry(place)
-            .or_insert(now + self.settings.settle);
+        let until = *self.settling.lock().entry(place).or_insert(now + self.settings.settle);
         until.saturating_duration_since(now)
     }
 }

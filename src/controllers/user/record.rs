@@ -64,11 +64,7 @@ impl Recorder {
     /// Keeps a result until it is stored, which is to happen within `within`.
     pub fn result(&self, key: &Key, app: &Name, entry: Option<LedgerEntry>, within: Duration) {
         let mut state = self.state.lock();
-        state
-            .fresh
-            .entry(key.clone())
-            .or_default()
-            .insert(app.clone(), entry);
+        state.fresh.entry(key.clone()).or_default().insert(app.clone(), entry);
         state.ask(key, within);
         drop(state);
         self.wake.notify_one();
@@ -88,11 +84,7 @@ impl Recorder {
             accounts.extend(entry.clone());
         }
         accounts.sort_by(|a, b| a.app.cmp(&b.app));
-        state
-            .fresh
-            .get(key)
-            .map(|fresh| fresh.keys().cloned().collect())
-            .unwrap_or_default()
+        state.fresh.get(key).map(|fresh| fresh.keys().cloned().collect()).unwrap_or_default()
     }
 
     /// Forgets a person who is no longer in the API server.
@@ -170,10 +162,7 @@ impl Recorder {
 impl State {
     fn ask(&mut self, key: &Key, within: Duration) {
         let now = Instant::now();
-        let deadline = self
-            .people
-            .get(key)
-            .map_or(now + within, |due| due.deadline.min(now + within));
+        let deadline = self.people.get(key).map_or(now + within, |due| due.deadline.min(now + within));
         self.place(key, now, deadline);
     }
 
@@ -224,20 +213,11 @@ mod tests {
     use super::*;
 
     fn entry(app: &str, id: &str) -> LedgerEntry {
-        LedgerEntry {
-            app: app.into(),
-            id: id.into(),
-            ..LedgerEntry::default()
-        }
+        LedgerEntry { app: app.into(), id: id.into(), ..LedgerEntry::default() }
     }
 
     fn result(recorder: &Recorder, key: &Key, app: &str, id: &str, within: u64) {
-        recorder.result(
-            key,
-            &app.into(),
-            Some(entry(app, id)),
-            Duration::from_secs(within),
-        );
+        recorder.result(key, &app.into(), Some(entry(app, id)), Duration::from_secs(within));
     }
 
     #[tokio::test(start_paused = true)]
@@ -263,12 +243,7 @@ mod tests {
         result(&recorder, &key, "a", "1", 0);
         let turn = recorder.next().await;
         result(&recorder, &key, "a", "2", 0);
-        recorder.done(
-            &turn,
-            Outcome::Stored {
-                accounts: vec![entry("a", "1")],
-            },
-        );
+        recorder.done(&turn, Outcome::Stored { accounts: vec![entry("a", "1")] });
         let mut ledger = vec![entry("a", "1")];
         recorder.overlay(&key, &mut ledger);
         assert_eq!(ledger[0].id, "2");

@@ -22,10 +22,7 @@ pub fn status(decision: &Decision, overdue: &Overdue, now: Timestamp) -> UserSta
     let person = &decision.person;
     let stored = &person.stored;
     let accounts = ledger(decision);
-    let busy = decision
-        .accounts
-        .iter()
-        .any(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run);
+    let busy = decision.accounts.iter().any(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run);
     let mut status = UserStatus {
         observed_generation: Some(person.generation),
         state: Some(state(decision, busy)),
@@ -48,12 +45,7 @@ pub fn status(decision: &Decision, overdue: &Overdue, now: Timestamp) -> UserSta
     conditions.only_while(STALLED, decision.stalled.clone());
     conditions.only_while(
         PAUSED,
-        person.paused.then(|| {
-            (
-                Reason::PausedByAnnotation,
-                "nothing is done for this person".to_owned(),
-            )
-        }),
+        person.paused.then(|| (Reason::PausedByAnnotation, "nothing is done for this person".to_owned())),
     );
     conditions.set(READY, ready);
     status.conditions = conditions.finish();
@@ -82,13 +74,8 @@ fn state(decision: &Decision, busy: bool) -> PersonState {
 
 /// The ledger as it is to be stored: what is known, and for accounts that cannot be told why.
 fn ledger(decision: &Decision) -> Vec<LedgerEntry> {
-    let mut entries: BTreeMap<&str, LedgerEntry> = decision
-        .person
-        .status
-        .accounts
-        .iter()
-        .map(|e| (e.app.as_str(), e.clone()))
-        .collect();
+    let mut entries: BTreeMap<&str, LedgerEntry> =
+        decision.person.status.accounts.iter().map(|e| (e.app.as_str(), e.clone())).collect();
     for account in &decision.accounts {
         if let Due::Ledger(entry) = &account.due {
             entries.insert(&account.app, (**entry).clone());
@@ -101,10 +88,7 @@ fn summary(accounts: &[LedgerEntry]) -> String {
     if accounts.is_empty() {
         return String::new();
     }
-    let active = accounts
-        .iter()
-        .filter(|e| e.state == AccountState::Active)
-        .count();
+    let active = accounts.iter().filter(|e| e.state == AccountState::Active).count();
     format!("{active}/{}", accounts.len())
 }
 
@@ -137,16 +121,10 @@ fn readiness(decision: &Decision, accounts: &[LedgerEntry], overdue: &Overdue) -
         .map(|a| &*a.app)
         .collect();
     if !waiting.is_empty() {
-        return Statement::no(
-            Reason::Progressing,
-            format!("waiting for: {}", waiting.join(", ")),
-        );
+        return Statement::no(Reason::Progressing, format!("waiting for: {}", waiting.join(", ")));
     }
     match decision.lifecycle.phase {
-        Phase::Left => Statement::yes(
-            Reason::AccessCut,
-            "the person left, and every account is dealt with",
-        ),
+        Phase::Left => Statement::yes(Reason::AccessCut, "the person left, and every account is dealt with"),
         _ => Statement::yes(Reason::InSync, "every account is as declared"),
     }
 }
@@ -164,24 +142,15 @@ fn account_trouble(accounts: &[LedgerEntry]) -> Option<Statement> {
     let troubled = |e: &&LedgerEntry| {
         !e.reason.is_empty()
             && !quiet.contains(&e.reason.as_str())
-            && !matches!(
-                e.state,
-                AccountState::Released | AccountState::Retained | AccountState::Deleted
-            )
+            && !matches!(e.state, AccountState::Released | AccountState::Retained | AccountState::Deleted)
     };
-    let worst = accounts
-        .iter()
-        .filter(troubled)
-        .min_by_key(|e| e.state != AccountState::Conflict)?;
+    let worst = accounts.iter().filter(troubled).min_by_key(|e| e.state != AccountState::Conflict)?;
     let reason = if worst.state == AccountState::Conflict {
         Reason::AccountsInConflict
     } else {
         Reason::AccountsFailed
     };
-    Some(Statement::no(
-        reason,
-        format!("App {}: {}: {}", worst.app, worst.reason, worst.message),
-    ))
+    Some(Statement::no(reason, format!("App {}: {}: {}", worst.app, worst.reason, worst.message)))
 }
 
 /// Accounts of which it cannot be told what they should be.

@@ -41,10 +41,7 @@ impl Store {
 
     /// The User as it is now, or `None`.
     pub async fn read(&self, key: &Key) -> Result<Option<RawUser>, String> {
-        match self
-            .send::<()>(http::Method::GET, &path(key, ""), None, "application/json")
-            .await
-        {
+        match self.send::<()>(http::Method::GET, &path(key, ""), None, "application/json").await {
             Written::Done(user) => Ok(Some(*user)),
             Written::Gone => Ok(None),
             Written::Conflict => Err("conflict on a read".to_owned()),
@@ -87,12 +84,7 @@ impl Store {
 
     /// Takes our finalizer off the User.
     pub async fn release(&self, person: &Person) -> Written {
-        let finalizers = person
-            .finalizers
-            .iter()
-            .filter(|f| *f != api::FINALIZER)
-            .cloned()
-            .collect();
+        let finalizers = person.finalizers.iter().filter(|f| *f != api::FINALIZER).cloned().collect();
         self.set_finalizers(person, finalizers).await
     }
 
@@ -104,12 +96,7 @@ impl Store {
         ]);
         let kind = "application/json-patch+json";
         let outcome = self
-            .send(
-                http::Method::PATCH,
-                &path(&person.key, "?fieldManager=tenure"),
-                Some(&patch),
-                kind,
-            )
+            .send(http::Method::PATCH, &path(&person.key, "?fieldManager=tenure"), Some(&patch), kind)
             .await;
         self.count("User", &outcome);
         outcome
@@ -136,10 +123,8 @@ impl Store {
             Ok(bytes) => bytes.unwrap_or_default(),
             Err(error) => return Written::Failed(error.to_string()),
         };
-        let request = http::Request::builder()
-            .method(method)
-            .uri(path)
-            .header(http::header::CONTENT_TYPE, kind);
+        let request =
+            http::Request::builder().method(method).uri(path).header(http::header::CONTENT_TYPE, kind);
         let request = match request.body(bytes) {
             Ok(request) => request,
             Err(error) => return Written::Failed(error.to_string()),
@@ -160,11 +145,5 @@ impl Store {
 }
 
 fn path(key: &Key, tail: &str) -> String {
-    format!(
-        "/apis/{}/{}/namespaces/{}/users/{}{tail}",
-        api::GROUP,
-        api::VERSION,
-        key.namespace,
-        key.name
-    )
+    format!("/apis/{}/{}/namespaces/{}/users/{}{tail}", api::GROUP, api::VERSION, key.namespace, key.name)
 }

@@ -173,10 +173,8 @@ impl Engine {
     }
 
     fn announce(&self, key: &Key, action: &'static str, reason: Reason, note: String, warning: bool) {
-        let uid = self
-            .fleet
-            .read(&key.namespace, |ns| ns.user(&key.name).map(|p| p.uid.to_string()))
-            .flatten();
+        let uid =
+            self.fleet.read(&key.namespace, |ns| ns.user(&key.name).map(|p| p.uid.to_string())).flatten();
         let regarding = ObjectReference {
             api_version: Some(format!("{}/{}", api::GROUP, api::VERSION)),
             kind: Some("User".to_owned()),
@@ -185,13 +183,7 @@ impl Engine {
             uid,
             ..ObjectReference::default()
         };
-        self.events.publish(Notice {
-            regarding,
-            warning,
-            action,
-            reason,
-            note,
-        });
+        self.events.publish(Notice { regarding, warning, action, reason, note });
     }
 
     /// The audit line of an account that is left as it is because what held it is gone.
@@ -259,15 +251,8 @@ impl Ports for Live<'_> {
             }
         }
         self.read_again().await?;
-        let now = self
-            .engine
-            .account(self.key, &self.app.key.name)
-            .ok_or(Stop::Changed)?;
-        if now.wanted == self.account.wanted {
-            Ok(())
-        } else {
-            Err(Stop::Changed)
-        }
+        let now = self.engine.account(self.key, &self.app.key.name).ok_or(Stop::Changed)?;
+        if now.wanted == self.account.wanted { Ok(()) } else { Err(Stop::Changed) }
     }
 
     fn known(&self, entitlement: &EntitlementSpec) -> Option<String> {
@@ -283,17 +268,13 @@ impl Ports for Live<'_> {
     }
 
     async fn announce(&self, entry: &LedgerEntry) -> Result<(), Stop> {
-        self.engine
-            .recorder
-            .result(self.key, &self.app.key.name, Some(entry.clone()), SOON);
+        self.engine.recorder.result(self.key, &self.app.key.name, Some(entry.clone()), SOON);
         self.engine.store_now(self.key).await
     }
 
     fn performed(&self, step: &Step, entry: &LedgerEntry, outcome: Result<(), &Failure>) {
         if outcome.is_ok() {
-            self.engine
-                .metrics
-                .change_to_effect(self.lane, self.queued.elapsed());
+            self.engine.metrics.change_to_effect(self.lane, self.queued.elapsed());
         }
         let fields = fields(step);
         logging::audit(&AuditLine {
@@ -332,9 +313,7 @@ fn fields(step: &Step) -> Vec<String> {
         Step::Create(account) => account.attributes.keys().cloned().collect(),
         Step::Update { changes, .. } => changes.iter().map(|c| c.attribute.clone()).collect(),
         Step::Grant { entitlement, .. } => vec![format!("{}:{}", entitlement.kind, entitlement.value)],
-        Step::Revoke {
-            kind, entitlement, ..
-        } => vec![format!("{kind}:{entitlement}")],
+        Step::Revoke { kind, entitlement, .. } => vec![format!("{kind}:{entitlement}")],
         _ => Vec::new(),
     }
 }

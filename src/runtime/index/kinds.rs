@@ -62,9 +62,8 @@ impl Watched for RawUser {
         match StoredPerson::from_raw(object) {
             Ok(mut person) => {
                 person.epoch = pass.epoch;
-                let intake = fleet.write(&key.namespace, |ns| {
-                    ns.put_user(&key.name, person, pass.listed_since)
-                });
+                let intake =
+                    fleet.write(&key.namespace, |ns| ns.put_user(&key.name, person, pass.listed_since));
                 Ok(match intake {
                     Intake::Same => None,
                     Intake::Changed => Some(Change::User(key.clone())),
@@ -83,17 +82,12 @@ impl Watched for RawUser {
     }
 
     fn gone(fleet: &Fleet, key: &Key) -> Option<Change> {
-        fleet
-            .write(&key.namespace, |ns| ns.remove_user(&key.name))
-            .map(|_| Change::UserGone(key.clone()))
+        fleet.write(&key.namespace, |ns| ns.remove_user(&key.name)).map(|_| Change::UserGone(key.clone()))
     }
 
     fn unseen(fleet: &Fleet, scope: Option<&Name>, epoch: u32) -> Vec<Key> {
         collect_unseen(scope, fleet, |ns| {
-            ns.users()
-                .filter(|(_, p)| p.epoch != epoch)
-                .map(|(n, _)| n.clone())
-                .collect()
+            ns.users().filter(|(_, p)| p.epoch != epoch).map(|(n, _)| n.clone()).collect()
         })
     }
 }
@@ -107,9 +101,7 @@ impl Watched for DeserializeGuard<Role> {
 
     fn put(fleet: &Fleet, key: &Key, object: Self, pass: Pass) -> Result<Option<Change>, String> {
         fleet.write(&key.namespace, |ns| match object.0 {
-            Ok(role) => Ok(ns
-                .put_role(&key.name, role, pass.epoch)
-                .then(|| Change::Role(key.clone()))),
+            Ok(role) => Ok(ns.put_role(&key.name, role, pass.epoch).then(|| Change::Role(key.clone()))),
             Err(invalid) => {
                 if let Some(role) = ns.roles.get_mut(&key.name) {
                     role.undecodable = true;
@@ -141,11 +133,7 @@ impl Watched for DeserializeGuard<Role> {
 
     fn unseen(fleet: &Fleet, scope: Option<&Name>, epoch: u32) -> Vec<Key> {
         collect_unseen(scope, fleet, |ns| {
-            ns.roles
-                .iter()
-                .filter(|(_, r)| r.meta.epoch != epoch)
-                .map(|(n, _)| n.clone())
-                .collect()
+            ns.roles.iter().filter(|(_, r)| r.meta.epoch != epoch).map(|(n, _)| n.clone()).collect()
         })
     }
 }
@@ -159,9 +147,7 @@ impl Watched for DeserializeGuard<App> {
 
     fn put(fleet: &Fleet, key: &Key, object: Self, pass: Pass) -> Result<Option<Change>, String> {
         fleet.write(&key.namespace, |ns| match object.0 {
-            Ok(app) => Ok(ns
-                .put_app(&key.name, app, pass.epoch)
-                .then(|| Change::App(key.clone()))),
+            Ok(app) => Ok(ns.put_app(&key.name, app, pass.epoch).then(|| Change::App(key.clone()))),
             Err(invalid) => {
                 let meta = Meta::of(&invalid.metadata, pass.epoch);
                 let app = ns.apps.entry(key.name.clone()).or_insert_with(|| AppObject {
@@ -190,11 +176,7 @@ impl Watched for DeserializeGuard<App> {
 
     fn unseen(fleet: &Fleet, scope: Option<&Name>, epoch: u32) -> Vec<Key> {
         collect_unseen(scope, fleet, |ns| {
-            ns.apps
-                .iter()
-                .filter(|(_, a)| a.meta.epoch != epoch)
-                .map(|(n, _)| n.clone())
-                .collect()
+            ns.apps.iter().filter(|(_, a)| a.meta.epoch != epoch).map(|(n, _)| n.clone()).collect()
         })
     }
 }
@@ -210,10 +192,7 @@ impl Watched for DeserializeGuard<AppBinding> {
         fleet.write(&key.namespace, |ns| match object.0 {
             Ok(binding) => {
                 let roles = ns.put_binding(&key.name, binding, pass.epoch);
-                Ok(roles.map(|roles| Change::Binding {
-                    key: key.clone(),
-                    roles,
-                }))
+                Ok(roles.map(|roles| Change::Binding { key: key.clone(), roles }))
             }
             Err(invalid) => {
                 if let Some(binding) = ns.bindings.get_mut(&key.name) {
@@ -228,27 +207,17 @@ impl Watched for DeserializeGuard<AppBinding> {
     }
 
     fn changed(key: &Key) -> Option<Change> {
-        Some(Change::Binding {
-            key: key.clone(),
-            roles: Vec::new(),
-        })
+        Some(Change::Binding { key: key.clone(), roles: Vec::new() })
     }
 
     fn gone(fleet: &Fleet, key: &Key) -> Option<Change> {
         let roles = fleet.write(&key.namespace, |ns| ns.remove_binding(&key.name));
-        Some(Change::Binding {
-            key: key.clone(),
-            roles,
-        })
+        Some(Change::Binding { key: key.clone(), roles })
     }
 
     fn unseen(fleet: &Fleet, scope: Option<&Name>, epoch: u32) -> Vec<Key> {
         collect_unseen(scope, fleet, |ns| {
-            let unread = ns
-                .unreadable_bindings
-                .iter()
-                .filter(|(_, e)| **e != epoch)
-                .map(|(n, _)| n.clone());
+            let unread = ns.unreadable_bindings.iter().filter(|(_, e)| **e != epoch).map(|(n, _)| n.clone());
             ns.bindings
                 .iter()
                 .filter(|(_, b)| b.meta.epoch != epoch)

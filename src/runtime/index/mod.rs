@@ -36,10 +36,7 @@ pub struct Key {
 impl Key {
     /// Puts a key together.
     pub fn new(namespace: impl Into<Name>, name: impl Into<Name>) -> Self {
-        Self {
-            namespace: namespace.into(),
-            name: name.into(),
-        }
+        Self { namespace: namespace.into(), name: name.into() }
     }
 }
 

@@ -59,11 +59,7 @@ impl Namespace {
 
     /// People with this `personId`: usually one.
     pub fn same_person(&self, person_id: &str) -> impl Iterator<Item = (&Name, &StoredPerson)> {
-        self.by_person
-            .get(person_id)
-            .into_iter()
-            .flatten()
-            .filter_map(|n| self.users.get_key_value(n))
+        self.by_person.get(person_id).into_iter().flatten().filter_map(|n| self.users.get_key_value(n))
     }
 
     /// Takes a person in.
@@ -123,10 +119,7 @@ impl Namespace {
     }
 
     fn link(&mut self, person_id: &str, name: &Name) {
-        self.by_person
-            .entry(person_id.into())
-            .or_default()
-            .push(name.clone());
+        self.by_person.entry(person_id.into()).or_default().push(name.clone());
     }
 
     fn unlink(&mut self, person_id: &str, name: &str) {
@@ -151,19 +144,12 @@ impl Namespace {
     /// Takes a Role in; whether anybody's roles could change by it.
     pub fn put_role(&mut self, name: &Name, role: Role, epoch: u32) -> bool {
         let meta = Meta::of(&role.metadata, epoch);
-        let changed = self
-            .roles
-            .get(name)
-            .is_none_or(|old| old.spec != role.spec || old.undecodable);
+        let changed = self.roles.get(name).is_none_or(|old| old.spec != role.spec || old.undecodable);
         if changed {
             self.book.insert(name, &role.spec);
         }
-        let object = RoleObject {
-            meta,
-            spec: role.spec,
-            status: role.status.unwrap_or_default(),
-            undecodable: false,
-        };
+        let object =
+            RoleObject { meta, spec: role.spec, status: role.status.unwrap_or_default(), undecodable: false };
         self.roles.insert(name.clone(), object);
         changed
     }
@@ -182,14 +168,8 @@ impl Namespace {
             _ => compile_app(&app.spec),
         };
         let status = app.status.unwrap_or_default();
-        let object = AppObject {
-            meta,
-            spec: Some(Arc::new(app.spec)),
-            status,
-            rules,
-            problems,
-            undecodable: false,
-        };
+        let object =
+            AppObject { meta, spec: Some(Arc::new(app.spec)), status, rules, problems, undecodable: false };
         self.apps.insert(name.clone(), object);
         !untouched
     }
@@ -208,14 +188,7 @@ impl Namespace {
             return readable_now.then(Vec::new);
         }
         let (rules, problems) = BindingRules::compile(name, &binding.spec, &connectors::scim::TRAITS);
-        let object = BindingObject {
-            meta,
-            spec: binding.spec,
-            status,
-            rules,
-            problems,
-            undecodable: false,
-        };
+        let object = BindingObject { meta, spec: binding.spec, status, rules, problems, undecodable: false };
         let mut concerned = vec![object.role().into()];
         if let Some(old) = self.bindings.insert(name.clone(), object)
             && concerned.first().map(|r: &Name| &**r) != Some(old.role())
@@ -228,10 +201,7 @@ impl Namespace {
     /// Drops an `AppBinding`; the roles whose holders it concerned.
     pub fn remove_binding(&mut self, name: &str) -> Vec<Name> {
         self.unreadable_bindings.remove(name);
-        self.bindings
-            .remove(name)
-            .map(|b| vec![b.role().into()])
-            .unwrap_or_default()
+        self.bindings.remove(name).map(|b| vec![b.role().into()]).unwrap_or_default()
     }
 
     /// Drops a Role.
@@ -247,10 +217,7 @@ impl Namespace {
 
     /// Names of Apps that bindings of these roles name.
     pub fn apps_for<'a>(&'a self, roles: &'a BTreeSet<&str>) -> impl Iterator<Item = &'a str> {
-        self.bindings
-            .values()
-            .filter(|b| roles.contains(b.role()))
-            .map(|b| b.spec.app_ref.name.as_str())
+        self.bindings.values().filter(|b| roles.contains(b.role())).map(|b| b.spec.app_ref.name.as_str())
     }
 
     /// People whom a change of these roles' bindings or of this App may concern.
@@ -270,10 +237,7 @@ impl Namespace {
 /// Attribute rules of an App, over its connector's defaults.
 fn compile_app(spec: &AppSpec) -> (AppRules, Vec<FieldProblem>) {
     let (rules, mut problems) = AppRules::compile(&connectors::scim::TRAITS, &spec.attributes);
-    let marker = spec
-        .attributes
-        .iter()
-        .position(|rule| rule.to == spec.marker.attribute);
+    let marker = spec.attributes.iter().position(|rule| rule.to == spec.marker.attribute);
     problems.extend(marker.map(|place| FieldProblem {
         field: format!("spec.attributes[{place}].to"),
         reason: Reason::InvalidConfiguration,

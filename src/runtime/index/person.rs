@@ -130,12 +130,8 @@ impl StoredPerson {
     /// Takes a User in. `Err` has the reason why it cannot be decoded, without values.
     pub fn from_raw(raw: RawUser) -> Result<Self, String> {
         let meta = raw.metadata;
-        let spec = raw
-            .spec
-            .map_or_else(|| "{}".into(), |s| Box::<str>::from(s.get()));
-        let status = raw
-            .status
-            .map_or_else(|| "{}".into(), |s| Box::<str>::from(s.get()));
+        let spec = raw.spec.map_or_else(|| "{}".into(), |s| Box::<str>::from(s.get()));
+        let status = raw.status.map_or_else(|| "{}".into(), |s| Box::<str>::from(s.get()));
         let decoded: UserSpec = serde_json::from_str(&spec).map_err(|e| decode_error("spec", &e))?;
         serde_json::from_str::<UserStatus>(&status).map_err(|e| decode_error("status", &e))?;
         let annotation = |name: &str| {
@@ -151,12 +147,7 @@ impl StoredPerson {
                 .or_else(|| annotation(api::FLUX_RECONCILE_REQUESTED)),
             paused: annotation(api::PAUSED).as_deref() == Some("true"),
             deleting: meta.deletion_timestamp.is_some(),
-            finalizers: meta
-                .finalizers
-                .iter()
-                .flatten()
-                .map(|f| f.as_str().into())
-                .collect(),
+            finalizers: meta.finalizers.iter().flatten().map(|f| f.as_str().into()).collect(),
             uid: meta.uid.unwrap_or_default().into(),
             resource_version: meta.resource_version.unwrap_or_default().into(),
             generation: meta.generation.unwrap_or_default(),
@@ -175,19 +166,13 @@ impl StoredPerson {
 
     /// The same, as the answer to our own write.
     pub fn from_own_write(raw: RawUser) -> Result<Self, String> {
-        Ok(Self {
-            written: Some(Instant::now()),
-            ..Self::from_raw(raw)?
-        })
+        Ok(Self { written: Some(Instant::now()), ..Self::from_raw(raw)? })
     }
 
     /// Whether this is a later version than `other`. Resource versions are compared as numbers, which Kubernetes allows
     /// since 1.35 (KEP-5504) and etcd has always made true; others are never newer.
     pub(super) fn is_newer_than(&self, other: &Self) -> bool {
-        match (
-            self.resource_version.parse::<u64>(),
-            other.resource_version.parse::<u64>(),
-        ) {
+        match (self.resource_version.parse::<u64>(), other.resource_version.parse::<u64>()) {
             (Ok(mine), Ok(theirs)) => mine > theirs,
             _ => false,
         }
@@ -202,11 +187,7 @@ impl StoredPerson {
             resource_version: self.resource_version.to_string(),
             generation: self.generation,
             deleting: self.deleting,
-            finalizers: self
-                .finalizers
-                .iter()
-                .map(std::string::ToString::to_string)
-                .collect(),
+            finalizers: self.finalizers.iter().map(std::string::ToString::to_string).collect(),
             paused: self.paused,
             resume: self.resume.as_deref().map(str::to_owned),
             requested: self.requested.as_deref().map(str::to_owned),
@@ -250,9 +231,5 @@ impl StoredPerson {
 
 /// serde's messages can quote values; position and category do not.
 fn decode_error(part: &str, error: &serde_json::Error) -> String {
-    format!(
-        "{part} cannot be decoded: {:?} error at column {}",
-        error.classify(),
-        error.column()
-    )
+    format!("{part} cannot be decoded: {:?} error at column {}", error.classify(), error.column())
 }

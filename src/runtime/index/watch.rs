@@ -81,19 +81,12 @@ impl Watching {
 
     /// Seconds since each kind's watch last heard from the server.
     pub fn staleness(&self) -> Vec<(&'static str, f64)> {
-        self.lists
-            .lock()
-            .iter()
-            .map(|l| (l.0, l.2.elapsed().as_secs_f64()))
-            .collect()
+        self.lists.lock().iter().map(|l| (l.0, l.2.elapsed().as_secs_f64())).collect()
     }
 
     /// Objects that could not be decoded since the start, by kind.
     pub fn undecodable(&self) -> impl Iterator<Item = (&'static str, u32)> {
-        KINDS
-            .iter()
-            .zip(&self.undecodable)
-            .map(|(k, n)| (*k, n.load(Ordering::Relaxed)))
+        KINDS.iter().zip(&self.undecodable).map(|(k, n)| (*k, n.load(Ordering::Relaxed)))
     }
 
     fn count_undecodable(&self, kind: &str) {
@@ -202,29 +195,16 @@ impl<K: Watched> Watch<K> {
     }
 
     fn take(&mut self, event: Event<K>) {
-        let complete = self
-            .set
-            .watching
-            .heard(self.slot, matches!(event, Event::InitDone));
+        let complete = self.set.watching.heard(self.slot, matches!(event, Event::InitDone));
         match event {
             Event::Init => {
                 self.epoch += 1;
                 self.began = Instant::now();
             }
-            Event::InitApply(object) => self.put(
-                object,
-                Pass {
-                    epoch: self.epoch,
-                    listed_since: Some(self.began),
-                },
-            ),
-            Event::Apply(object) => self.put(
-                object,
-                Pass {
-                    epoch: self.epoch,
-                    listed_since: None,
-                },
-            ),
+            Event::InitApply(object) => {
+                self.put(object, Pass { epoch: self.epoch, listed_since: Some(self.began) })
+            }
+            Event::Apply(object) => self.put(object, Pass { epoch: self.epoch, listed_since: None }),
             Event::Delete(object) => {
                 let key = key_of(&object);
                 self.tell(K::gone(&self.set.fleet, &key));
