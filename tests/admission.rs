@@ -280,6 +280,12 @@ fn inspect(path: &str, schema: &Value, wrong: &mut Vec<String>) {
 }
 
 #[test]
+fn reference_of_reasons_is_current() {
+    let on_disk = include_str!("../docs/reasons.md");
+    assert_eq!(on_disk, tenure::cli::reasons::page(), "docs/reasons.md is out of date: run `make generate`");
+}
+
+#[test]
 fn definitions_on_disk_are_current() {
     for crd in tenure::cli::crds::definitions() {
         let path = format!("{}/crds/{}.yaml", env!("CARGO_MANIFEST_DIR"), crd.spec.names.plural);

@@ -202,7 +202,7 @@ impl<K: Watched> Watch<K> {
                 self.began = Instant::now();
             }
             Event::InitApply(object) => {
-                self.put(object, Pass { epoch: self.epoch, listed_since: Some(self.began) })
+                self.put(object, Pass { epoch: self.epoch, listed_since: Some(self.began) });
             }
             Event::Apply(object) => self.put(object, Pass { epoch: self.epoch, listed_since: None }),
             Event::Delete(object) => {
