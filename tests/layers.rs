@@ -24,7 +24,8 @@ fn named(line: &str) -> impl Iterator<Item = usize> {
     code.match_indices("crate::").filter_map(|(at, word)| {
         let rest = &code[at + word.len()..];
         LAYERS.iter().position(|layer| {
-            rest.strip_prefix(layer).is_some_and(|after| !after.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+            rest.strip_prefix(layer)
+                .is_some_and(|after| !after.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
         })
     })
 }
@@ -58,7 +59,9 @@ fn pure_layers_are_pure() {
         files(&root.join(layer), &mut found);
         for path in found.into_iter().filter(|p| !p.to_string_lossy().contains("tests")) {
             let text = fs::read_to_string(&path).unwrap();
-            for word in ["kube::", "tokio::", "reqwest::", "Timestamp::now", "Instant::now", "std::fs", "std::net"] {
+            for word in
+                ["kube::", "tokio::", "reqwest::", "Timestamp::now", "Instant::now", "std::fs", "std::net"]
+            {
                 if text.lines().any(|l| !l.trim_start().starts_with("//") && l.contains(word)) {
                     wrong.push(format!("{}: {word}", path.display()));
                 }

@@ -42,10 +42,8 @@ pub async fn run(engine: Arc<Engine>, lists: Gate) {
 }
 
 fn sample(engine: &Engine) {
-    for (kind, seconds) in engine.watching.staleness() {
-        if let Some(at) = Instant::now().checked_sub(Duration::from_secs_f64(seconds)) {
-            engine.metrics.watch_seen(kind, at);
-        }
+    for kind in engine.watching.up() {
+        engine.metrics.watch_seen(kind, Instant::now());
     }
     for (kind, count) in engine.watching.undecodable() {
         engine.metrics.undecodable_objects(kind, usize::try_from(count).unwrap_or(usize::MAX));

@@ -12,7 +12,7 @@ use super::decide::{Decision, Departure};
 use super::record::{Outcome, Turn};
 use super::status::{self, Overdue};
 use super::store::Written;
-use crate::api::{LedgerEntry, Reason};
+use crate::api::{AccountState, LedgerEntry, Reason};
 use crate::controllers::engine::{Engine, Touch};
 use crate::converge::Due;
 use crate::runtime::failpoint;
@@ -65,7 +65,21 @@ impl Engine {
         failpoint::hit("before-status");
         let written = self.store.write_status(&decision.person, &status).await;
         failpoint::hit("after-status");
+        if matches!(written, Written::Done(_)) {
+            self.audit_released(&decision, &status.accounts);
+        }
         self.conclude(&turn.key, written, status.accounts)
+    }
+
+    /// The audit lines of accounts that this status lets go of.
+    fn audit_released(&self, decision: &Decision, accounts: &[LedgerEntry]) {
+        let released = |e: &&LedgerEntry| e.state == AccountState::Released;
+        for entry in accounts.iter().filter(released) {
+            let before = decision.person.stored.accounts.iter().find(|e| e.app == entry.app);
+            if before.is_some_and(|e| e.state != AccountState::Released) {
+                self.audit_release(&decision.person.key, entry, &entry.reason);
+            }
+        }
     }
 
     /// Takes the answer to a write into the index.
@@ -174,7 +188,7 @@ impl Engine {
             Written::Done(_) | Written::Gone => {
                 if let Departure::Released(reason) = departure {
                     for entry in &person.status.accounts {
-                        self.audit_release(&person.key, entry, reason);
+                        self.audit_release(&person.key, entry, reason.as_str());
                     }
                 }
                 Outcome::Gone

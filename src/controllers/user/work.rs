@@ -187,7 +187,7 @@ impl Engine {
     }
 
     /// The audit line of an account that is left as it is because what held it is gone.
-    pub(super) fn audit_release(&self, key: &Key, entry: &LedgerEntry, reason: Reason) {
+    pub(super) fn audit_release(&self, key: &Key, entry: &LedgerEntry, reason: &str) {
         self.metrics.released_accounts(1);
         logging::audit(&AuditLine {
             namespace: &key.namespace,
@@ -197,7 +197,7 @@ impl Engine {
             operation: "release",
             fields: &[],
             result: "ok",
-            cause: reason.as_str(),
+            cause: reason,
         });
     }
 }

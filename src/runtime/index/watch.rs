@@ -49,8 +49,17 @@ pub enum Change {
 /// Which watches have listed everything, and when each last heard from the server.
 #[derive(Default)]
 pub struct Watching {
-    lists: Mutex<Vec<(&'static str, bool, Instant)>>,
+    lists: Mutex<Vec<ListState>>,
     undecodable: [AtomicU32; 4],
+}
+
+#[derive(Clone, Copy)]
+struct ListState {
+    kind: &'static str,
+    /// Everything was listed at least once.
+    complete: bool,
+    /// The watch is up: since the last trouble a list was begun.
+    up: bool,
 }
 
 /// Kinds in the order of the undecodable counters.
@@ -59,29 +68,41 @@ pub const KINDS: [&str; 4] = ["User", "Role", "App", "AppBinding"];
 impl Watching {
     fn enlist(&self, kind: &'static str) -> usize {
         let mut lists = self.lists.lock();
-        lists.push((kind, false, Instant::now()));
+        lists.push(ListState { kind, complete: false, up: false });
         lists.len() - 1
     }
 
     /// Notes a word from the server; `listed` completes the first list. Whether everything is complete just now.
     fn heard(&self, slot: usize, listed: bool) -> bool {
         let mut lists = self.lists.lock();
-        let before = lists.iter().all(|l| l.1);
+        let before = lists.iter().all(|l| l.complete);
         if let Some(list) = lists.get_mut(slot) {
-            list.1 |= listed;
-            list.2 = Instant::now();
+            list.complete |= listed;
+            list.up = true;
         }
-        !before && lists.iter().all(|l| l.1)
+        !before && lists.iter().all(|l| l.complete)
+    }
+
+    /// Notes that a watch broke; it is up again with the next word.
+    fn interrupted(&self, slot: usize) {
+        if let Some(list) = self.lists.lock().get_mut(slot) {
+            list.up = false;
+        }
     }
 
     /// Kinds whose first list is not complete.
     pub fn waiting_for(&self) -> Vec<&'static str> {
-        self.lists.lock().iter().filter(|l| !l.1).map(|l| l.0).collect()
+        self.lists.lock().iter().filter(|l| !l.complete).map(|l| l.kind).collect()
     }
 
-    /// Seconds since each kind's watch last heard from the server.
-    pub fn staleness(&self) -> Vec<(&'static str, f64)> {
-        self.lists.lock().iter().map(|l| (l.0, l.2.elapsed().as_secs_f64())).collect()
+    /// Kinds whose every watch is up. A quiet watch is a healthy one: the server ends it every minute, and a connection
+    /// that is dead is noticed by that.
+    pub fn up(&self) -> Vec<&'static str> {
+        let lists = self.lists.lock();
+        let mut kinds: Vec<_> = lists.iter().map(|l| l.kind).collect();
+        kinds.dedup();
+        kinds.retain(|kind| lists.iter().all(|l| l.kind != *kind || l.up));
+        kinds
     }
 
     /// Objects that could not be decoded since the start, by kind.
@@ -185,6 +206,7 @@ impl<K: Watched> Watch<K> {
                     }
                     Err(error) => {
                         tracing::warn!(kind = K::KIND, %error, "watch interrupted; listing again");
+                        self.set.watching.interrupted(self.slot);
                         break;
                     }
                 }
