@@ -79,7 +79,7 @@ impl Namespace {
             && kept.is_newer_than(&person)
         {
             if listed_since.is_none_or(|began| kept.written.is_some_and(|w| w >= began)) {
-                kept.epoch = person.epoch;
+                kept.epoch = kept.epoch.max(person.epoch);
                 return Intake::Same;
             }
             went_back = true;
@@ -87,6 +87,8 @@ impl Namespace {
         let before = self.users.get_mut(name).map(|old| {
             person.summary = std::mem::take(&mut old.summary);
             person.written = person.written.or(old.written);
+            // A live read in the middle of a list must not make the person look unlisted.
+            person.epoch = person.epoch.max(old.epoch);
             (old.differs(&person), old.person_id.clone())
         });
         let changed = match &before {
@@ -195,7 +197,8 @@ impl Namespace {
         {
             concerned.push(old.role().into());
         }
-        Some(concerned)
+        // While it could not be read, everybody's removals were frozen.
+        Some(if readable_now { Vec::new() } else { concerned })
     }
 
     /// Drops an `AppBinding`; the roles whose holders it concerned.
