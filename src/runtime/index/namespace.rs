@@ -37,8 +37,6 @@ pub struct Namespace {
     pub bindings: BTreeMap<Name, BindingObject>,
     /// `AppBindings` that exist and were never decoded: what they grant is unknown.
     pub unreadable_bindings: BTreeMap<Name, u32>,
-    /// Users that exist and were never decoded.
-    pub unreadable_users: BTreeMap<Name, u32>,
 }
 
 impl Namespace {
@@ -72,7 +70,6 @@ impl Namespace {
         mut person: StoredPerson,
         listed_since: Option<Instant>,
     ) -> Intake {
-        self.unreadable_users.remove(name);
         let mut went_back = false;
         if let Some(kept) = self.users.get_mut(name)
             && kept.uid == person.uid
@@ -114,7 +111,6 @@ impl Namespace {
 
     /// Drops a person who is no longer in the API server.
     pub fn remove_user(&mut self, name: &str) -> Option<StoredPerson> {
-        self.unreadable_users.remove(name);
         let person = self.users.remove(name)?;
         self.unlink(&person.person_id.clone(), name);
         Some(person)
@@ -133,13 +129,10 @@ impl Namespace {
         }
     }
 
-    /// Marks that a User exists which cannot be decoded; the last good form, if any, stays.
-    pub fn user_undecodable(&mut self, name: &Name, epoch: u32) {
-        match self.users.get_mut(name) {
-            Some(person) => person.epoch = epoch,
-            None => {
-                self.unreadable_users.insert(name.clone(), epoch);
-            }
+    /// Marks that a User was listed which cannot be decoded; the last good form, if any, stays.
+    pub fn user_undecodable(&mut self, name: &str, epoch: u32) {
+        if let Some(person) = self.users.get_mut(name) {
+            person.epoch = epoch;
         }
     }
 
