@@ -1,0 +1,101 @@
+//! What the operator costs and how fast it is, on a real control plane: `make bench`. What is measured, and how, is in
+//! `docs/benchmarks.md`. Nothing here asserts a time: numbers are printed beside the goals.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark that cannot go on ends")]
+#![allow(clippy::cast_precision_loss, reason = "what is counted here is far below 2^52")]
+
+mod index;
+mod leavers;
+mod onboarding;
+mod people;
+mod raw;
+mod report;
+mod site;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+mod synthetic;
+mod usage;
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::Instant;
+
+use clap::Parser;
+
+use report::{Report, grouped};
+use site::Site;
+
+// The operator's own, so that memory is measured as it will be.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures the operator at scale.
+#[derive(Parser)]
+struct Args {
+    /// People onboarded into two Apps in every round.
+    #[arg(long, default_value_t = 5_000)]
+    people: usize,
+    /// Rounds; each measures the API server alone and then the operator.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// People in the index whose memory is measured, each with ten accounts.
+    #[arg(long, default_value_t = 100_000)]
+    index: usize,
+    /// A smoke run: 500 people, one round, an index of 10,000.
+    #[arg(long)]
+    quick: bool,
+    /// The part that measures the index, in a process of its own.
+    #[arg(long, hide = true)]
+    measure_index: Option<PathBuf>,
+    /// Cargo says that this is a benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() {
+    let mut args = Args::parse();
+    if let Some(pages) = args.measure_index {
+        return index::measure_and_print(&pages);
+    }
+    if args.quick {
+        (args.people, args.rounds, args.index) = (500, 1, 10_000);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let mut report = Report::new(format!(
+        "Tenure benchmark: {} people × 2 Apps, rounds: {}; an index of {} people × {} accounts",
+        grouped(args.people),
+        args.rounds,
+        grouped(args.index),
+        synthetic::APPS
+    ));
+    runtime.block_on(run(&args, &mut report));
+    println!("\n{report}");
+}
+
+async fn run(args: &Args, report: &mut Report) {
+    // First, while nothing else runs.
+    let index = index::measure_apart(args.index).await;
+    let template = site::warm_up().await;
+    let mut rounds = Vec::new();
+    let mut last = None;
+    for number in 1..=args.rounds.max(1) {
+        progress(&format!("round {number} of {}: the API server alone", args.rounds));
+        let alone = raw::round(args.people, &template).await;
+        progress(&format!("round {number} of {}: the operator", args.rounds));
+        let site = Site::new("onboard").await;
+        site.create(0..args.people).await;
+        let onboarded = onboarding::round(&site, args.people).await;
+        rounds.push((alone, onboarded));
+        last = Some(site);
+    }
+    onboarding::tell(&rounds, report);
+    let site = last.expect("there is one round at least");
+    progress("leavers while joiners run");
+    leavers::measure(&site, args.people).await.tell(report);
+    index.tell(report);
+}
+
+/// Says on standard error what is being done, and when, for it takes minutes.
+fn progress(what: &str) {
+    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    eprintln!("== {:3.0} s: {what}…", BEGUN.elapsed().as_secs_f64());
+}
