@@ -46,14 +46,21 @@ struct Spoiled(Reason, String);
 /// same way. Each expression is evaluated at most once, and only if its value is needed.
 pub fn desired_account(
     app: &str,
-    rules: &AppRules,
+    app_rules: &AppRules,
     bindings: &[&BindingRules],
     roles: &[EffectiveRole],
     scope: &Scope<'_>,
 ) -> AccountOutcome {
-    let mut due: Vec<&BindingRules> =
-        bindings.iter().copied().filter(|binding| roles.iter().any(|role| role.name == binding.role)).collect();
-    let mut outcome = AccountOutcome { grant: Grant::No, bindings: Vec::new(), issues: Vec::new() };
+    let mut due: Vec<&BindingRules> = bindings
+        .iter()
+        .copied()
+        .filter(|binding| roles.iter().any(|role| role.name == binding.role))
+        .collect();
+    let mut outcome = AccountOutcome {
+        grant: Grant::No,
+        bindings: Vec::new(),
+        issues: Vec::new(),
+    };
     if due.is_empty() {
         return outcome;
     }
@@ -69,9 +76,13 @@ pub fn desired_account(
     if granting.is_empty() {
         return outcome;
     }
-    let entitlements = entitlements(rules.traits, &granting, &mut outcome.issues);
-    outcome.grant = match attributes(rules, &granting, &scope, &mut outcome.issues) {
-        Ok((logins, attributes)) => Grant::Yes(Box::new(DesiredAccount { logins, attributes, entitlements })),
+    let entitlements = entitlements(app_rules.traits, &granting, &mut outcome.issues);
+    outcome.grant = match attributes(app_rules, &granting, &scope, &mut outcome.issues) {
+        Ok((logins, attributes)) => Grant::Yes(Box::new(DesiredAccount {
+            logins,
+            attributes,
+            entitlements,
+        })),
         Err(Spoiled(reason, message)) => Grant::Unknown { reason, message },
     };
     outcome.issues.sort();
@@ -84,7 +95,9 @@ fn granting<'a>(due: &[&'a BindingRules], scope: &Scope<'_>) -> (Vec<&'a Binding
     let mut holds = |binding: &BindingRules| {
         let when = match &binding.when {
             None => return true,
-            Some(Ok(when)) => when.evaluate_bool(scope).map_err(|error| (Reason::ExpressionFailed, error)),
+            Some(Ok(when)) => when
+                .evaluate_bool(scope)
+                .map_err(|error| (Reason::ExpressionFailed, error)),
             Some(Err(error)) => Err((Reason::InvalidExpression, error.clone())),
         };
         when.unwrap_or_else(|(reason, error)| {
@@ -126,9 +139,16 @@ fn conflict(loser: &BindingRules, winner: &BindingRules, what: &str) -> BindingI
     let message = if loser.name == winner.name {
         format!("{what}, and this AppBinding names several: the first by name counts")
     } else {
-        format!("{what}, and AppBinding `{}` of the same priority says otherwise: it counts", winner.name)
+        format!(
+            "{what}, and AppBinding `{}` of the same priority says otherwise: it counts",
+            winner.name
+        )
     };
-    BindingIssue { binding: loser.name.clone(), reason: Reason::BindingConflict, message }
+    BindingIssue {
+        binding: loser.name.clone(),
+        reason: Reason::BindingConflict,
+        message,
+    }
 }
 
 /// Logins and attributes.
@@ -147,7 +167,12 @@ fn attributes(
         }
     }
     let (mut logins, mut attributes) = (None, BTreeMap::new());
-    let names: BTreeSet<&str> = rules.attributes.keys().map(String::as_str).chain(overrides.keys().copied()).collect();
+    let names: BTreeSet<&str> = rules
+        .attributes
+        .keys()
+        .map(String::as_str)
+        .chain(overrides.keys().copied())
+        .collect();
     for to in names {
         let (rule, value) = match (overrides.get(to).map(Vec::as_slice), rules.attributes.get(to)) {
             (Some([winner, others @ ..]), _) => (winner.1, decide(to, *winner, others, scope, issues)?),
@@ -156,14 +181,33 @@ fn attributes(
         };
         if to == rules.traits.login {
             logins = Some(candidates(&value).ok_or_else(|| {
-                Spoiled(Reason::MappingFailed, format!("{}: gives no login, which is text or a list of texts", rule.field))
+                Spoiled(
+                    Reason::MappingFailed,
+                    format!("{}: gives no login, which is text or a list of texts", rule.field),
+                )
             })?);
             continue;
         }
-        let Rule { strength, clear_when_null, .. } = *rule;
-        attributes.insert(to.to_owned(), DesiredAttribute { value, strength, clear_when_null });
+        let Rule {
+            strength,
+            clear_when_null,
+            ..
+        } = *rule;
+        attributes.insert(
+            to.to_owned(),
+            DesiredAttribute {
+                value,
+                strength,
+                clear_when_null,
+            },
+        );
     }
-    let none = || Spoiled(Reason::MappingFailed, format!("App spec.attributes: nothing gives `{}`", rules.traits.login));
+    let none = || {
+        Spoiled(
+            Reason::MappingFailed,
+            format!("App spec.attributes: nothing gives `{}`", rules.traits.login),
+        )
+    };
     Ok((logins.ok_or_else(none)?, attributes))
 }
 
@@ -176,7 +220,10 @@ fn decide(
     issues: &mut Vec<BindingIssue>,
 ) -> Result<Value, Spoiled> {
     let value = rule.value(scope)?;
-    for (loser, other) in others.iter().filter(|(other, _)| other.priority == winner.priority) {
+    for (loser, other) in others
+        .iter()
+        .filter(|(other, _)| other.priority == winner.priority)
+    {
         if other.expression == rule.expression {
             continue;
         }
@@ -184,7 +231,11 @@ fn decide(
             Ok(other) if other == value => {}
             Ok(_) => issues.push(conflict(loser, winner, &format!("an account has one `{to}`"))),
             Err(Spoiled(reason, message)) => {
-                issues.push(BindingIssue { binding: loser.name.clone(), reason, message });
+                issues.push(BindingIssue {
+                    binding: loser.name.clone(),
+                    reason,
+                    message,
+                });
             }
         }
     }
@@ -214,13 +265,25 @@ fn normalized(value: Value) -> Value {
     match value {
         Value::String(text) if text.is_empty() => Value::Null,
         Value::Array(items) => {
-            let items: Vec<Value> = items.into_iter().map(normalized).filter(|item| !item.is_null()).collect();
-            if items.is_empty() { Value::Null } else { Value::Array(items) }
+            let items: Vec<Value> = items
+                .into_iter()
+                .map(normalized)
+                .filter(|item| !item.is_null())
+                .collect();
+            if items.is_empty() {
+                Value::Null
+            } else {
+                Value::Array(items)
+            }
         }
         Value::Object(fields) => {
             let fields = fields.into_iter().map(|(name, value)| (name, normalized(value)));
             let fields: Map<String, Value> = fields.filter(|(_, value)| !value.is_null()).collect();
-            if fields.is_empty() { Value::Null } else { Value::Object(fields) }
+            if fields.is_empty() {
+                Value::Null
+            } else {
+                Value::Object(fields)
+            }
         }
         other => other,
     }

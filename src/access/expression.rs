@@ -70,7 +70,11 @@ impl Expression {
         bounds::check(&ast, variables).map_err(ExpressionError)?;
         let mut found = Found::default();
         rewrite::rewrite(&mut ast, &mut found).map_err(ExpressionError)?;
-        Ok(Self(Arc::new(Compiled { source: source.to_owned(), ast, found })))
+        Ok(Self(Arc::new(Compiled {
+            source: source.to_owned(),
+            ast,
+            found,
+        })))
     }
 
     /// The value for one person.
@@ -82,7 +86,10 @@ impl Expression {
     pub fn evaluate_bool(&self, scope: &Scope<'_>) -> Result<bool, ExpressionError> {
         match self.resolve(scope)? {
             Value::Bool(truth) => Ok(truth),
-            other => Err(ExpressionError(format!("gives {}, not true or false", other.type_of()))),
+            other => Err(ExpressionError(format!(
+                "gives {}, not true or false",
+                other.type_of()
+            ))),
         }
     }
 
@@ -115,11 +122,20 @@ fn parse(source: &str) -> Result<IdedExpr, ExpressionError> {
         Ok(Err(errors)) => Err(ExpressionError(errors.errors.first().map_or_else(
             || "is no CEL expression".to_owned(),
             |error| {
-                let message: String = error.msg.lines().next().unwrap_or_default().chars().take(200).collect();
+                let message: String = error
+                    .msg
+                    .lines()
+                    .next()
+                    .unwrap_or_default()
+                    .chars()
+                    .take(200)
+                    .collect();
                 format!("line {}, column {}: {message}", error.pos.0, error.pos.1)
             },
         ))),
-        Err(_) => Err(ExpressionError("is no CEL expression that can be read: make it simpler".to_owned())),
+        Err(_) => Err(ExpressionError(
+            "is no CEL expression that can be read: make it simpler".to_owned(),
+        )),
     }
 }
 
@@ -132,7 +148,9 @@ fn words(error: &ExecutionError, fields: &[String]) -> String {
             format!("cannot {operator} {} and {}", one.type_of(), other.type_of())
         }
         ExecutionError::FunctionError { function, .. } => format!("`{function}` cannot be applied"),
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "division by zero".to_owned(),
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
+            "division by zero".to_owned()
+        }
         ExecutionError::Overflow(..) => "a number is too large".to_owned(),
         ExecutionError::IndexOutOfBounds(_) => "an index is beyond the end of its list".to_owned(),
         _ => "a value is of the wrong type: null, perhaps, where there must be text".to_owned(),
@@ -150,11 +168,20 @@ fn json(value: &Value) -> Result<Json, ExpressionError> {
         Value::List(items) => Json::Array(items.iter().map(json).collect::<Result<_, _>>()?),
         Value::Map(map) => {
             // Sorted first: the evaluator's maps have no order.
-            let sorted: BTreeMap<String, &Value> = map.map.iter().map(|(key, value)| (key.to_string(), value)).collect();
+            let sorted: BTreeMap<String, &Value> = map
+                .map
+                .iter()
+                .map(|(key, value)| (key.to_string(), value))
+                .collect();
             let entries = sorted.into_iter().map(|(key, value)| Ok((key, json(value)?)));
             Json::Object(entries.collect::<Result<Map<_, _>, ExpressionError>>()?)
         }
-        other => return Err(ExpressionError(format!("gives {}, which is no JSON value", other.type_of()))),
+        other => {
+            return Err(ExpressionError(format!(
+                "gives {}, which is no JSON value",
+                other.type_of()
+            )));
+        }
     })
 }
 
@@ -172,7 +199,9 @@ impl Scope<'static> {
     /// `user` of a sample with the fields of a User's spec, of which none is required. Fails on fields that no User
     /// has, and on values that admission would refuse for their type or size.
     pub fn of_sample(sample: &Map<String, Json>) -> Result<Self, ExpressionError> {
-        schema::sample(sample).map(|spec| Self::of(&spec)).map_err(ExpressionError)
+        schema::sample(sample)
+            .map(|spec| Self::of(&spec))
+            .map_err(ExpressionError)
     }
 }
 

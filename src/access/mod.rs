@@ -6,6 +6,8 @@ mod account;
 mod expression;
 mod lifecycle;
 mod roles;
+#[cfg(test)]
+mod tests;
 
 pub use account::{AccountOutcome, AppRules, BindingIssue, BindingRules, FieldProblem, desired_account};
 pub use expression::{Expression, ExpressionError, Scope};

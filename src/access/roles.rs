@@ -39,7 +39,12 @@ impl RoleBook {
         let known = Known {
             rule: spec.rule.as_deref().map(Expression::compile_rule),
             includes: spec.includes.iter().cloned().collect(),
-            conflicts: spec.conflicts_with.iter().filter(|other| *other != name).cloned().collect(),
+            conflicts: spec
+                .conflicts_with
+                .iter()
+                .filter(|other| *other != name)
+                .cloned()
+                .collect(),
             cases: spec.cases.clone(),
         };
         self.roles.insert(name.to_owned(), Entry::Known(known));
@@ -74,7 +79,9 @@ impl RoleBook {
 
     /// The Roles that this one conflicts with, by its own word.
     fn conflicts(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.known(name).into_iter().flat_map(|known| known.conflicts.iter().map(String::as_str))
+        self.known(name)
+            .into_iter()
+            .flat_map(|known| known.conflicts.iter().map(String::as_str))
     }
 
     /// Whether nobody may have both.
@@ -109,7 +116,10 @@ impl RoleBook {
         if let Some(circle) = self.circle(name) {
             problems.push((Reason::RoleCycle, format!("the Role includes itself: {circle}")));
         }
-        problems.extend(self.contradiction(name).map(|message| (Reason::RoleConflict, message)));
+        problems.extend(
+            self.contradiction(name)
+                .map(|message| (Reason::RoleConflict, message)),
+        );
         problems
     }
 
@@ -118,7 +128,10 @@ impl RoleBook {
         let mut ways = VecDeque::from([vec![name]]);
         let mut seen = BTreeSet::new();
         while let Some(way) = ways.pop_front() {
-            let includes = way.last().and_then(|last| self.known(last)).map(|known| &known.includes);
+            let includes = way
+                .last()
+                .and_then(|last| self.known(last))
+                .map(|known| &known.includes);
             for next in includes.into_iter().flatten() {
                 let way: Vec<&str> = way.iter().copied().chain([next.as_str()]).collect();
                 if next == name {
@@ -138,18 +151,36 @@ impl RoleBook {
         let mut open = vec![name];
         while let Some(next) = open.pop() {
             let includes = self.known(next).map(|known| &known.includes);
-            open.extend(includes.into_iter().flatten().map(String::as_str).filter(|include| all.insert(include)));
+            open.extend(
+                includes
+                    .into_iter()
+                    .flatten()
+                    .map(String::as_str)
+                    .filter(|include| all.insert(include)),
+            );
         }
         all.iter().find_map(|one| {
             let other = self.conflicts(one).find(|other| all.contains(other))?;
-            Some(format!("the Role brings `{one}` and `{other}`, which conflict with each other: one is withheld"))
+            Some(format!(
+                "the Role brings `{one}` and `{other}`, which conflict with each other: one is withheld"
+            ))
         })
     }
 
     /// The cases under `spec.cases` that do not hold, and why.
     pub fn run_cases(&self, name: &str) -> Vec<String> {
-        let Some(known) = self.known(name) else { return Vec::new() };
-        known.cases.iter().filter_map(|case| known.fails(case).map(|why| format!("case `{}`: {why}", case.name))).collect()
+        let Some(known) = self.known(name) else {
+            return Vec::new();
+        };
+        known
+            .cases
+            .iter()
+            .filter_map(|case| {
+                known
+                    .fails(case)
+                    .map(|why| format!("case `{}`: {why}", case.name))
+            })
+            .collect()
     }
 }
 

@@ -109,6 +109,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
 async fn operate(args: &RunArgs) -> Result<()> {
     let mut config = Config::infer().await.context("no kubeconfig, and not in a cluster")?;
     config.default_retry = false;
+    config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(concat!("tenure/", env!("CARGO_PKG_VERSION")))));
     let timing = LeaseTiming {
         lease_duration: args.lease_duration,
         renew_deadline: args.renew_deadline,

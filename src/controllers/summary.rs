@@ -188,7 +188,7 @@ impl Engine {
         ]);
         let Ok(patch) = serde_json::from_value::<json_patch::Patch>(patch) else { return false };
         let api = Api::<K>::namespaced(self.client.clone(), namespace);
-        let (params, patch) = (PatchParams::default(), Patch::Json::<()>(patch));
+        let (params, patch) = (PatchParams { field_manager: Some("tenure".to_owned()), ..PatchParams::default() }, Patch::Json::<()>(patch));
         let write = api.patch_status(&draft.name, &params, &patch);
         matches!(tokio::time::timeout(PATIENCE, write).await, Ok(Ok(_)))
     }

@@ -53,10 +53,12 @@ background wiki "$scim_server" --port "$wiki_port" --bearer-token "$WIKI_TOKEN"
 
 act "Installing Tenure: the definitions, then the operator"
 show kubectl apply -f crds/
-kubectl wait --for=condition=Established --timeout=30s crd/users.tenure.dev crd/roles.tenure.dev crd/apps.tenure.dev crd/appbindings.tenure.dev >/dev/null
+# A definition is served a moment after it is accepted.
+until kubectl get users,roles,apps,appbindings >/dev/null 2>&1; do sleep 0.2; done
 kubectl create namespace demo >/dev/null
 listen=127.0.0.1:$(free_port)
-background tenure "$tenure" run --namespace demo --listen "$listen" --allow-insecure-targets --log-format text
+background tenure "$tenure" run --namespace demo --listen "$listen" \
+  --allow-insecure-targets --log-format text --lease-duration 4s --renew-deadline 3s --retry-period 500ms
 
 act "Two apps, three roles, and what the roles grant"
 # shellcheck disable=SC2016  # the variables are for envsubst

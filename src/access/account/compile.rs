@@ -1,4 +1,4 @@
-//! Apps and AppBindings with their expressions compiled.
+//! `App`s and `AppBinding`s with their expressions compiled.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::access::ConnectorTraits;
 use crate::access::expression::{Expression, ExpressionError, Scope};
 use crate::api::{AppBindingSpec, AttributeRule, EntitlementSpec, Reason, Strength};
 
-/// Something wrong with a field of an App or AppBinding, whoever it is used for.
+/// Something wrong with a field of an `App` or `AppBinding`, whoever it is used for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldProblem {
     /// The field, such as `spec.attributes[title].value`.
@@ -46,11 +46,16 @@ impl Rule {
             Ok(expression) => (Reason::MappingFailed, expression.evaluate(scope)),
             Err(error) => (Reason::InvalidExpression, Err(error.clone())),
         };
-        result.map(normalized).map_err(|error| Spoiled(reason, format!("{}: {error}", self.field)))
+        result
+            .map(normalized)
+            .map_err(|error| Spoiled(reason, format!("{}: {error}", self.field)))
     }
 
     fn problem(&self, rule: &AttributeRule) -> Option<FieldProblem> {
-        self.expression.as_ref().err().map(|error| broken(field(rule), error))
+        self.expression
+            .as_ref()
+            .err()
+            .map(|error| broken(field(rule), error))
     }
 }
 
@@ -59,7 +64,11 @@ fn field(rule: &AttributeRule) -> String {
 }
 
 fn broken(field: String, error: &ExpressionError) -> FieldProblem {
-    FieldProblem { field, reason: Reason::InvalidExpression, message: error.to_string() }
+    FieldProblem {
+        field,
+        reason: Reason::InvalidExpression,
+        message: error.to_string(),
+    }
 }
 
 /// The attribute rules of an App over its connector's defaults.
@@ -71,7 +80,10 @@ pub struct AppRules {
 
 impl AppRules {
     /// Compiles `spec.attributes` of an App. A rule takes the place of the default for the same attribute.
-    pub fn compile(traits: &'static ConnectorTraits, attributes: &[AttributeRule]) -> (Self, Vec<FieldProblem>) {
+    pub fn compile(
+        traits: &'static ConnectorTraits,
+        attributes: &[AttributeRule],
+    ) -> (Self, Vec<FieldProblem>) {
         let mut rules = BTreeMap::new();
         let mut problems = Vec::new();
         for rule in attributes {
@@ -81,14 +93,27 @@ impl AppRules {
         }
         for (to, value) in traits.defaults {
             let (to, value) = ((*to).to_owned(), (*value).to_owned());
-            let default = AttributeRule { to: to.clone(), value, strength: Strength::Always, clear_when_null: false };
-            rules.entry(to).or_insert_with(|| Rule::compile("default of App", &default));
+            let default = AttributeRule {
+                to: to.clone(),
+                value,
+                strength: Strength::Always,
+                clear_when_null: false,
+            };
+            rules
+                .entry(to)
+                .or_insert_with(|| Rule::compile("App (default)", &default));
         }
-        (Self { traits, attributes: rules }, problems)
+        (
+            Self {
+                traits,
+                attributes: rules,
+            },
+            problems,
+        )
     }
 }
 
-/// An AppBinding, compiled.
+/// An `AppBinding`, compiled.
 #[derive(Clone, Debug)]
 pub struct BindingRules {
     pub(super) name: String,
@@ -100,7 +125,7 @@ pub struct BindingRules {
 }
 
 impl BindingRules {
-    /// Compiles an AppBinding. Entitlements of types that the connector does not have are left out and reported.
+    /// Compiles an `AppBinding`. Entitlements of types that the connector does not have are left out and reported.
     pub fn compile(name: &str, spec: &AppBindingSpec, traits: &ConnectorTraits) -> (Self, Vec<FieldProblem>) {
         let mut problems = Vec::new();
         let when = spec.when.as_deref().map(Expression::compile);
@@ -116,7 +141,10 @@ impl BindingRules {
                 problems.push(FieldProblem {
                     field: format!("spec.entitlements[{index}].type"),
                     reason: Reason::InvalidConfiguration,
-                    message: format!("the App has no entitlements of type `{}`; it has: {known}", entitlement.kind),
+                    message: format!(
+                        "the App has no entitlements of type `{}`; it has: {known}",
+                        entitlement.kind
+                    ),
                 });
             }
         }
@@ -128,7 +156,17 @@ impl BindingRules {
             attributes.insert(rule.to.clone(), compiled);
         }
         let role = spec.role_ref.name.clone();
-        (Self { name: name.to_owned(), role, priority: spec.priority, entitlements, attributes, when }, problems)
+        (
+            Self {
+                name: name.to_owned(),
+                role,
+                priority: spec.priority,
+                entitlements,
+                attributes,
+                when,
+            },
+            problems,
+        )
     }
 
     /// Name of the binding.

@@ -1,58 +1,82 @@
 //! A look at an expression's text before the parser sees it.
 
-/// Longest expression, in bytes. The schema allows 4,096 characters.
-const MAX_BYTES: usize = 16_384;
+/// Longest expression, in characters, as the schema has it.
+const MAX_CHARS: usize = 4096;
 /// Deepest nesting of brackets.
-const MAX_BRACKETS: u32 = 32;
+const MAX_BRACKETS: usize = 32;
+/// Most operators, dots and indices. The parser recurses for each of a chain of them.
+const MAX_OPERATORS: usize = 500;
+
+/// A piece of an expression's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Token<'a> {
+    /// A name, keyword or number.
+    Word(&'a [u8]),
+    /// A string literal.
+    Text,
+    /// Any other character.
+    Mark(u8),
+}
 
 /// Refuses text that the parser cannot be trusted with.
 ///
 /// The parser drops one of two operators in a row (`!!x` becomes `!x`) and takes twice as long for each such pair, and
-/// unbounded nesting costs it seconds: both must be caught here, in the text, outside of strings and comments.
+/// unbounded nesting and chains cost it seconds and the thread's stack: all must be caught here, in the text.
 pub(super) fn check(source: &str) -> Result<(), String> {
-    if source.len() > MAX_BYTES {
-        return Err(format!("is longer than {MAX_BYTES} bytes"));
+    if source.chars().count() > MAX_CHARS {
+        return Err(format!("is longer than {MAX_CHARS} characters"));
     }
-    let bytes = source.as_bytes();
-    let (mut at, mut depth, mut last) = (0, 0_u32, b' ');
-    while let Some(&byte) = bytes.get(at) {
-        let rest = &bytes[at..];
-        match byte {
-            b'/' if rest.starts_with(b"//") => {
-                at += rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
-                continue;
+    let (mut depth, mut operators, mut last) = (0_usize, 0_usize, Token::Text);
+    let mut rest = source.as_bytes();
+    while let Some((token, after)) = next(rest) {
+        match token {
+            Token::Mark(sign @ (b'!' | b'-')) if last == token => {
+                let sign = char::from(sign);
+                return Err(format!(
+                    "has two `{sign}` in a row: leave both out, or use brackets"
+                ));
             }
-            b'\'' | b'"' => {
-                at += string_length(rest, is_raw(&bytes[..at]));
-                last = byte;
-                continue;
-            }
-            b'!' | b'-' if last == byte => {
-                let sign = char::from(byte);
-                return Err(format!("has two `{sign}` in a row: leave both out, or use brackets"));
-            }
-            b'(' | b'[' | b'{' => {
-                depth += 1;
-                if depth > MAX_BRACKETS {
-                    return Err(format!("nests brackets deeper than {MAX_BRACKETS}"));
-                }
-            }
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            Token::Mark(b'(' | b'[' | b'{') => depth += 1,
+            Token::Mark(b')' | b']' | b'}') => depth = depth.saturating_sub(1),
             _ => {}
         }
-        if !byte.is_ascii_whitespace() {
-            last = byte;
+        operators += usize::from(is_operator(token) && !is_operator(last));
+        if depth > MAX_BRACKETS {
+            return Err(format!("nests brackets deeper than {MAX_BRACKETS}"));
         }
-        at += 1;
+        if operators > MAX_OPERATORS {
+            return Err(format!("has more than {MAX_OPERATORS} operators"));
+        }
+        (last, rest) = (token, after);
     }
     Ok(())
 }
 
-/// Whether what stands before a quote makes it a raw string: `r` or `br` that is no part of a name.
-fn is_raw(before: &[u8]) -> bool {
-    let prefix = before.iter().rev().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
-    let prefix = &before[before.len() - prefix..];
-    prefix.eq_ignore_ascii_case(b"r") || prefix.eq_ignore_ascii_case(b"br")
+fn is_operator(token: Token<'_>) -> bool {
+    matches!(token, Token::Mark(mark) if b".?+-*/%<>=!&|[".contains(&mark)) || token == Token::Word(b"in")
+}
+
+/// The first token, and what follows it. White space and comments are none.
+fn next(text: &[u8]) -> Option<(Token<'_>, &[u8])> {
+    let mut text = text.trim_ascii_start();
+    while text.starts_with(b"//") {
+        let end = text.iter().position(|byte| *byte == b'\n')?;
+        text = text[end..].trim_ascii_start();
+    }
+    let first = *text.first()?;
+    let word = text
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_')
+        .count();
+    let (word, after) = text.split_at(word);
+    let raw = word.eq_ignore_ascii_case(b"r") || word.eq_ignore_ascii_case(b"br");
+    match after.first() {
+        Some(b'\'' | b'"') if word.is_empty() || raw => {
+            Some((Token::Text, &after[string_length(after, raw)..]))
+        }
+        _ if !word.is_empty() => Some((Token::Word(word), after)),
+        _ => Some((Token::Mark(first), &after[1..])),
+    }
 }
 
 /// Length of the string literal that `text` begins with. A plain string ends with its line at the latest.

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+use super::target;
 use crate::api::app::{GroupCreation, ScimAuth, ScimConnector};
 use crate::api::{AppSpec, CREDENTIALS_LABEL, EntitlementSpec, Reason, SecretKeyRef};
 use crate::connectors::fence::Fence;
@@ -24,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Connected {
     /// The connector.
     pub connector: Scim,
+    /// Hash of the system that it speaks to: work decided for another one is not done with it.
+    pub target: String,
     /// Remote ids of entitlements learnt so far, so that a thousand joiners do not ask for their group a thousand times.
     pub entitlements: Mutex<BTreeMap<EntitlementSpec, String>>,
     /// Accounts worked on at the same time.
@@ -94,7 +97,7 @@ pub async fn connect(
     };
     let connector = Scim::new(config, around.fence.clone(), gate, around.meter.clone())
         .map_err(|failure| (failure.reason, failure.message))?;
-    Ok(Connected { connector, entitlements: Mutex::default(), concurrency: spec.limits.concurrency, end })
+    Ok(Connected { connector, target: target::hash(spec), entitlements: Mutex::default(), concurrency: spec.limits.concurrency, end })
 }
 
 fn creates_groups(scim: &ScimConnector) -> bool {

@@ -204,17 +204,19 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
 
     async fn take(&mut self, step: &Step) -> Result<Reply, Halt> {
         let outcome = self.perform(step).await;
+        let mut entry = converge::open(self.entry.as_ref(), &self.context());
+        if let Ok(reply) = &outcome {
+            entry = converge::record(entry, step, reply, &self.context());
+        }
         if step.is_remote() {
-            let entry = converge::open(self.entry.as_ref(), &self.context());
             self.ports.performed(step, &entry, outcome.as_ref().map(|_| ()));
         }
         let reply = outcome?;
-        let entry = converge::open(self.entry.as_ref(), &self.context());
-        let entry = converge::record(entry, step, &reply, &self.context());
         self.entry = Some(entry.clone());
         self.touched = true;
         if matches!(step, Step::Announce(_)) {
             self.ports.announce(&entry).await?;
+            failpoint::hit("after-announce");
         }
         Ok(reply)
     }

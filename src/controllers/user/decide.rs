@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::access::{self, Grant, Lifecycle, LifecycleInput, Phase, Roles, Scope};
 use crate::api::{AppSpec, EffectiveRole, LedgerEntry, Mode, Reason};
 use crate::controllers::app::target;
+use crate::controllers::conditions::whole_seconds;
 use crate::converge::{self, Cause, Claim, Context, Due, Lane, Wanted};
 use crate::runtime::index::{AppObject, BindingObject, Name, Namespace, Person};
 
@@ -90,7 +91,8 @@ impl OwnedContext {
             marker: &self.marker,
             login_attribute: crate::connectors::scim::TRAITS.login,
             resume: self.resume,
-            now,
+            // The ledger keeps times as Kubernetes does.
+            now: whole_seconds(now),
         }
     }
 }
@@ -200,11 +202,11 @@ impl Situation<'_> {
                 Wanted::Released(Reason::AppDeleted)
             }
             (Some(_), None) => unknown(Reason::Undecodable, "the App cannot be decoded"),
-            (Some(object), Some(_)) => {
+            (Some(object), Some(spec)) => {
                 let outcome = self.outcome(app, object);
                 bindings = outcome.bindings.iter().map(|b| Name::from(b.as_str())).collect();
                 issues = outcome.issues;
-                self.wanted(person, outcome.grant)
+                self.wanted(person, outcome.grant, &spec.marker.attribute)
             }
         };
         let context = OwnedContext {
@@ -254,7 +256,7 @@ impl Situation<'_> {
         access::desired_account(app, &object.rules, &bindings, &self.roles.effective, self.scope)
     }
 
-    fn wanted(&self, person: &Person, grant: Grant) -> Wanted {
+    fn wanted(&self, person: &Person, grant: Grant, marker: &str) -> Wanted {
         if let Some((Reason::DuplicatePersonId, message)) = self.stalled {
             return Wanted::Unknown { reason: Reason::DuplicatePersonId, message: message.clone() };
         }
@@ -271,7 +273,11 @@ impl Situation<'_> {
             }
             (_, Grant::No) => Wanted::Gone(Cause::Unassign),
             (Phase::Staged | Phase::Suspended, _) => Wanted::Gone(Cause::Suspension),
-            (Phase::Active, Grant::Yes(account)) => Wanted::Account(account),
+            (Phase::Active, Grant::Yes(mut account)) => {
+                // The marker is Tenure's own; a rule for it would fight it.
+                account.attributes.remove(marker);
+                Wanted::Account(account)
+            }
             (Phase::Active, Grant::Unknown { reason, message }) => Wanted::Unknown { reason, message },
         }
     }

@@ -55,7 +55,7 @@ impl Engine {
             return self.hold(&decision.person).await;
         }
         let status = status::status(&decision, &overdue, Timestamp::now());
-        if status == decision.person.status {
+        if status == decision.person.stored {
             return self.stored_as_is(&decision);
         }
         failpoint::hit("before-status");
@@ -65,7 +65,7 @@ impl Engine {
     }
 
     fn stored_as_is(&self, decision: &Decision) -> Outcome {
-        Outcome::Stored { accounts: decision.person.status.accounts.clone() }
+        Outcome::Stored { accounts: decision.person.stored.accounts.clone() }
     }
 
     /// Takes the answer to a write into the index.

@@ -258,7 +258,7 @@ impl Looker {
     fn see_to_status(&self, key: &Key, decision: &Decision, removal: bool) {
         let status = status::status(decision, &Overdue::default(), Timestamp::now());
         let finished = decision.person.deleting && decision.person.held();
-        if status == decision.person.status && !finished && !needs_hold(decision) {
+        if status == decision.person.stored && !finished && !needs_hold(decision) {
             return;
         }
         let work = decision.accounts.iter().any(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run);

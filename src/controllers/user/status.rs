@@ -18,7 +18,7 @@ pub type Overdue = BTreeMap<Name, (Reason, String)>;
 /// The status that follows from a decision.
 pub fn status(decision: &Decision, overdue: &Overdue, now: Timestamp) -> UserStatus {
     let person = &decision.person;
-    let stored = &person.status;
+    let stored = &person.stored;
     let accounts = ledger(decision);
     let busy = decision.accounts.iter().any(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run);
     let mut status = UserStatus {
@@ -44,11 +44,12 @@ pub fn status(decision: &Decision, overdue: &Overdue, now: Timestamp) -> UserSta
     status
 }
 
-/// A resume counts as used once nothing waits for it.
+/// A resume counts as used once the person is back and nothing waits for it.
 fn handled_resume(decision: &Decision, busy: bool) -> String {
     let person = &decision.person;
+    let back = matches!(decision.lifecycle.phase, Phase::Active | Phase::Suspended);
     match &person.resume {
-        Some(value) if !busy => value.clone(),
+        Some(value) if back && !busy => value.clone(),
         _ => person.status.handled_resume.clone(),
     }
 }

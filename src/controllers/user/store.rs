@@ -63,7 +63,7 @@ impl Store {
             "spec": person.spec,
             "status": status,
         });
-        let outcome = self.send(http::Method::PUT, &path(&person.key, "/status"), Some(&body), "application/json").await;
+        let outcome = self.send(http::Method::PUT, &path(&person.key, "/status?fieldManager=tenure"), Some(&body), "application/json").await;
         self.count("UserStatus", &outcome);
         outcome
     }
@@ -88,7 +88,7 @@ impl Store {
             {"op": "add", "path": "/metadata/finalizers", "value": finalizers},
         ]);
         let kind = "application/json-patch+json";
-        let outcome = self.send(http::Method::PATCH, &path(&person.key, ""), Some(&patch), kind).await;
+        let outcome = self.send(http::Method::PATCH, &path(&person.key, "?fieldManager=tenure"), Some(&patch), kind).await;
         self.count("User", &outcome);
         outcome
     }

@@ -26,6 +26,8 @@ use crate::runtime::queue::{Job, Outcome};
 
 /// How soon a pass that the cluster cut short is tried again.
 const CLUSTER_RETRY: Duration = Duration::from_secs(1);
+/// How soon one that what changed meanwhile cut short is begun anew.
+const CHANGED_RETRY: Duration = Duration::from_millis(200);
 
 /// Takes jobs until the connection ends; the job in hand is brought to its end. A reserved worker takes leavers only.
 pub async fn run(engine: Arc<Engine>, app: Arc<AppRuntime>, connected: Arc<Connected>, reserved: bool) {
@@ -49,6 +51,10 @@ impl Engine {
         let Some(account) = self.account(key, &app.key.name) else { return Outcome::Ok };
         let Due::Work { lane, removal } = account.due else { return Outcome::Ok };
         let Some(policy) = account.context.spec.clone() else { return Outcome::Ok };
+        if account.context.target != connected.target {
+            // The App points elsewhere since just now; its keeper is about to connect there.
+            return Outcome::Retry { after: CHANGED_RETRY };
+        }
         if removal && !account.personal && lane == Lane::Leave {
             let left = self.settle((key.clone(), app.key.name.clone()));
             if !left.is_zero() {
@@ -109,7 +115,7 @@ impl Engine {
                     self.recorder.result(key, &app.key.name, entry, within);
                 }
                 match stop {
-                    Stop::Changed => Outcome::Ok,
+                    Stop::Changed => Outcome::Retry { after: CHANGED_RETRY },
                     Stop::Cluster => Outcome::Retry { after: CLUSTER_RETRY },
                 }
             }
@@ -180,11 +186,11 @@ impl Ports for Live<'_> {
         let lock = self.engine.holds.of(self.key);
         let _turn = lock.lock().await;
         let person = self.engine.person(self.key).ok_or(Stop::Changed)?;
-        if person.deleting {
-            return Err(Stop::Changed);
-        }
         if person.held() {
             return Ok(());
+        }
+        if person.deleting {
+            return Err(Stop::Changed);
         }
         match self.engine.store.hold(&person).await {
             Written::Done(user) => {

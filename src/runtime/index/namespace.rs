@@ -7,8 +7,8 @@ use std::time::Instant;
 use super::objects::{AppObject, BindingObject, Meta, RoleObject};
 use super::person::StoredPerson;
 use super::{Key, Name};
-use crate::access::{AppRules, BindingRules, RoleBook};
-use crate::api::{AppBinding, AppSpec, App, Role};
+use crate::access::{AppRules, BindingRules, FieldProblem, RoleBook};
+use crate::api::{App, AppBinding, AppSpec, Reason, Role};
 use crate::connectors;
 
 /// What taking a person in has changed.
@@ -221,6 +221,13 @@ impl Namespace {
 }
 
 /// Attribute rules of an App, over its connector's defaults.
-pub(super) fn compile_app(spec: &AppSpec) -> (AppRules, Vec<crate::access::FieldProblem>) {
-    AppRules::compile(&connectors::scim::TRAITS, &spec.attributes)
+fn compile_app(spec: &AppSpec) -> (AppRules, Vec<FieldProblem>) {
+    let (rules, mut problems) = AppRules::compile(&connectors::scim::TRAITS, &spec.attributes);
+    let marker = spec.attributes.iter().position(|rule| rule.to == spec.marker.attribute);
+    problems.extend(marker.map(|place| FieldProblem {
+        field: format!("spec.attributes[{place}].to"),
+        reason: Reason::InvalidConfiguration,
+        message: format!("{} is the marker, which Tenure writes itself: choose another spec.marker.attribute", spec.marker.attribute),
+    }));
+    (rules, problems)
 }

@@ -107,6 +107,8 @@ pub struct Person {
     /// Spec.
     pub spec: UserSpec,
     /// Status as last stored.
+    pub stored: UserStatus,
+    /// The same with the ledger as it is known now: results that are not stored yet, entries taken over.
     pub status: UserStatus,
     /// Apps whose ledger entry, or its absence, is a result that is not stored yet.
     pub fresh: Vec<Name>,
@@ -173,6 +175,7 @@ impl StoredPerson {
 
     /// Decodes the person; `None` only if memory was corrupted, as [`Self::from_raw`] has decoded it before.
     pub fn load(&self, key: Key) -> Option<Person> {
+        let stored = self.status()?;
         Some(Person {
             key,
             uid: self.uid.to_string(),
@@ -184,7 +187,8 @@ impl StoredPerson {
             resume: self.resume.as_deref().map(str::to_owned),
             requested: self.requested.as_deref().map(str::to_owned),
             spec: serde_json::from_str(&self.spec).ok()?,
-            status: self.status()?,
+            status: stored.clone(),
+            stored,
             fresh: Vec::new(),
         })
     }
