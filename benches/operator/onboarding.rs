@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::raw::Alone;
 use crate::report::{Report, median, mib};
 use crate::site::{self, Site};
-use crate::usage::{Processor, Writes, memory};
+use crate::usage::{Processor, SELF, Writes, memory};
 
 /// How long the operator is left alone before its memory is read as steady.
 const REST: Duration = Duration::from_secs(5);
@@ -28,10 +28,10 @@ pub async fn round(site: &Site, people: usize) -> Onboarded {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let plane = site::plane().await;
     let mark = plane.audit().mark().await;
-    let before = Processor::read(None).await;
+    let before = Processor::read();
     let operator = site.operate().await;
     site.onboarded(&operator, 0, people).await;
-    let processor = Processor::read(Some(&operator)).await.since(before);
+    let processor = Processor::read().since(&before);
     let writes = Writes::since(mark, &site.scene.namespace).await;
     site.scene.all_ready(people, Duration::from_secs(60)).await;
     tokio::time::sleep(REST).await;
@@ -64,12 +64,17 @@ pub fn tell(rounds: &[(Alone, Onboarded)], report: &mut Report) {
         let accounts = (last.people * site::APPS.len()) as f64;
         report.row(&format!("requests to a target an account: {what}"), format!("{:.2}", *count as f64 / accounts));
     }
-    let each = |time: Duration, people: usize| time.as_secs_f64() * 1000.0 / people as f64;
-    report.section("Processor time a person");
-    report.row("the API server, alone", format!("{:.2} ms", of(&|(a, _)| each(a.processor.apiserver, a.people))));
-    report.row("the API server, with Tenure", format!("{:.2} ms", of(&|(_, o)| each(o.processor.apiserver, o.people))));
-    report.row("Tenure", format!("{:.2} ms", of(&|(_, o)| each(o.processor.operator, o.people))));
-    report.row("both targets", format!("{:.2} ms", of(&|(_, o)| each(o.processor.benchmark, o.people))));
+    let foreign = |p: &Processor| format!("{:.0}%", 100.0 * p.foreign());
+    let each: Vec<_> = rounds.iter().map(|(a, o)| format!("{}/{}", foreign(&a.processor), foreign(&o.processor))).collect();
+    report.row("processor time that went to other programs meanwhile, alone/Tenure", each.join(" "));
+    report.section("Processor time a person, alone and with Tenure; medians of the rounds");
+    for (what, program) in
+        [("the API server", "kube-apiserver"), ("etcd", "etcd"), ("Tenure", "tenure"), ("the benchmark: raw clients, targets", SELF)]
+    {
+        let each = |p: &Processor, people: usize| p.of(program).as_secs_f64() * 1000.0 / people as f64;
+        let (alone, with) = (of(&|(a, _)| each(&a.processor, a.people)), of(&|(_, o)| each(&o.processor, o.people)));
+        report.row(what, format!("{alone:.2} ms {with:8.2} ms"));
+    }
     report.section("Memory of the operator");
     report.row("resident, at its peak while onboarding", mib(of(&|(_, o)| o.peak as f64)));
     report.row("resident, steady, everybody onboarded", mib(of(&|(_, o)| o.steady as f64)));

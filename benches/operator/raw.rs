@@ -37,12 +37,12 @@ pub async fn round(people: usize, status: &Value) -> Alone {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let client = plane.client().await;
     let mark = plane.audit().mark().await;
-    let before = Processor::read(None).await;
+    let before = Processor::read();
     let status = status.to_string();
     stream::iter(&made)
         .for_each_concurrent(CLIENTS, |user| write(&client, &scene.namespace, user, &status))
         .await;
-    let processor = Processor::read(None).await.since(before);
+    let processor = Processor::read().since(&before);
     let writes = Writes::since(mark, &scene.namespace).await;
     assert_eq!((writes.done, writes.refused), (2 * people, 0), "{}", writes.kinds);
     Alone { people, writes, processor }

@@ -1,9 +1,10 @@
 //! What processes use, as the kernel counts it (`proc(5)`), and what the API server says it was asked.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::support::audit::{Mark, counts};
-use crate::support::{Entry, Operator};
+use crate::support::Entry;
 
 /// Ticks a second of the times in `/proc/PID/stat` (`sysconf(_SC_CLK_TCK)`): 100 on every Linux.
 const TICKS: u64 = 100;
@@ -16,42 +17,77 @@ pub fn memory(pid: &str, field: &str) -> u64 {
     kib.unwrap_or_default() * 1024
 }
 
-/// Processor time that a process has used.
-pub fn processor(pid: &str) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The name may hold spaces; what follows it does not. utime and stime are fields 14 and 15, the state is field 3.
-    let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace()).into_iter().flatten();
-    let ticks: u64 = fields.skip(11).take(2).filter_map(|f| f.parse::<u64>().ok()).sum();
-    Duration::from_millis(ticks * 1000 / TICKS)
-}
+/// Processor time by program: those that this process has started and that still run, itself (`SELF`), and the whole
+/// machine (`MACHINE`).
+#[derive(Clone, Debug, Default)]
+pub struct Processor(BTreeMap<String, Duration>);
 
-/// Processor time used by the processes of a run, so far or between two readings.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Processor {
-    pub apiserver: Duration,
-    pub operator: Duration,
-    /// This process: raw clients, targets, measuring.
-    pub benchmark: Duration,
-}
+/// Key of this process: raw clients, targets, measuring.
+pub const SELF: &str = "self";
+/// Key of everything that ran on the machine.
+const MACHINE: &str = "machine";
 
 impl Processor {
     /// A reading.
-    pub async fn read(operator: Option<&Operator>) -> Self {
-        Self {
-            apiserver: processor(&crate::site::plane().await.apiserver_pid().to_string()),
-            operator: operator.map(|o| processor(&o.process().pid().to_string())).unwrap_or_default(),
-            benchmark: processor("self"),
+    pub fn read() -> Self {
+        let me = i64::from(std::process::id());
+        let mut used = BTreeMap::from([(MACHINE.to_owned(), machine())]);
+        for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            // A process that has just ended has nothing to read.
+            let stat = std::fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+            let Some((pid, name, parent, time)) = parse_stat(&stat) else { continue };
+            if pid == me {
+                used.insert(SELF.to_owned(), time);
+            } else if parent == me {
+                *used.entry(name).or_default() += time;
+            }
         }
+        Self(used)
     }
 
     /// What was used since an earlier reading.
-    pub fn since(self, earlier: Self) -> Self {
-        Self {
-            apiserver: self.apiserver.saturating_sub(earlier.apiserver),
-            operator: self.operator.saturating_sub(earlier.operator),
-            benchmark: self.benchmark.saturating_sub(earlier.benchmark),
-        }
+    pub fn since(&self, earlier: &Self) -> Self {
+        let difference = |(name, time): (&String, &Duration)| {
+            (name.clone(), time.saturating_sub(earlier.0.get(name).copied().unwrap_or_default()))
+        };
+        Self(self.0.iter().map(difference).collect())
     }
+
+    /// Of one program.
+    pub fn of(&self, program: &str) -> Duration {
+        self.0.get(program).copied().unwrap_or_default()
+    }
+
+    /// The share of all processor time used that went to programs which are none of ours: beyond a few hundredths the
+    /// measurement is one of them too.
+    pub fn foreign(&self) -> f64 {
+        let ours: Duration = self.0.iter().filter(|(name, _)| *name != MACHINE).map(|(_, time)| *time).sum();
+        1.0 - (ours.as_secs_f64() / self.of(MACHINE).as_secs_f64()).min(1.0)
+    }
+}
+
+/// Processor time in which the machine was not idle: all of the first line of `/proc/stat` but idle and iowait, and
+/// without the time of guests, which is in user time already.
+fn machine() -> Duration {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = stat.lines().next().unwrap_or_default();
+    let fields = line.split_whitespace().skip(1).take(8).enumerate().filter(|(i, _)| !matches!(i, 3 | 4));
+    ticks(fields.map(|(_, field)| field))
+}
+
+/// Process, program, parent and processor time (`utime` and `stime`) from `/proc/PID/stat`.
+fn parse_stat(stat: &str) -> Option<(i64, String, i64, Duration)> {
+    // The name is in parentheses and may hold anything; what follows it are plain fields, the state first.
+    let (head, tail) = stat.rsplit_once(')')?;
+    let (pid, name) = head.split_once(" (")?;
+    let fields: Vec<&str> = tail.split_whitespace().collect();
+    let time = ticks(fields.iter().skip(11).take(2).copied());
+    Some((pid.parse().ok()?, name.to_owned(), fields.get(1)?.parse().ok()?, time))
+}
+
+fn ticks<'a>(fields: impl Iterator<Item = &'a str>) -> Duration {
+    let ticks: u64 = fields.filter_map(|f| f.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 1000 / TICKS)
 }
 
 /// Writes to existing Users of a namespace, by the API server's own audit log.
