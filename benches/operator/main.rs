@@ -31,16 +31,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Measures the operator at scale.
 #[derive(Parser)]
 struct Args {
-    /// People onboarded into two Apps in every round.
-    #[arg(long, default_value_t = 5_000)]
-    people: usize,
-    /// Rounds; each measures the API server alone and then the operator.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// People in the index whose memory is measured, each with ten accounts.
-    #[arg(long, default_value_t = 100_000)]
-    index: usize,
-    /// A smoke run: 500 people, one round, an index of 10,000.
+    /// People onboarded into two Apps in every round [default: 5000].
+    #[arg(long)]
+    people: Option<usize>,
+    /// Rounds; each measures the API server alone and then the operator [default: 3].
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// People in the index whose memory is measured, each with ten accounts [default: 100000].
+    #[arg(long)]
+    index: Option<usize>,
+    /// A smoke run: 500 people, one round, an index of 10,000, where nothing else is said.
     #[arg(long)]
     quick: bool,
     /// The part that measures the index, in a process of its own.
@@ -51,46 +51,64 @@ struct Args {
     bench: bool,
 }
 
+/// How much is measured.
+struct Scale {
+    people: usize,
+    rounds: usize,
+    index: usize,
+}
+
+impl Scale {
+    fn of(args: &Args) -> Self {
+        let (people, rounds, index) = if args.quick { (500, 1, 10_000) } else { (5_000, 3, 100_000) };
+        Self {
+            people: args.people.unwrap_or(people).max(1),
+            rounds: args.rounds.unwrap_or(rounds).max(1),
+            index: args.index.unwrap_or(index).max(1),
+        }
+    }
+}
+
 fn main() {
-    let mut args = Args::parse();
-    if let Some(pages) = args.measure_index {
-        return index::measure_and_print(&pages);
+    let args = Args::parse();
+    if let Some(pages) = &args.measure_index {
+        return index::measure_and_print(pages);
     }
-    if args.quick {
-        (args.people, args.rounds, args.index) = (500, 1, 10_000);
-    }
+    let scale = Scale::of(&args);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let mut report = Report::new(format!(
-        "Tenure benchmark: {} people × 2 Apps, rounds: {}; an index of {} people × {} accounts",
-        grouped(args.people),
-        args.rounds,
-        grouped(args.index),
+        "Tenure benchmark: {} people × {} Apps, rounds: {}; an index of {} people × {} accounts",
+        grouped(scale.people),
+        site::APPS.len(),
+        scale.rounds,
+        grouped(scale.index),
         synthetic::APPS
     ));
-    runtime.block_on(run(&args, &mut report));
+    runtime.block_on(run(&scale, &mut report));
     println!("\n{report}");
 }
 
-async fn run(args: &Args, report: &mut Report) {
+async fn run(scale: &Scale, report: &mut Report) {
+    let people = scale.people;
     // First, while nothing else runs.
-    let index = index::measure_apart(args.index).await;
+    let index = index::measure_apart(scale.index).await;
     let template = site::warm_up().await;
     let mut rounds = Vec::new();
     let mut last = None;
-    for number in 1..=args.rounds.max(1) {
-        progress(&format!("round {number} of {}: the API server alone", args.rounds));
-        let alone = raw::round(args.people, &template).await;
-        progress(&format!("round {number} of {}: the operator", args.rounds));
+    for number in 1..=scale.rounds {
+        progress(&format!("round {number} of {}: the API server alone", scale.rounds));
+        let alone = raw::round(people, &template).await;
+        progress(&format!("round {number} of {}: the operator", scale.rounds));
         let site = Site::new("onboard").await;
-        site.create(0..args.people).await;
-        let onboarded = onboarding::round(&site, args.people).await;
+        site.create(0..people).await;
+        let onboarded = onboarding::round(&site, people).await;
         rounds.push((alone, onboarded));
         last = Some(site);
     }
     onboarding::tell(&rounds, report);
     let site = last.expect("there is one round at least");
     progress("leavers while joiners run");
-    leavers::measure(&site, args.people).await.tell(report);
+    leavers::measure(&site, people).await.tell(report);
     index.tell(report);
 }
 

@@ -53,7 +53,20 @@ impl Site {
             let spec = json!({"roleRef": {"name": "employee"}, "appRef": {"name": app}});
             scene.apply("AppBinding", &format!("employee-{app}"), spec).await;
         }
-        Self { scene, targets }
+        let site = Self { scene, targets };
+        site.put_released_lease().await;
+        site
+    }
+
+    /// A Lease that its last holder gave up, as after a rollout. Where there is none, one may have been deleted, and the
+    /// operator waits for as long as it could have been valid.
+    async fn put_released_lease(&self) {
+        let lease = json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "tenure"},
+            "spec": {"holderIdentity": "", "leaseDurationSeconds": 1, "leaseTransitions": 1},
+        });
+        let lease = serde_json::from_value(lease).expect("a Lease");
+        self.scene.api("Lease").create(&PostParams::default(), &lease).await.expect("a Lease");
     }
 
     /// Creates people.
