@@ -57,6 +57,7 @@ deny: prerequisites
 generate: prerequisites ## Write the CRDs anew from the types
 	$(SAY) "CRDs into crds/"
 	@cargo run --quiet --locked -- crds --output crds
+	@cargo run --quiet --locked -- reasons > docs/reasons.md
 
 clean-cache: ## Remove the control plane and test servers from the cache
 	$(SAY) "removing $(CACHE)"

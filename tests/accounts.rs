@@ -23,7 +23,9 @@ async fn groups_of(server: &ScimServer, id: &Value) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn joiner_gets_account_with_attributes_groups_and_marker() {
     let scene = Scene::new("joiner").await;
-    let crm = scene.scim_app("crm", json!({"attributes": [{"to": "nickName", "value": "user.attributes.nick"}]})).await;
+    let crm = scene
+        .scim_app("crm", json!({"attributes": [{"to": "nickName", "value": "user.attributes.nick"}]}))
+        .await;
     scene.role_for("sales", json!({}), "crm", &["Sales", "Everybody"]).await;
     let _operator = scene.operator().start().await;
     let profile = json!({
@@ -80,7 +82,9 @@ async fn mover_by_rule_loses_the_old_app_and_keeps_what_another_role_grants() {
     let scene = Scene::new("mover").await;
     let (crm, git) = (scene.scim_app("crm", json!({})).await, scene.scim_app("git", json!({})).await);
     scene.role_for("sales", json!({"match": "user.department == 'Sales'"}), "crm", &["Sales"]).await;
-    scene.role_for("engineering", json!({"match": "user.department == 'Engineering'"}), "git", &["Devs"]).await;
+    scene
+        .role_for("engineering", json!({"match": "user.department == 'Engineering'"}), "git", &["Devs"])
+        .await;
     scene.role_for("staff", json!({"match": "user.employeeType == 'Employee'"}), "git", &["Everybody"]).await;
     let _operator = scene.operator().start().await;
     scene.user("ann", &[], json!({"department": "Sales", "employeeType": "Employee"})).await;
@@ -104,7 +108,11 @@ async fn mover_by_rule_loses_the_old_app_and_keeps_what_another_role_grants() {
     let again = crm.user_named("ann@example.com").await.unwrap();
     assert!(active(&again));
     assert_eq!(again["id"], in_crm["id"]);
-    assert_eq!(groups_of(&git, &in_git["id"]).await, ["Everybody"], "the engineers' group is taken away again");
+    assert_eq!(
+        groups_of(&git, &in_git["id"]).await,
+        ["Everybody"],
+        "the engineers' group is taken away again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,7 +153,8 @@ async fn dates_take_effect_by_themselves() {
     scene.role_for("sales", json!({}), "crm", &["Sales"]).await;
     scene.role_for("cover", json!({}), "crm", &["Cover"]).await;
     let _operator = scene.operator().start().await;
-    let at = |seconds: i64| Timestamp::now().checked_add(SignedDuration::from_secs(seconds)).unwrap().to_string();
+    let at =
+        |seconds: i64| Timestamp::now().checked_add(SignedDuration::from_secs(seconds)).unwrap().to_string();
     scene.user("early", &["sales"], json!({"startTime": at(8)})).await;
     scene.user("ends", &["sales"], json!({"endTime": at(8)})).await;
     scene.user("covers", &[], json!({"roles": [{"name": "sales"}, {"name": "cover", "until": at(8)}]})).await;
@@ -205,7 +214,8 @@ async fn login_candidates_are_tried_in_order_and_the_one_taken_is_kept() {
     let scene = Scene::new("candidates").await;
     let rule = json!({"attributes": [{"to": "userName", "value": "['ann', 'ann.lee', 'ann.lee2']"}]});
     let crm = scene.scim_app("crm", rule).await;
-    crm.create_user(json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "ann"})).await;
+    crm.create_user(json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "ann"}))
+        .await;
     scene.role_for("sales", json!({}), "crm", &[]).await;
     let _operator = scene.operator().start().await;
     scene.user("ann", &["sales"], json!({})).await;

@@ -1,11 +1,6 @@
 //! What the API server accepts and refuses, and what it says: one table, run against the real thing.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod support;
 
@@ -17,9 +12,10 @@ use support::ControlPlane;
 /// One attempt: a name, the kind, what is merged over a valid object, and what the refusal must say (`None`: accepted).
 type Case = (&'static str, &'static str, &'static str, Option<&'static str>);
 
+#[rustfmt::skip]
 const CASES: &[Case] = &[
     // User: identity
-    ("minimal user", "User", r#"{}"#, None),
+    ("minimal user", "User", r"{}", None),
     ("personId missing", "User", r#"{"spec":{"personId":null}}"#, Some("spec.personId: Required value")),
     ("personId empty", "User", r#"{"spec":{"personId":""}}"#, Some("spec.personId")),
     ("personId with leading space", "User", r#"{"spec":{"personId":" 1"}}"#, Some("must not begin or end with white space")),
@@ -59,7 +55,7 @@ const CASES: &[Case] = &[
     ("role name upper-case", "User", r#"{"spec":{"roles":[{"name":"Sales"}]}}"#, Some("plain name of a Role in this namespace")),
     ("too many roles", "User", r#"{"spec":{"roles":"@roles65"}}"#, Some("must have at most 64 items")),
     // Role
-    ("minimal role", "Role", r#"{}"#, None),
+    ("minimal role", "Role", r"{}", None),
     ("role with rule, includes and cases", "Role", r#"{"spec":{"match":"user.department == 'IT'","includes":["staff"],"conflictsWith":["auditor"],"cases":[{"name":"it","user":{"department":"IT"},"matches":true}]}}"#, None),
     ("rule empty", "Role", r#"{"spec":{"match":""}}"#, Some("spec.match")),
     ("rule too long", "Role", r#"{"spec":{"match":"@4097"}}"#, Some("may not be more than 4096")),
@@ -68,7 +64,7 @@ const CASES: &[Case] = &[
     ("case without verdict", "Role", r#"{"spec":{"cases":[{"name":"x","user":{}}]}}"#, Some("spec.cases[0].matches: Required value")),
     ("case names twice", "Role", r#"{"spec":{"cases":[{"name":"x","user":{},"matches":true},{"name":"x","user":{},"matches":false}]}}"#, Some("Duplicate value")),
     // App: connector
-    ("minimal app", "App", r#"{}"#, None),
+    ("minimal app", "App", r"{}", None),
     ("no connector", "App", r#"{"spec":{"connector":{"scim":null}}}"#, Some("set exactly one connector: scim")),
     ("connector missing", "App", r#"{"spec":{"connector":null}}"#, Some("spec.connector: Required value")),
     ("plain http", "App", r#"{"spec":{"connector":{"scim":{"baseUrl":"http://app.example/scim"}}}}"#, Some("baseUrl must be https")),
@@ -108,7 +104,7 @@ const CASES: &[Case] = &[
     ("strength unknown", "App", r#"{"spec":{"attributes":[{"to":"title","value":"1","strength":"Often"}]}}"#, Some(r#"supported values: "Always", "Initial", "IfEmpty""#)),
     ("five attributes to match on", "App", r#"{"spec":{"adoption":{"matchOn":["a","b","c","d","e"]}}}"#, Some("must have at most 4 items")),
     // AppBinding
-    ("minimal binding", "AppBinding", r#"{}"#, None),
+    ("minimal binding", "AppBinding", r"{}", None),
     ("binding with everything", "AppBinding", r#"{"spec":{"priority":10,"entitlements":[{"type":"group","value":"Sales"}],"attributes":[{"to":"title","value":"'Rep'"}],"when":"user.employeeType == 'Employee'"}}"#, None),
     ("binding without role", "AppBinding", r#"{"spec":{"roleRef":null}}"#, Some("spec.roleRef: Required value")),
     ("binding to another namespace", "AppBinding", r#"{"spec":{"appRef":{"name":"other/crm"}}}"#, Some("references across namespaces are not possible")),
@@ -120,6 +116,7 @@ const CASES: &[Case] = &[
 ];
 
 /// Changes of an object that exists.
+#[rustfmt::skip]
 const UPDATES: &[Case] = &[
     ("personId changed", "User", r#"{"spec":{"personId":"4712"}}"#, Some("personId is immutable")),
     ("userName changed", "User", r#"{"spec":{"userName":"ann.new"}}"#, None),
@@ -146,9 +143,13 @@ fn expand(value: &mut Value) {
         Value::Object(map) => {
             for (key, item) in map.iter_mut() {
                 match item.as_str().and_then(|s| s.strip_prefix('@')).map(str::to_owned) {
-                    Some(n) if n == "roles65" => *item = (0..65).map(|i| json!({"name": format!("r{i}")})).collect(),
+                    Some(n) if n == "roles65" => {
+                        *item = (0..65).map(|i| json!({"name": format!("r{i}")})).collect();
+                    }
                     Some(n) if key == "emails" => {
-                        *item = (0..n.parse().unwrap()).map(|i| json!({"value": format!("{i}@x.example")})).collect();
+                        *item = (0..n.parse().unwrap())
+                            .map(|i| json!({"value": format!("{i}@x.example")}))
+                            .collect();
                     }
                     Some(n) => *item = Value::String("x".repeat(n.parse().unwrap())),
                     None => expand(item),
@@ -205,9 +206,14 @@ async fn updates() {
         let object: DynamicObject = serde_json::from_value(valid(kind)).unwrap();
         let made = api.create(&PostParams::default(), &object).await.unwrap();
         let patch: Value = serde_json::from_str(patch).unwrap();
-        let outcome = api.patch(&made.metadata.name.unwrap(), &PatchParams::default(), &Patch::Merge(&patch)).await;
+        let outcome =
+            api.patch(&made.metadata.name.unwrap(), &PatchParams::default(), &Patch::Merge(&patch)).await;
         if let Ok(after) = &outcome {
-            assert_eq!(after.data["status"]["state"], Value::Null, "{name}: a patch of the object must not write status");
+            assert_eq!(
+                after.data["status"]["state"],
+                Value::Null,
+                "{name}: a patch of the object must not write status"
+            );
         }
         wrong.extend(judge(name, outcome.map(drop), *expected));
     }
@@ -221,7 +227,10 @@ async fn new_objects_say_that_nobody_looked_yet() {
     let namespace = plane.namespace("admission").await;
     for kind in ["User", "Role", "App", "AppBinding"] {
         let object: DynamicObject = serde_json::from_value(valid(kind)).unwrap();
-        let made = api(kind, plane.client().await, &namespace).create(&PostParams::default(), &object).await.unwrap();
+        let made = api(kind, plane.client().await, &namespace)
+            .create(&PostParams::default(), &object)
+            .await
+            .unwrap();
         assert_eq!(made.data["status"]["observedGeneration"], json!(-1), "{kind}");
     }
 }
@@ -245,12 +254,17 @@ fn inspect(path: &str, schema: &Value, wrong: &mut Vec<String>) {
     if path.ends_with(".conditions") {
         return;
     }
-    if !path.ends_with("[]") && !path.ends_with("{}") && schema["description"].as_str().is_none_or(str::is_empty) {
+    if !path.ends_with("[]")
+        && !path.ends_with("{}")
+        && schema["description"].as_str().is_none_or(str::is_empty)
+    {
         wrong.push(format!("{path}: no description"));
     }
     let bounded = |keys: &[&str]| keys.iter().any(|k| !schema[*k].is_null());
     match schema["type"].as_str() {
-        Some("string") if !bounded(&["maxLength", "enum", "format", "pattern"]) => wrong.push(format!("{path}: unbounded string")),
+        Some("string") if !bounded(&["maxLength", "enum", "format", "pattern"]) => {
+            wrong.push(format!("{path}: unbounded string"));
+        }
         Some("array") if !bounded(&["maxItems"]) => wrong.push(format!("{path}: unbounded list")),
         _ => {}
     }
@@ -266,10 +280,20 @@ fn inspect(path: &str, schema: &Value, wrong: &mut Vec<String>) {
 }
 
 #[test]
+fn reference_of_reasons_is_current() {
+    let on_disk = include_str!("../docs/reasons.md");
+    assert_eq!(on_disk, tenure::cli::reasons::page(), "docs/reasons.md is out of date: run `make generate`");
+}
+
+#[test]
 fn definitions_on_disk_are_current() {
     for crd in tenure::cli::crds::definitions() {
         let path = format!("{}/crds/{}.yaml", env!("CARGO_MANIFEST_DIR"), crd.spec.names.plural);
         let on_disk = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(on_disk, tenure::cli::crds::manifest(&crd).unwrap(), "{path} is out of date: run `make generate`");
+        assert_eq!(
+            on_disk,
+            tenure::cli::crds::manifest(&crd).unwrap(),
+            "{path} is out of date: run `make generate`"
+        );
     }
 }

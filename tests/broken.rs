@@ -30,7 +30,11 @@ async fn an_undecodable_role_takes_nothing_away() {
         "name": "v1alpha1", "served": true, "storage": true, "subresources": {"status": {}},
         "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
     }]}});
-    plane.kubectl().run(&["patch", "crd", "roles.tenure.dev", "--type=merge", "-p", &loose.to_string()]).await.unwrap();
+    plane
+        .kubectl()
+        .run(&["patch", "crd", "roles.tenure.dev", "--type=merge", "-p", &loose.to_string()])
+        .await
+        .unwrap();
     let mark = RecordingProxy::mark();
     eventually(SOON, async || {
         scene.merge("Role", "sales", json!({"spec": {"includes": "not a list"}})).await;
@@ -68,7 +72,12 @@ async fn a_rule_that_starts_to_fail_keeps_everybody_as_they_were() {
     scene.ready("ann").await;
     scene.ready("bob").await;
     let mark = RecordingProxy::mark();
-    for rule in ["user.department ==", "user.department.noSuchFunction()", "1 / 0 == 1", "nobody.department == 'Sales'"] {
+    for rule in [
+        "user.department ==",
+        "user.department.noSuchFunction()",
+        "1 / 0 == 1",
+        "nobody.department == 'Sales'",
+    ] {
         scene.merge("Role", "sales", json!({"spec": {"match": rule}})).await;
         let (reason, message) = eventually(SOON, async || {
             let role = scene.get("Role", "sales").await;
@@ -81,7 +90,10 @@ async fn a_rule_that_starts_to_fail_keeps_everybody_as_they_were() {
             }
         })
         .await;
-        assert!(reason.contains("InvalidExpression") || reason.contains("ExpressionFailed"), "{rule}: {reason} {message}");
+        assert!(
+            reason.contains("InvalidExpression") || reason.contains("ExpressionFailed"),
+            "{rule}: {reason} {message}"
+        );
     }
     tokio::time::sleep(SETTLED).await;
     assert!(crm.proxy().writes_since(mark).is_empty());
@@ -100,7 +112,9 @@ async fn a_target_replaced_by_another_is_correlated_before_it_is_written_to() {
     }
     scene.user("leaver", &["all"], json!({"state": "Terminated"})).await;
     scene.account("leaver", "crm", "Suspended").await;
-    let new = ScimServer::start(support::scim_server::Config { token: "canary-new".into(), ..Default::default() }).await;
+    let new =
+        ScimServer::start(support::scim_server::Config { token: "canary-new".into(), ..Default::default() })
+            .await;
     let user = |name: &str| json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": format!("{name}@example.com"), "externalId": format!("id-{name}"), "active": true});
     let ann = new.create_user(user("ann")).await;
     new.create_user(user("leaver")).await;
@@ -112,7 +126,10 @@ async fn a_target_replaced_by_another_is_correlated_before_it_is_written_to() {
         if entry["id"] == ann["id"] { Ok(()) } else { Err(entry.to_string()) }
     })
     .await;
-    eventually(SOON, async || new.user_named("bob@example.com").await.map(drop).ok_or("no account".to_owned())).await;
+    eventually(SOON, async || {
+        new.user_named("bob@example.com").await.map(drop).ok_or_else(|| "no account".to_owned())
+    })
+    .await;
     eventually(SOON, async || match account(&new, "leaver").await["active"] {
         Value::Bool(false) => Ok(()),
         ref other => Err(other.to_string()),
@@ -159,15 +176,31 @@ async fn a_renamed_manifest_suspends_nobody() {
     let before = crm.users().await;
     let mark = RecordingProxy::mark();
     scene.delete("User", "ann").await;
-    scene.user("ann-lee", &["all"], json!({"personId": "7", "userName": "ann@example.com", "displayName": "ann"})).await;
-    scene.user("bob-ray", &["all"], json!({"personId": "8", "userName": "bob@example.com", "displayName": "bob"})).await;
+    scene
+        .user(
+            "ann-lee",
+            &["all"],
+            json!({"personId": "7", "userName": "ann@example.com", "displayName": "ann"}),
+        )
+        .await;
+    scene
+        .user(
+            "bob-ray",
+            &["all"],
+            json!({"personId": "8", "userName": "bob@example.com", "displayName": "bob"}),
+        )
+        .await;
     scene.delete("User", "bob").await;
     for (old, new) in [("ann", "ann-lee"), ("bob", "bob-ray")] {
         scene.gone("User", old).await;
         let user = scene.ready(new).await;
         assert_eq!(entry(&user, "crm")["state"], "Active");
         assert_eq!(user["metadata"]["finalizers"], json!(["tenure.dev/accounts"]));
-        assert_eq!(entry(&user, "crm")["entitlements"].as_array().map(Vec::len), Some(1), "what was granted is still known");
+        assert_eq!(
+            entry(&user, "crm")["entitlements"].as_array().map(Vec::len),
+            Some(1),
+            "what was granted is still known"
+        );
     }
     tokio::time::sleep(SETTLED).await;
     assert!(crm.proxy().writes_since(mark).is_empty(), "{:?}", crm.proxy().writes_since(mark));
@@ -177,7 +210,12 @@ async fn a_renamed_manifest_suspends_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_mapping_spoils_one_account_only() {
     let scene = Scene::new("mapping").await;
-    let crm = scene.scim_app("crm", json!({"attributes": [{"to": "nickName", "value": "user.attributes.nick.upperAscii()"}]})).await;
+    let crm = scene
+        .scim_app(
+            "crm",
+            json!({"attributes": [{"to": "nickName", "value": "user.attributes.nick.upperAscii()"}]}),
+        )
+        .await;
     let git = scene.scim_app("git", json!({})).await;
     scene.role_for("crm", json!({}), "crm", &[]).await;
     scene.role_for("git", json!({}), "git", &[]).await;
@@ -192,7 +230,9 @@ async fn a_broken_mapping_spoils_one_account_only() {
     assert_eq!(crm.users().await.len(), 1);
     assert_eq!(git.users().await.len(), 2);
     // A rule that cannot be compiled is said on the App.
-    scene.merge("App", "git", json!({"spec": {"attributes": [{"to": "title", "value": "user.title +"}]}})).await;
+    scene
+        .merge("App", "git", json!({"spec": {"attributes": [{"to": "title", "value": "user.title +"}]}}))
+        .await;
     let message = scene.reason("App", "git", "Ready", "InvalidExpression").await;
     assert!(message.contains("spec.attributes[0].value") || message.contains("title"), "{message}");
 }
@@ -201,12 +241,22 @@ async fn a_broken_mapping_spoils_one_account_only() {
 async fn references_that_do_not_exist_are_said_where_they_stand() {
     let scene = Scene::new("missing").await;
     let _crm = scene.scim_app("crm", json!({})).await;
-    scene.apply("AppBinding", "no-app", json!({"roleRef": {"name": "all"}, "appRef": {"name": "nowhere"}})).await;
-    scene.apply("AppBinding", "no-role", json!({"roleRef": {"name": "nobody"}, "appRef": {"name": "crm"}})).await;
+    scene
+        .apply("AppBinding", "no-app", json!({"roleRef": {"name": "all"}, "appRef": {"name": "nowhere"}}))
+        .await;
+    scene
+        .apply("AppBinding", "no-role", json!({"roleRef": {"name": "nobody"}, "appRef": {"name": "crm"}}))
+        .await;
     scene.apply("AppBinding", "no-type", json!({"roleRef": {"name": "all"}, "appRef": {"name": "crm"}, "entitlements": [{"type": "licence", "value": "x"}]})).await;
     scene.apply("Role", "all", json!({"includes": ["ghost"]})).await;
     let auth = json!({"bearer": {"tokenSecretRef": {"name": "nothing", "key": "token"}}});
-    scene.apply("App", "no-secret", json!({"connector": {"scim": {"baseUrl": "https://app.example/v2", "auth": auth}}})).await;
+    scene
+        .apply(
+            "App",
+            "no-secret",
+            json!({"connector": {"scim": {"baseUrl": "https://app.example/v2", "auth": auth}}}),
+        )
+        .await;
     let _operator = scene.operator().start().await;
     scene.user("ann", &["ghost"], json!({})).await;
     assert!(scene.reason("AppBinding", "no-app", "Ready", "AppNotFound").await.contains("nowhere"));
@@ -226,7 +276,11 @@ async fn a_target_that_answers_nonsense_is_said_and_believed_in_nothing() {
     let _operator = scene.operator().start().await;
     scene.user("ann", &["all"], json!({})).await;
     scene.ready("ann").await;
-    let html = Action::Status { code: 200, headers: vec![("content-type".into(), "text/html".into())], body: "<html>canary-body".into() };
+    let html = Action::Status {
+        code: 200,
+        headers: vec![("content-type".into(), "text/html".into())],
+        body: "<html>canary-body".into(),
+    };
     crm.proxy().inject(Rule::new(html).path("/Users"));
     scene.user("ann", &["all"], json!({"state": "Terminated"})).await;
     let (_, message) = scene.condition("App", "crm", "Ready", "False").await;
@@ -250,7 +304,11 @@ async fn a_suspension_that_does_not_take_is_not_believed() {
     let message = eventually(SOON, async || {
         let app = scene.get("App", "crm").await;
         let ready = support::scene::find_condition(&app, "Ready").unwrap_or_default();
-        if ready["reason"] == "NotApplied" { Ok(ready["message"].to_string()) } else { Err(format!("{ready}")) }
+        if ready["reason"] == "NotApplied" {
+            Ok(ready["message"].to_string())
+        } else {
+            Err(format!("{ready}"))
+        }
     })
     .await;
     assert!(!message.is_empty());

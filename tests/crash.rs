@@ -19,7 +19,7 @@ struct Stage {
 
 impl Stage {
     /// Two Apps, both granted to everybody; `policy` is merged over their specs.
-    async fn set(point: &str, policy: Value) -> Self {
+    async fn set(point: &str, policy: &Value) -> Self {
         let scene = Scene::new(&format!("crash-{point}")).await;
         let mut servers = Vec::new();
         for app in ["crm", "git"] {
@@ -32,17 +32,23 @@ impl Stage {
     /// Answers to writes come late, so that a request is sent and not answered when the process ends.
     fn slow_answers(&self, method: &str) {
         for (_, server) in &self.servers {
-            server.proxy().inject(Rule::new(Action::Delay(Duration::from_millis(600))).method(method).path("/Users"));
+            server
+                .proxy()
+                .inject(Rule::new(Action::Delay(Duration::from_millis(600))).method(method).path("/Users"));
         }
     }
 
     /// Runs an operator that ends at this point, then one that does not.
     async fn crash_then_recover(&self, point: &str) -> support::Operator {
         let doomed = self.scene.operator().failpoint(point).spawn();
-        doomed.process().wait_exit(Duration::from_secs(60)).await.unwrap_or_else(|| {
+        doomed.process().wait_exit(Duration::from_mins(1)).await.unwrap_or_else(|| {
             panic!("the operator never came to {point}:\n{}", support::process::tail(&doomed.log()))
         });
-        assert!(doomed.log().contains(&format!("failpoint {point}")), "it ended by itself: {}", support::process::tail(&doomed.log()));
+        assert!(
+            doomed.log().contains(&format!("failpoint {point}")),
+            "it ended by itself: {}",
+            support::process::tail(&doomed.log())
+        );
         self.servers.iter().for_each(|(_, s)| s.proxy().clear());
         self.scene.operator().start().await
     }
@@ -63,7 +69,7 @@ impl Stage {
 }
 
 async fn on_create(point: &str) {
-    let stage = Stage::set(point, json!({})).await;
+    let stage = Stage::set(point, &json!({})).await;
     stage.slow_answers("POST");
     stage.scene.user(PERSON, &[], json!({})).await;
     let _operator = stage.crash_then_recover(point).await;
@@ -76,8 +82,8 @@ async fn on_create(point: &str) {
 }
 
 /// A person who is there; then something changes, and the process ends while it is being done.
-async fn on_change(point: &str, policy: Value, patch: Value, state: &str) -> Stage {
-    let stage = Stage::set(point, policy).await;
+async fn on_change(point: &str, policy: Value, patch: Value, final_state: &str) -> Stage {
+    let stage = Stage::set(point, &policy).await;
     let operator = stage.scene.operator().start().await;
     stage.scene.user(PERSON, &[], json!({"title": "Old"})).await;
     stage.scene.ready(PERSON).await;
@@ -87,9 +93,9 @@ async fn on_change(point: &str, policy: Value, patch: Value, state: &str) -> Sta
     stage.slow_answers("DELETE");
     stage.scene.merge("User", PERSON, json!({"spec": patch})).await;
     let _operator = stage.crash_then_recover(point).await;
-    stage.assert_accounts(state).await;
+    stage.assert_accounts(final_state).await;
     stage.scene.ready(PERSON).await;
-    stage.assert_accounts(state).await;
+    stage.assert_accounts(final_state).await;
     stage
 }
 
@@ -108,7 +114,8 @@ async fn on_suspend(point: &str) {
 }
 
 async fn on_delete(point: &str) {
-    on_change(point, json!({"onLeave": {"action": "Delete"}}), json!({"state": "Terminated"}), "Deleted").await;
+    on_change(point, json!({"onLeave": {"action": "Delete"}}), json!({"state": "Terminated"}), "Deleted")
+        .await;
 }
 
 macro_rules! crashes {

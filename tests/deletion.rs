@@ -50,7 +50,7 @@ async fn a_deleted_app_leaves_its_accounts_as_they_are() {
 async fn a_deleted_binding_or_role_ends_the_grant_by_policy() {
     let scene = Scene::new("nobind").await;
     let crm = scene.scim_app("crm", json!({"onUnassign": {"action": "Retain"}})).await;
-    let git = scene.scim_app("git", json!({})).await;
+    let _git = scene.scim_app("git", json!({})).await;
     scene.role_for("all", json!({}), "crm", &[]).await;
     scene.role_for("devs", json!({}), "git", &[]).await;
     let _operator = scene.operator().start().await;
@@ -70,7 +70,8 @@ async fn a_deleted_binding_or_role_ends_the_grant_by_policy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_namespace_ends_by_itself_and_leaves_accounts_as_they_are() {
-    let plane: &'static ControlPlane = Box::leak(Box::new(ControlPlane::start(Options { controllers: true, ..Default::default() }).await));
+    let plane: &'static ControlPlane =
+        Box::leak(Box::new(ControlPlane::start(Options { controllers: true, ..Default::default() }).await));
     let scene = Scene::on(plane, "nons").await;
     let crm = scene.scim_app("crm", json!({})).await;
     scene.role_for("all", json!({}), "crm", &["All"]).await;
@@ -81,14 +82,15 @@ async fn a_deleted_namespace_ends_by_itself_and_leaves_accounts_as_they_are() {
     let mark = RecordingProxy::mark();
     let namespaces = Api::<k8s_openapi::api::core::v1::Namespace>::all(plane.client().await);
     namespaces.delete(&scene.namespace, &DeleteParams::default()).await.unwrap();
-    eventually(Duration::from_secs(60), async || match namespaces.get_opt(&scene.namespace).await.unwrap() {
+    eventually(Duration::from_mins(1), async || match namespaces.get_opt(&scene.namespace).await.unwrap() {
         None => Ok(()),
         Some(ns) => Err(format!("{:?}", ns.status)),
     })
     .await;
     assert!(crm.proxy().writes_since(mark).is_empty(), "{:?}", crm.proxy().writes_since(mark));
     all_active(&crm, 30).await;
-    let released: Vec<Value> = operator.audit_lines().into_iter().filter(|l| l.to_string().contains("NamespaceDeleted")).collect();
+    let released: Vec<Value> =
+        operator.audit_lines().into_iter().filter(|l| l.to_string().contains("NamespaceDeleted")).collect();
     assert_eq!(released.len(), 30, "an audit line for each account that is let go");
 }
 
@@ -102,7 +104,11 @@ async fn deleted_definitions_leave_accounts_as_they_are_and_find_them_again() {
     people(&scene, 5).await;
     let mark = RecordingProxy::mark();
     for plural in ["appbindings", "roles", "users", "apps"] {
-        plane.kubectl().run(&["delete", "crd", &format!("{plural}.tenure.dev"), "--wait=true", "--timeout=60s"]).await.unwrap();
+        plane
+            .kubectl()
+            .run(&["delete", "crd", &format!("{plural}.tenure.dev"), "--wait=true", "--timeout=60s"])
+            .await
+            .unwrap();
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(crm.proxy().writes_since(mark).is_empty(), "{:?}", crm.proxy().writes_since(mark));
@@ -130,7 +136,8 @@ async fn release_lets_go_of_everything_and_prints_the_ledgers() {
         .output()
         .unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    let ledgers: Vec<Value> = String::from_utf8(run.stdout).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let ledgers: Vec<Value> =
+        String::from_utf8(run.stdout).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(ledgers.len(), 2);
     let first = ledgers.iter().find(|l| l["user"] == "p0").unwrap();
     assert_eq!(first["accounts"][0]["id"], entry(&user, "crm")["id"]);

@@ -47,10 +47,14 @@ async fn three_broken_apps_do_not_hold_up_the_fourth_and_each_says_what_is_wrong
     .await;
     assert_eq!(user["status"]["accounts"].as_array().unwrap().len(), 1);
     // And when they recover, they get theirs.
-    servers.iter().for_each(|s| s.proxy().clear());
-    eventually(Duration::from_secs(120), async || match servers[0].users().await.len() + servers[2].users().await.len() {
-        n if n == 2 * PEOPLE => Ok(()),
-        n => Err(format!("{n} accounts")),
+    for server in &servers {
+        server.proxy().clear();
+    }
+    eventually(Duration::from_mins(2), async || {
+        match servers[0].users().await.len() + servers[2].users().await.len() {
+            n if n == 2 * PEOPLE => Ok(()),
+            n => Err(format!("{n} accounts")),
+        }
     })
     .await;
 }
@@ -71,7 +75,9 @@ async fn refused_credentials_are_said_and_a_rotated_secret_is_picked_up() {
     scene.condition("App", "crm", "CredentialsValid", "True").await;
     // Without the label the Secret is not used.
     scene.merge("Secret", "crm", json!({"metadata": {"labels": {"tenure.dev/credentials": null}}})).await;
-    scene.merge("App", "crm", json!({"metadata": {"annotations": {"tenure.dev/reconcile-requested-at": "1"}}})).await;
+    scene
+        .merge("App", "crm", json!({"metadata": {"annotations": {"tenure.dev/reconcile-requested-at": "1"}}}))
+        .await;
     let message = scene.reason("App", "crm", "Ready", "SecretNotFound").await;
     assert!(message.contains("tenure.dev/credentials"), "{message}");
 }
@@ -79,7 +85,8 @@ async fn refused_credentials_are_said_and_a_rotated_secret_is_picked_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leaver_goes_before_two_thousand_joiners() {
     let scene = Scene::new("leavers").await;
-    let target = FastTarget::start(fast_target::Config { token: Some("canary-fast".into()), ..Default::default() });
+    let target =
+        FastTarget::start(fast_target::Config { token: Some("canary-fast".into()), ..Default::default() });
     let proxy = RecordingProxy::start(&target.base_url());
     scene.app("crm", &proxy.url(), "canary-fast", json!({"limits": {"requestsPerSecond": 20}})).await;
     scene.role_for("all", json!({"match": "true"}), "crm", &[]).await;

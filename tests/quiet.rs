@@ -37,7 +37,9 @@ async fn three_hundred_people_cost_little_and_then_nothing() {
     let scene = Scene::new("quiet").await;
     let (crm, git) = (scene.scim_app("crm", json!({})).await, scene.scim_app("git", json!({})).await);
     for app in ["crm", "git"] {
-        scene.role_for(&format!("all-{app}"), json!({"match": "user.employeeType == 'Employee'"}), app, &[]).await;
+        scene
+            .role_for(&format!("all-{app}"), json!({"match": "user.employeeType == 'Employee'"}), app, &[])
+            .await;
     }
     let operator = scene.operator().start().await;
     for app in ["crm", "git"] {
@@ -52,13 +54,15 @@ async fn three_hundred_people_cost_little_and_then_nothing() {
         }
     }))
     .await;
-    scene.all_ready(PEOPLE, Duration::from_secs(180)).await;
+    scene.all_ready(PEOPLE, Duration::from_mins(3)).await;
     let namespace = scene.namespace.clone();
-    let ours = |e: &support::Entry| e.group == "tenure.dev" && e.namespace == namespace && e.user_agent.starts_with("tenure/");
+    let ours = |e: &support::Entry| {
+        e.group == "tenure.dev" && e.namespace == namespace && e.user_agent.starts_with("tenure/")
+    };
     let writes = scene.plane.audit().writes_since(mark, ours).await;
-    let each = writes.len() as f64 / PEOPLE as f64;
-    println!("{each:.2} writes a person: {:?}", support::audit::counts(&writes));
-    assert!(each <= 2.1, "{each} writes a person: {:?}", support::audit::counts(&writes));
+    let counts = support::audit::counts(&writes);
+    println!("{} writes for {PEOPLE} people: {counts:?}", writes.len());
+    assert!(writes.len() * 10 <= PEOPLE * 21, "more than 2.1 writes a person: {counts:?}");
     for server in [&crm, &git] {
         assert_eq!(lookups_and_creates(server), (PEOPLE, PEOPLE));
         assert_eq!(server.users().await.len(), PEOPLE);
@@ -79,14 +83,17 @@ async fn silence(scene: &Scene, operator: support::Operator, servers: &[&ScimSer
     drop(operator);
     let operator = scene.operator().start().await;
     // Longer than the old lease lasts, so that the new process has led for a while.
-    support::eventually(Duration::from_secs(30), async || match operator.metrics().await.get("tenure_leader", &[]) {
-        Some(1.0) => Ok(()),
-        other => Err(format!("leader: {other:?}")),
+    support::eventually(Duration::from_secs(30), async || {
+        match operator.metrics().await.get("tenure_leader", &[]) {
+            Some(1.0) => Ok(()),
+            other => Err(format!("leader: {other:?}")),
+        }
     })
     .await;
     tokio::time::sleep(Duration::from_secs(13)).await;
     let namespace = scene.namespace.clone();
-    let writes = scene.plane.audit().writes_since(mark, |e| e.group == "tenure.dev" && e.namespace == namespace).await;
+    let writes =
+        scene.plane.audit().writes_since(mark, |e| e.group == "tenure.dev" && e.namespace == namespace).await;
     assert!(writes.is_empty(), "{:?}", support::audit::counts(&writes));
     for server in servers {
         let writes = server.proxy().writes_since(remote);

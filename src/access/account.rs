@@ -56,11 +56,7 @@ pub fn desired_account(
         .copied()
         .filter(|binding| roles.iter().any(|role| role.name == binding.role))
         .collect();
-    let mut outcome = AccountOutcome {
-        grant: Grant::No,
-        bindings: Vec::new(),
-        issues: Vec::new(),
-    };
+    let mut outcome = AccountOutcome { grant: Grant::No, bindings: Vec::new(), issues: Vec::new() };
     if due.is_empty() {
         return outcome;
     }
@@ -78,11 +74,7 @@ pub fn desired_account(
     }
     let entitlements = entitlements(app_rules.traits, &granting, &mut outcome.issues);
     outcome.grant = match attributes(app_rules, &granting, &scope, &mut outcome.issues) {
-        Ok((logins, attributes)) => Grant::Yes(Box::new(DesiredAccount {
-            logins,
-            attributes,
-            entitlements,
-        })),
+        Ok((logins, attributes)) => Grant::Yes(Box::new(DesiredAccount { logins, attributes, entitlements })),
         Err(Spoiled(reason, message)) => Grant::Unknown { reason, message },
     };
     outcome.issues.sort();
@@ -95,9 +87,7 @@ fn granting<'a>(due: &[&'a BindingRules], scope: &Scope<'_>) -> (Vec<&'a Binding
     let mut holds = |binding: &BindingRules| {
         let when = match &binding.when {
             None => return true,
-            Some(Ok(when)) => when
-                .evaluate_bool(scope)
-                .map_err(|error| (Reason::ExpressionFailed, error)),
+            Some(Ok(when)) => when.evaluate_bool(scope).map_err(|error| (Reason::ExpressionFailed, error)),
             Some(Err(error)) => Err((Reason::InvalidExpression, error.clone())),
         };
         when.unwrap_or_else(|(reason, error)| {
@@ -139,16 +129,9 @@ fn conflict(loser: &BindingRules, winner: &BindingRules, what: &str) -> BindingI
     let message = if loser.name == winner.name {
         format!("{what}, and this AppBinding names several: the first by name counts")
     } else {
-        format!(
-            "{what}, and AppBinding `{}` of the same priority says otherwise: it counts",
-            winner.name
-        )
+        format!("{what}, and AppBinding `{}` of the same priority says otherwise: it counts", winner.name)
     };
-    BindingIssue {
-        binding: loser.name.clone(),
-        reason: Reason::BindingConflict,
-        message,
-    }
+    BindingIssue { binding: loser.name.clone(), reason: Reason::BindingConflict, message }
 }
 
 /// Logins and attributes.
@@ -167,12 +150,8 @@ fn attributes(
         }
     }
     let (mut logins, mut attributes) = (None, BTreeMap::new());
-    let names: BTreeSet<&str> = rules
-        .attributes
-        .keys()
-        .map(String::as_str)
-        .chain(overrides.keys().copied())
-        .collect();
+    let names: BTreeSet<&str> =
+        rules.attributes.keys().map(String::as_str).chain(overrides.keys().copied()).collect();
     for to in names {
         let (rule, value) = match (overrides.get(to).map(Vec::as_slice), rules.attributes.get(to)) {
             (Some([winner, others @ ..]), _) => (winner.1, decide(to, *winner, others, scope, issues)?),
@@ -188,25 +167,11 @@ fn attributes(
             })?);
             continue;
         }
-        let Rule {
-            strength,
-            clear_when_null,
-            ..
-        } = *rule;
-        attributes.insert(
-            to.to_owned(),
-            DesiredAttribute {
-                value,
-                strength,
-                clear_when_null,
-            },
-        );
+        let Rule { strength, clear_when_null, .. } = *rule;
+        attributes.insert(to.to_owned(), DesiredAttribute { value, strength, clear_when_null });
     }
     let none = || {
-        Spoiled(
-            Reason::MappingFailed,
-            format!("App spec.attributes: nothing gives `{}`", rules.traits.login),
-        )
+        Spoiled(Reason::MappingFailed, format!("App spec.attributes: nothing gives `{}`", rules.traits.login))
     };
     Ok((logins.ok_or_else(none)?, attributes))
 }
@@ -220,10 +185,7 @@ fn decide(
     issues: &mut Vec<BindingIssue>,
 ) -> Result<Value, Spoiled> {
     let value = rule.value(scope)?;
-    for (loser, other) in others
-        .iter()
-        .filter(|(other, _)| other.priority == winner.priority)
-    {
+    for (loser, other) in others.iter().filter(|(other, _)| other.priority == winner.priority) {
         if other.expression == rule.expression {
             continue;
         }
@@ -231,11 +193,7 @@ fn decide(
             Ok(other) if other == value => {}
             Ok(_) => issues.push(conflict(loser, winner, &format!("an account has one `{to}`"))),
             Err(Spoiled(reason, message)) => {
-                issues.push(BindingIssue {
-                    binding: loser.name.clone(),
-                    reason,
-                    message,
-                });
+                issues.push(BindingIssue { binding: loser.name.clone(), reason, message });
             }
         }
     }
@@ -265,25 +223,14 @@ fn normalized(value: Value) -> Value {
     match value {
         Value::String(text) if text.is_empty() => Value::Null,
         Value::Array(items) => {
-            let items: Vec<Value> = items
-                .into_iter()
-                .map(normalized)
-                .filter(|item| !item.is_null())
-                .collect();
-            if items.is_empty() {
-                Value::Null
-            } else {
-                Value::Array(items)
-            }
+            let items: Vec<Value> =
+                items.into_iter().map(normalized).filter(|item| !item.is_null()).collect();
+            if items.is_empty() { Value::Null } else { Value::Array(items) }
         }
         Value::Object(fields) => {
             let fields = fields.into_iter().map(|(name, value)| (name, normalized(value)));
             let fields: Map<String, Value> = fields.filter(|(_, value)| !value.is_null()).collect();
-            if fields.is_empty() {
-                Value::Null
-            } else {
-                Value::Object(fields)
-            }
+            if fields.is_empty() { Value::Null } else { Value::Object(fields) }
         }
         other => other,
     }

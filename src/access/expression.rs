@@ -70,11 +70,7 @@ impl Expression {
         bounds::check(&ast, variables).map_err(ExpressionError)?;
         let mut found = Found::default();
         rewrite::rewrite(&mut ast, &mut found).map_err(ExpressionError)?;
-        Ok(Self(Arc::new(Compiled {
-            source: source.to_owned(),
-            ast,
-            found,
-        })))
+        Ok(Self(Arc::new(Compiled { source: source.to_owned(), ast, found })))
     }
 
     /// The value for one person.
@@ -86,10 +82,7 @@ impl Expression {
     pub fn evaluate_bool(&self, scope: &Scope<'_>) -> Result<bool, ExpressionError> {
         match self.resolve(scope)? {
             Value::Bool(truth) => Ok(truth),
-            other => Err(ExpressionError(format!(
-                "gives {}, not true or false",
-                other.type_of()
-            ))),
+            other => Err(ExpressionError(format!("gives {}, not true or false", other.type_of()))),
         }
     }
 
@@ -122,20 +115,12 @@ fn parse(source: &str) -> Result<IdedExpr, ExpressionError> {
         Ok(Err(errors)) => Err(ExpressionError(errors.errors.first().map_or_else(
             || "is no CEL expression".to_owned(),
             |error| {
-                let message: String = error
-                    .msg
-                    .lines()
-                    .next()
-                    .unwrap_or_default()
-                    .chars()
-                    .take(200)
-                    .collect();
+                let message: String =
+                    error.msg.lines().next().unwrap_or_default().chars().take(200).collect();
                 format!("line {}, column {}: {message}", error.pos.0, error.pos.1)
             },
         ))),
-        Err(_) => Err(ExpressionError(
-            "is no CEL expression that can be read: make it simpler".to_owned(),
-        )),
+        Err(_) => Err(ExpressionError("is no CEL expression that can be read: make it simpler".to_owned())),
     }
 }
 
@@ -168,19 +153,13 @@ fn json(value: &Value) -> Result<Json, ExpressionError> {
         Value::List(items) => Json::Array(items.iter().map(json).collect::<Result<_, _>>()?),
         Value::Map(map) => {
             // Sorted first: the evaluator's maps have no order.
-            let sorted: BTreeMap<String, &Value> = map
-                .map
-                .iter()
-                .map(|(key, value)| (key.to_string(), value))
-                .collect();
+            let sorted: BTreeMap<String, &Value> =
+                map.map.iter().map(|(key, value)| (key.to_string(), value)).collect();
             let entries = sorted.into_iter().map(|(key, value)| Ok((key, json(value)?)));
             Json::Object(entries.collect::<Result<Map<_, _>, ExpressionError>>()?)
         }
         other => {
-            return Err(ExpressionError(format!(
-                "gives {}, which is no JSON value",
-                other.type_of()
-            )));
+            return Err(ExpressionError(format!("gives {}, which is no JSON value", other.type_of())));
         }
     })
 }
@@ -199,9 +178,7 @@ impl Scope<'static> {
     /// `user` of a sample with the fields of a User's spec, of which none is required. Fails on fields that no User
     /// has, and on values that admission would refuse for their type or size.
     pub fn of_sample(sample: &Map<String, Json>) -> Result<Self, ExpressionError> {
-        schema::sample(sample)
-            .map(|spec| Self::of(&spec))
-            .map_err(ExpressionError)
+        schema::sample(sample).map(|spec| Self::of(&spec)).map_err(ExpressionError)
     }
 }
 

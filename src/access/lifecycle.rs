@@ -68,10 +68,7 @@ struct Leave {
 /// nothing else, so that a manifest, feed or backup from before the leave resurrects nobody. `resume` does not
 /// override a spec that itself says that the person is gone (`Terminated`, or an `endTime` that has passed).
 pub fn lifecycle(input: &LifecycleInput) -> Lifecycle {
-    let stored = input.left_at.map(|at| Leave {
-        at,
-        by: input.left_by.unwrap_or(LeftBy::State),
-    });
+    let stored = input.left_at.map(|at| Leave { at, by: input.left_by.unwrap_or(LeftBy::State) });
     let ahead = |instant: Option<Timestamp>| instant.filter(|instant| *instant > input.now);
     let (start, end) = (ahead(input.start_time), ahead(input.end_time));
     if let Some(leave) = leave(input, stored) {
@@ -87,30 +84,17 @@ pub fn lifecycle(input: &LifecycleInput) -> Lifecycle {
         };
     }
     let (phase, next, kept) = match (start, input.state) {
-        (Some(start), _) => (
-            Phase::Staged,
-            Some(end.map_or(start, |end| end.min(start))),
-            stored,
-        ),
+        (Some(start), _) => (Phase::Staged, Some(end.map_or(start, |end| end.min(start))), stored),
         (None, DesiredState::Suspended) => (Phase::Suspended, end, None),
         (None, _) => (Phase::Active, end, None),
     };
     let (left_at, left_by) = (kept.map(|leave| leave.at), kept.map(|leave| leave.by));
-    Lifecycle {
-        phase,
-        left_at,
-        left_by,
-        stale_rehire: false,
-        next,
-    }
+    Lifecycle { phase, left_at, left_by, stale_rehire: false, next }
 }
 
 /// The leave that counts now.
 fn leave(input: &LifecycleInput, stored: Option<Leave>) -> Option<Leave> {
-    let passed = input.end_time.filter(|end| *end <= input.now).map(|at| Leave {
-        at,
-        by: LeftBy::EndTime,
-    });
+    let passed = input.end_time.filter(|end| *end <= input.now).map(|at| Leave { at, by: LeftBy::EndTime });
     let restarted = |leave: &Leave| input.start_time.is_some_and(|start| start > leave.at);
     let prolonged =
         |leave: &Leave| leave.by == LeftBy::EndTime && input.end_time.is_some_and(|end| end > leave.at);
@@ -120,10 +104,7 @@ fn leave(input: &LifecycleInput, stored: Option<Leave>) -> Option<Leave> {
         // that hired them would do so again.
         let first_seen = || input.start_time.map_or(input.now, |start| start.max(input.now));
         let at = standing.or(passed).map_or_else(first_seen, |leave| leave.at);
-        return Some(Leave {
-            at,
-            by: LeftBy::State,
-        });
+        return Some(Leave { at, by: LeftBy::State });
     }
     match (standing.filter(|leave| !prolonged(leave)), passed) {
         (None, passed) => passed,

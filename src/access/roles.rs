@@ -39,12 +39,7 @@ impl RoleBook {
         let known = Known {
             rule: spec.rule.as_deref().map(Expression::compile_rule),
             includes: spec.includes.iter().cloned().collect(),
-            conflicts: spec
-                .conflicts_with
-                .iter()
-                .filter(|other| *other != name)
-                .cloned()
-                .collect(),
+            conflicts: spec.conflicts_with.iter().filter(|other| *other != name).cloned().collect(),
             cases: spec.cases.clone(),
         };
         self.roles.insert(name.to_owned(), Entry::Known(known));
@@ -79,9 +74,7 @@ impl RoleBook {
 
     /// The Roles that this one conflicts with, by its own word.
     fn conflicts(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.known(name)
-            .into_iter()
-            .flat_map(|known| known.conflicts.iter().map(String::as_str))
+        self.known(name).into_iter().flat_map(|known| known.conflicts.iter().map(String::as_str))
     }
 
     /// Whether nobody may have both.
@@ -116,10 +109,7 @@ impl RoleBook {
         if let Some(circle) = self.circle(name) {
             problems.push((Reason::RoleCycle, format!("the Role includes itself: {circle}")));
         }
-        problems.extend(
-            self.contradiction(name)
-                .map(|message| (Reason::RoleConflict, message)),
-        );
+        problems.extend(self.contradiction(name).map(|message| (Reason::RoleConflict, message)));
         problems
     }
 
@@ -128,10 +118,7 @@ impl RoleBook {
         let mut ways = VecDeque::from([vec![name]]);
         let mut seen = BTreeSet::new();
         while let Some(way) = ways.pop_front() {
-            let includes = way
-                .last()
-                .and_then(|last| self.known(last))
-                .map(|known| &known.includes);
+            let includes = way.last().and_then(|last| self.known(last)).map(|known| &known.includes);
             for next in includes.into_iter().flatten() {
                 let way: Vec<&str> = way.iter().copied().chain([next.as_str()]).collect();
                 if next == name {
@@ -152,11 +139,7 @@ impl RoleBook {
         while let Some(next) = open.pop() {
             let includes = self.known(next).map(|known| &known.includes);
             open.extend(
-                includes
-                    .into_iter()
-                    .flatten()
-                    .map(String::as_str)
-                    .filter(|include| all.insert(include)),
+                includes.into_iter().flatten().map(String::as_str).filter(|include| all.insert(include)),
             );
         }
         all.iter().find_map(|one| {
@@ -175,11 +158,7 @@ impl RoleBook {
         known
             .cases
             .iter()
-            .filter_map(|case| {
-                known
-                    .fails(case)
-                    .map(|why| format!("case `{}`: {why}", case.name))
-            })
+            .filter_map(|case| known.fails(case).map(|why| format!("case `{}`: {why}", case.name)))
             .collect()
     }
 }

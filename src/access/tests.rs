@@ -17,10 +17,7 @@ static TRAITS: ConnectorTraits = ConnectorTraits {
         ("displayName", "user.displayName"),
         ("name.givenName", "user.name.givenName"),
         ("name.familyName", "user.name.familyName"),
-        (
-            "emails",
-            "user.emails.map(e, {'value': e.value, 'type': e.type, 'primary': e.primary})",
-        ),
+        ("emails", "user.emails.map(e, {'value': e.value, 'type': e.type, 'primary': e.primary})"),
         ("title", "user.title"),
         ("department", "user.department"),
         ("locale", "user.locale"),
@@ -41,10 +38,7 @@ fn deciding_is_cheap() {
     let mut book = RoleBook::default();
     for number in 0..20 {
         let rule = format!("user.department == 'd{number}' && user.employeeType == 'Employee'");
-        book.insert(
-            &format!("r{number}"),
-            &serde_json::from_value(json!({"match": rule})).unwrap(),
-        );
+        book.insert(&format!("r{number}"), &serde_json::from_value(json!({"match": rule})).unwrap());
     }
     let (app, problems) = AppRules::compile(&TRAITS, &[]);
     assert!(problems.is_empty());
@@ -68,10 +62,7 @@ fn deciding_is_cheap() {
         deciding += started.elapsed();
     }
     let (all, deciding) = (began.elapsed() / rounds, deciding / rounds);
-    println!(
-        "scope and roles {:?}, one account {deciding:?}",
-        all.saturating_sub(deciding)
-    );
+    println!("scope and roles {:?}, one account {deciding:?}", all.saturating_sub(deciding));
     // Unoptimised, on a machine that has other work: a hundred times what it should be.
     assert!(all.as_millis() < 10, "{all:?}");
 }

@@ -26,9 +26,22 @@ use super::common::{AttributeRule, SecretKeyRef};
     printcolumn(name = "Suspended", type_ = "integer", json_path = ".status.accounts.suspended"),
     printcolumn(name = "Pending", type_ = "integer", json_path = ".status.accounts.pending"),
     printcolumn(name = "Failed", type_ = "integer", json_path = ".status.accounts.failed"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -222,7 +235,10 @@ pub struct Adoption {
     /// Attributes by which an account without marker is recognised. A second mapped attribute must agree before it
     /// is taken over. Empty: by marker only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 4), inner(length(min = 1, max = 256), regex(pattern = r"^[A-Za-z][A-Za-z0-9:._;\-]*$")))]
+    #[schemars(
+        length(max = 4),
+        inner(length(min = 1, max = 256), regex(pattern = r"^[A-Za-z][A-Za-z0-9:._;\-]*$"))
+    )]
     pub match_on: Vec<String>,
 }
 
@@ -358,7 +374,7 @@ pub struct Capabilities {
     pub patch: bool,
     /// Whether accounts can be searched for (SCIM: filter).
     pub filter: bool,
-    /// Whether versions protect against lost updates (SCIM: ETag).
+    /// Whether versions protect against lost updates (SCIM: `ETag`).
     pub etag: bool,
     /// How listings are paged: `Index` or `Cursor` (RFC 9865).
     #[schemars(length(max = 16))]

@@ -24,9 +24,22 @@ use super::common::{AttributeRule, EntitlementSpec, LocalRef};
     printcolumn(name = "Role", type_ = "string", json_path = ".spec.roleRef.name"),
     printcolumn(name = "App", type_ = "string", json_path = ".spec.appRef.name"),
     printcolumn(name = "Accounts", type_ = "integer", json_path = ".status.accounts"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -56,7 +69,7 @@ pub struct AppBindingSpec {
     pub when: Option<String>,
 }
 
-/// What Tenure made of an AppBinding.
+/// What Tenure made of an `AppBinding`.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("default" = serde_json::json!({"observedGeneration": -1})))]

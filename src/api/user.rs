@@ -30,11 +30,24 @@ use super::person::{Address, ContactValue, PersonName};
     printcolumn(name = "Login", type_ = "string", json_path = ".spec.userName"),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Accounts", type_ = "string", json_path = ".status.summary"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason"
+    ),
     printcolumn(name = "Person", type_ = "string", json_path = ".spec.personId", priority = 1),
     printcolumn(name = "Department", type_ = "string", json_path = ".spec.department", priority = 1),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[x_kube(validation = Rule::new("!has(self.startTime) || !has(self.endTime) || self.startTime < self.endTime").message("endTime must be later than startTime").field_path(".endTime"))]
@@ -147,7 +160,9 @@ fn bounded_map(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 }
 
 /// What a person's access should be.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash,
+)]
 pub enum DesiredState {
     /// Employed, within `startTime` and `endTime`.
     #[default]
@@ -193,7 +208,9 @@ pub struct RoleAssignment {
 }
 
 /// A person's state now, dates and ledger considered.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash,
+)]
 pub enum PersonState {
     /// Before `startTime`.
     #[default]

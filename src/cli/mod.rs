@@ -1,6 +1,7 @@
 //! The command line: parse, wire, print.
 
 pub mod crds;
+pub mod reasons;
 pub mod release;
 pub mod run;
 
@@ -19,6 +20,8 @@ pub struct Cli {
 enum Command {
     /// Run the operator.
     Run(Box<run::RunArgs>),
+    /// Print the reference of reasons.
+    Reasons,
     /// Let go of every User and print the ledgers: the way out.
     Release(release::ReleaseArgs),
     /// Print or write the custom resource definitions.
@@ -29,6 +32,10 @@ enum Command {
 pub fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Reasons => {
+            print!("{}", reasons::page());
+            Ok(())
+        }
         Command::Release(args) => release::run(&args),
         Command::Crds(args) => crds::run(&args),
     }

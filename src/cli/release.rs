@@ -24,7 +24,10 @@ pub struct ReleaseArgs {
 /// Accounts stay as they are. Stop the operator first: it would take hold again.
 pub fn run(args: &ReleaseArgs) -> Result<()> {
     super::install_tls()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
     runtime.block_on(async {
         let client = Client::try_default().await.context("no kubeconfig, and not in a cluster")?;
         let scopes: Vec<Api<User>> = if args.namespaces.is_empty() {
@@ -58,7 +61,10 @@ async fn release(client: &Client, api: &Api<User>, dry_run: bool) -> Result<()> 
 async fn let_go(client: &Client, user: &User, dry_run: bool) -> Result<()> {
     let (name, namespace) = (user.name_any(), user.namespace().unwrap_or_default());
     let accounts = user.status.as_ref().map(|s| s.accounts.clone()).unwrap_or_default();
-    println!("{}", json!({"namespace": namespace, "user": name, "personId": user.spec.person_id, "accounts": accounts}));
+    println!(
+        "{}",
+        json!({"namespace": namespace, "user": name, "personId": user.spec.person_id, "accounts": accounts})
+    );
     if dry_run {
         return Ok(());
     }

@@ -25,7 +25,7 @@ use crate::runtime::shutdown::Shutdown;
 use crate::runtime::watchdog::{Watchdog, watch_runtime};
 
 /// How long the process may seem stuck before it ends itself.
-const STUCK: Duration = Duration::from_secs(60);
+const STUCK: Duration = Duration::from_mins(1);
 
 /// Options of `tenure run`. Each can be given by the environment too.
 #[derive(Args, Debug)]
@@ -99,7 +99,10 @@ impl Validity for FenceOfLease {
 pub fn run(args: &RunArgs) -> Result<()> {
     logging::init(args.log_format, &args.log)?;
     super::install_tls()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
     let outcome = runtime.block_on(operate(args));
     // What still hangs must not keep a process that lost the lease alive.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -109,7 +112,10 @@ pub fn run(args: &RunArgs) -> Result<()> {
 async fn operate(args: &RunArgs) -> Result<()> {
     let mut config = Config::infer().await.context("no kubeconfig, and not in a cluster")?;
     config.default_retry = false;
-    config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(concat!("tenure/", env!("CARGO_PKG_VERSION")))));
+    config.headers.push((
+        http::header::USER_AGENT,
+        http::HeaderValue::from_static(concat!("tenure/", env!("CARGO_PKG_VERSION"))),
+    ));
     let timing = LeaseTiming {
         lease_duration: args.lease_duration,
         renew_deadline: args.renew_deadline,
@@ -119,7 +125,8 @@ async fn operate(args: &RunArgs) -> Result<()> {
     let namespace = args.lease_namespace.clone().or_else(|| args.namespaces.first().cloned());
     let namespace = namespace.unwrap_or_else(|| config.default_namespace.clone());
     let lease_config = LeaseConfig { namespace, name: args.lease_name.clone(), timing };
-    let (lease, standing) = Lease::new(lease_config, lease::client(config.clone(), &timing)?, identity.clone())?;
+    let (lease, standing) =
+        Lease::new(lease_config, lease::client(config.clone(), &timing)?, identity.clone())?;
 
     let shutdown = Shutdown::on_signals().context("signals cannot be listened for")?;
     let fence = Fence::closed();
@@ -179,7 +186,15 @@ async fn start(
         probe_interval: Duration::from_secs(args.probe_seconds),
     };
     let (touch_sender, touches) = mpsc::unbounded_channel();
-    let engine = Arc::new(Engine::new(settings, client.clone(), fence, metrics.clone(), events, standing, touch_sender));
+    let engine = Arc::new(Engine::new(
+        settings,
+        client.clone(),
+        fence,
+        metrics.clone(),
+        events,
+        standing,
+        touch_sender,
+    ));
     let (change_sender, changes) = mpsc::unbounded_channel();
     let watches = WatchSet {
         fleet: engine.fleet.clone(),
@@ -190,7 +205,8 @@ async fn start(
     watches.start(&client, &engine.stop);
     let watchdog = Watchdog::default();
     let readiness = Readiness::default();
-    let listener = TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
+    let listener =
+        TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
     let health = Health { readiness: readiness.clone(), watchdog: watchdog.clone(), metrics };
     tokio::spawn(health::serve(listener, health, engine.stop.clone()));
     tokio::spawn(Looker::new(engine.clone()).run(changes, touches, watchdog.beat("decisions", STUCK)));

@@ -142,11 +142,7 @@ impl Gate {
         let now = Instant::now();
         let inner = self.lock();
         if let Some(open) = inner.breaker.open() {
-            return GateState::Open {
-                since: open.since,
-                next_probe: open.next_probe,
-                reason: open.reason,
-            };
+            return GateState::Open { since: open.since, next_probe: open.next_probe, reason: open.reason };
         }
         match inner.pause {
             Some(pause) if pause.until > now => GateState::Paused { until: pause.until },
@@ -160,11 +156,7 @@ impl Gate {
             let turn = self.lock().turn(ticket.place, probe, Instant::now());
             match turn {
                 Turn::Go => {
-                    return Ok(Permit {
-                        gate: self.clone(),
-                        lane,
-                        probe,
-                    });
+                    return Ok(Permit { gate: self.clone(), lane, probe });
                 }
                 Turn::Refused(failure) => return Err(failure),
                 Turn::At(at) => tokio::select! {
@@ -198,11 +190,7 @@ impl Inner {
                 pause,
             ));
         }
-        if self
-            .queue
-            .first_key_value()
-            .is_some_and(|(first, _)| *first != place)
-        {
+        if self.queue.first_key_value().is_some_and(|(first, _)| *first != place) {
             return Turn::Behind;
         }
         let at = (now + pause).max(self.pace.ready_at(now));
@@ -218,11 +206,7 @@ impl Inner {
 
     fn pause_for(&self, lane: Lane, now: Instant) -> Duration {
         self.pause.map_or(Duration::ZERO, |pause| {
-            let end = if lane == Lane::Leave {
-                pause.until.min(pause.leave_at)
-            } else {
-                pause.until
-            };
+            let end = if lane == Lane::Leave { pause.until.min(pause.leave_at) } else { pause.until };
             end.saturating_duration_since(now)
         })
     }
@@ -259,10 +243,7 @@ impl Inner {
     fn rest(&mut self, length: Duration, now: Instant) {
         let until = now + length.min(LONGEST_PAUSE);
         let until = self.pause.map_or(until, |pause| pause.until.max(until));
-        self.pause = Some(Pause {
-            until,
-            leave_at: now + LEAVE_PROBE,
-        });
+        self.pause = Some(Pause { until, leave_at: now + LEAVE_PROBE });
     }
 
     fn call_first(&self) {

@@ -48,11 +48,8 @@ impl Server {
             connections: Arc::default(),
         };
         let answer = Arc::new(answer);
-        let (requests, bytes, connections) = (
-            server.requests.clone(),
-            server.bytes.clone(),
-            server.connections.clone(),
-        );
+        let (requests, bytes, connections) =
+            (server.requests.clone(), server.bytes.clone(), server.connections.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 *connections.lock().unwrap() += 1;
@@ -63,12 +60,7 @@ impl Server {
     }
 
     pub(crate) fn count(&self, method: &str) -> usize {
-        self.requests
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|request| request.method == method)
-            .count()
+        self.requests.lock().unwrap().iter().filter(|request| request.method == method).count()
     }
 
     pub(crate) fn config(&self) -> HttpConfig {
@@ -124,22 +116,14 @@ fn complete(buffer: &[u8]) -> Option<Received> {
     };
     let mut line = head.split(' ');
     let (method, path) = (line.next()?.to_owned(), line.next()?.to_owned());
-    whole.then(|| Received {
-        method,
-        path,
-        head: lower,
-        body: body.to_owned(),
-    })
+    whole.then(|| Received { method, path, head: lower, body: body.to_owned() })
 }
 
 /// A reply with a JSON or any other body.
 pub(crate) fn reply(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Reply {
     let body = body.as_ref();
-    let mut bytes = format!(
-        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n{headers}\r\n",
-        body.len()
-    )
-    .into_bytes();
+    let mut bytes =
+        format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n{headers}\r\n", body.len()).into_bytes();
     bytes.extend_from_slice(body);
     Reply::Bytes(bytes)
 }

@@ -1,4 +1,4 @@
-//! The controller of AppBindings: what their status says. Pure.
+//! The controller of `AppBindings`: what their status says. Pure.
 
 use jiff::Timestamp;
 
@@ -8,8 +8,14 @@ use crate::access::FieldProblem;
 use crate::api::{AppBindingStatus, Reason};
 use crate::runtime::index::{BindingObject, Namespace};
 
-/// The status that follows from the AppBinding and the accounts it grants.
-pub fn status(name: &str, object: &BindingObject, ns: &Namespace, tally: &Tally, now: Timestamp) -> AppBindingStatus {
+/// The status that follows from the `AppBinding` and the accounts it grants.
+pub fn status(
+    name: &str,
+    object: &BindingObject,
+    ns: &Namespace,
+    tally: &Tally,
+    now: Timestamp,
+) -> AppBindingStatus {
     let generation = object.meta.generation;
     let mut conditions = Conditions::over(&object.status.conditions, generation, now);
     let ready = readiness(object, ns);
@@ -30,10 +36,16 @@ fn readiness(object: &BindingObject, ns: &Namespace) -> Statement {
     }
     let (role, app) = (object.role(), &object.spec.app_ref.name);
     if !ns.apps.contains_key(app.as_str()) {
-        return Statement::no(Reason::AppNotFound, format!("spec.appRef.name: there is no App {app} in this namespace"));
+        return Statement::no(
+            Reason::AppNotFound,
+            format!("spec.appRef.name: there is no App {app} in this namespace"),
+        );
     }
     if !ns.roles.contains_key(role) {
-        return Statement::no(Reason::RoleNotFound, format!("spec.roleRef.name: there is no Role {role} in this namespace"));
+        return Statement::no(
+            Reason::RoleNotFound,
+            format!("spec.roleRef.name: there is no Role {role} in this namespace"),
+        );
     }
     if let Some(FieldProblem { field, message, reason }) = object.problems.first() {
         return Statement::no(*reason, format!("{field}: {message}"));

@@ -63,7 +63,6 @@ impl Conditions {
 
     /// Sets a condition. The transition time moves only with the status.
     pub fn set(&mut self, kind: &str, statement: Statement) {
-        let message: String = clip(&statement.message);
         let old = self.list.iter().position(|c| c.type_ == kind);
         let since = old
             .and_then(|i| self.list.get(i))
@@ -73,7 +72,7 @@ impl Conditions {
             type_: kind.to_owned(),
             status: statement.status.to_owned(),
             reason: statement.reason.to_string(),
-            message,
+            message: clip(statement.message),
             observed_generation: Some(self.generation),
             last_transition_time: since,
         };
@@ -103,10 +102,10 @@ pub fn whole_seconds(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-fn clip(message: &str) -> String {
+fn clip(message: String) -> String {
     const LIMIT: usize = 1024;
     if message.len() <= LIMIT {
-        return message.to_owned();
+        return message;
     }
     let end = (0..LIMIT - 3).rev().find(|i| message.is_char_boundary(*i)).unwrap_or(0);
     format!("{}…", &message[..end])
@@ -146,6 +145,6 @@ mod tests {
 
     #[test]
     fn long_messages_are_cut_between_characters() {
-        assert!(clip(&"ü".repeat(1000)).len() <= 1024);
+        assert!(clip("ü".repeat(1000)).len() <= 1024);
     }
 }

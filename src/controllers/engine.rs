@@ -66,7 +66,7 @@ pub struct Engine {
     pub guard: Guard,
     /// One finalizer patch a person at a time.
     pub holds: Locks,
-    /// Roles, Apps and AppBindings whose status may have to be written.
+    /// Roles, Apps and `AppBindings` whose status may have to be written.
     pub summaries: Summaries,
     /// Whether remote systems may be changed.
     pub fence: Fence,
@@ -123,7 +123,10 @@ impl Engine {
 
     /// The person with the ledger as it is known now, results not stored yet included.
     pub fn person(&self, key: &Key) -> Option<Person> {
-        let mut person = self.fleet.read(&key.namespace, |ns| ns.user(&key.name).and_then(|p| p.load(key.clone()))).flatten()?;
+        let mut person = self
+            .fleet
+            .read(&key.namespace, |ns| ns.user(&key.name).and_then(|p| p.load(key.clone())))
+            .flatten()?;
         person.fresh = self.recorder.overlay(key, &mut person.status.accounts);
         Some(person)
     }

@@ -42,10 +42,8 @@ pub async fn run(engine: Arc<Engine>, lists: Gate) {
 }
 
 fn sample(engine: &Engine) {
-    for (kind, seconds) in engine.watching.staleness() {
-        if let Some(at) = Instant::now().checked_sub(Duration::from_secs_f64(seconds)) {
-            engine.metrics.watch_seen(kind, at);
-        }
+    for kind in engine.watching.up() {
+        engine.metrics.watch_seen(kind, Instant::now());
     }
     for (kind, count) in engine.watching.undecodable() {
         engine.metrics.undecodable_objects(kind, usize::try_from(count).unwrap_or(usize::MAX));
@@ -62,7 +60,9 @@ fn sample(engine: &Engine) {
 
 impl Tally {
     /// Accounts by App and state.
-    fn states(ns: &crate::runtime::index::Namespace) -> BTreeMap<crate::runtime::index::Name, BTreeMap<AccountState, usize>> {
+    fn states(
+        ns: &crate::runtime::index::Namespace,
+    ) -> BTreeMap<crate::runtime::index::Name, BTreeMap<AccountState, usize>> {
         let mut all: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
         for account in ns.users().flat_map(|(_, p)| p.summary.accounts.iter()) {
             if let Some(state) = account.state {

@@ -30,7 +30,10 @@ pub fn status(name: &str, object: &RoleObject, ns: &Namespace, tally: &Tally, no
 
 fn readiness(name: &str, object: &RoleObject, ns: &Namespace, tally: &Tally) -> Statement {
     if object.undecodable {
-        return Statement::no(Reason::Undecodable, "the object cannot be decoded; its last good form counts, and nobody loses the role by it");
+        return Statement::no(
+            Reason::Undecodable,
+            "the object cannot be decoded; its last good form counts, and nobody loses the role by it",
+        );
     }
     if let Some((reason, message)) = ns.book.problems(name).into_iter().next() {
         return Statement::no(reason, message);

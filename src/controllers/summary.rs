@@ -1,4 +1,4 @@
-//! The status of Roles, Apps and AppBindings: conditions and counts, written at most once in ten seconds an object, and
+//! The status of Roles, Apps and `AppBindings`: conditions and counts, written at most once in ten seconds an object, and
 //! only when something differs.
 
 use std::collections::{BTreeSet, HashMap};
@@ -29,7 +29,7 @@ const TICK: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Namespaces whose Roles, Apps and AppBindings may have another status than is stored.
+/// Namespaces whose Roles, Apps and `AppBindings` may have another status than is stored.
 #[derive(Default)]
 pub struct Summaries(Mutex<Dirty>);
 
@@ -61,7 +61,7 @@ pub struct Tally {
     pub members: HashMap<Name, i64>,
     /// People for whom a Role's rule failed.
     pub rule_errors: HashMap<Name, i64>,
-    /// Accounts by AppBinding.
+    /// Accounts by `AppBinding`.
     pub bound: HashMap<Name, i64>,
     /// Accounts by App.
     pub accounts: HashMap<Name, AccountCounts>,
@@ -129,7 +129,11 @@ impl Engine {
         dirty.namespaces.into_iter().collect()
     }
 
-    async fn summarize(self: &Arc<Self>, namespace: &Name, written: &mut HashMap<(&'static str, Key), Instant>) {
+    async fn summarize(
+        self: &Arc<Self>,
+        namespace: &Name,
+        written: &mut HashMap<(&'static str, Key), Instant>,
+    ) {
         let drafts = self.fleet.read(namespace, |ns| self.drafts(namespace, ns)).unwrap_or_default();
         for draft in drafts {
             let place = (draft.kind, Key::new(namespace.clone(), draft.name.clone()));
@@ -149,21 +153,44 @@ impl Engine {
         let mut drafts = Vec::new();
         for (name, object) in &ns.roles {
             let status = role::status(name, object, ns, &tally, now);
-            drafts.extend(draft("Role", name, &object.meta.resource_version, &object.status, &status, object.status.observed_generation));
+            drafts.extend(draft(
+                "Role",
+                name,
+                &object.meta.resource_version,
+                &object.status,
+                &status,
+                object.status.observed_generation,
+            ));
         }
         for (name, object) in &ns.bindings {
             let status = binding::status(name, object, ns, &tally, now);
-            drafts.extend(draft("AppBinding", name, &object.meta.resource_version, &object.status, &status, object.status.observed_generation));
+            drafts.extend(draft(
+                "AppBinding",
+                name,
+                &object.meta.resource_version,
+                &object.status,
+                &status,
+                object.status.observed_generation,
+            ));
         }
         for (name, object) in &ns.apps {
-            let Some(runtime) = self.known_app(&Key::new(namespace.clone(), name.clone())) else { continue };
+            let Some(runtime) = self.known_app(&Key::new(namespace.clone(), name.clone())) else {
+                continue;
+            };
             let health = runtime.health.lock().clone();
             if !health.known {
                 continue;
             }
             let counts = tally.accounts.get(name).cloned().unwrap_or_default();
             let status = app_status::status(object, &health, counts, runtime.planned(), now);
-            drafts.extend(draft("App", name, &object.meta.resource_version, &object.status, &status, object.status.observed_generation));
+            drafts.extend(draft(
+                "App",
+                name,
+                &object.meta.resource_version,
+                &object.status,
+                &status,
+                object.status.observed_generation,
+            ));
         }
         drafts
     }
@@ -180,15 +207,23 @@ impl Engine {
     /// JSON patch with a precondition. A failure is no matter: the next count tries again with what the watch brought.
     async fn patch<K>(&self, namespace: &Name, draft: &Draft) -> bool
     where
-        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug,
     {
         let patch = json!([
             {"op": "test", "path": "/metadata/resourceVersion", "value": draft.resource_version},
             {"op": "add", "path": "/status", "value": draft.status},
         ]);
-        let Ok(patch) = serde_json::from_value::<json_patch::Patch>(patch) else { return false };
+        let Ok(patch) = serde_json::from_value::<json_patch::Patch>(patch) else {
+            return false;
+        };
         let api = Api::<K>::namespaced(self.client.clone(), namespace);
-        let (params, patch) = (PatchParams { field_manager: Some("tenure".to_owned()), ..PatchParams::default() }, Patch::Json::<()>(patch));
+        let (params, patch) = (
+            PatchParams { field_manager: Some("tenure".to_owned()), ..PatchParams::default() },
+            Patch::Json::<()>(patch),
+        );
         let write = api.patch_status(&draft.name, &params, &patch);
         matches!(tokio::time::timeout(PATIENCE, write).await, Ok(Ok(_)))
     }

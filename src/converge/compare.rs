@@ -32,8 +32,7 @@ pub fn equivalent(desired: &Value, observed: &Value) -> bool {
 }
 
 fn members_agree(want: &Map<String, Value>, have: &Map<String, Value>) -> bool {
-    want.iter()
-        .all(|(name, value)| equivalent(value, have.get(name).unwrap_or(&Value::Null)))
+    want.iter().all(|(name, value)| equivalent(value, have.get(name).unwrap_or(&Value::Null)))
 }
 
 /// Whether the elements pair off. One desired element may be equivalent to several observed ones, so taking the first
@@ -81,11 +80,7 @@ pub(super) fn wished_login<'d>(desired: &'d DesiredAccount, present: &str) -> Op
 
 /// The candidate that the present login is.
 pub(super) fn kept_login<'d>(desired: &'d DesiredAccount, present: &str) -> Option<&'d str> {
-    desired
-        .logins
-        .iter()
-        .map(String::as_str)
-        .find(|login| same_login(login, present))
+    desired.logins.iter().map(String::as_str).find(|login| same_login(login, present))
 }
 
 /// The least that must change for an existing account to have the desired attributes; login and marker aside.
@@ -118,11 +113,7 @@ pub(super) fn strings(value: &Value) -> Vec<&str> {
     };
     let primary = |item: &&Value| item.get("primary") == Some(&Value::Bool(true));
     let (first, rest): (Vec<_>, Vec<_>) = items.iter().partition(primary);
-    first
-        .into_iter()
-        .chain(rest)
-        .filter_map(|item| scalar(item.get("value").unwrap_or(item)))
-        .collect()
+    first.into_iter().chain(rest).filter_map(|item| scalar(item.get("value").unwrap_or(item))).collect()
 }
 
 fn scalar(value: &Value) -> Option<&str> {

@@ -74,9 +74,7 @@ impl Context<'_> {
             _ => after,
         };
         // Of an account that is being deleted already, it is not on record when it was suspended.
-        let since = entry
-            .last_transition_time
-            .filter(|_| entry.state == AccountState::Suspended);
+        let since = entry.last_transition_time.filter(|_| entry.state == AccountState::Suspended);
         let earliest = since.map_or(recorded, |since| later(since, shortest));
         Some(recorded.min(latest).max(earliest))
     }
@@ -113,12 +111,7 @@ pub fn parse_duration(text: &str) -> Option<SignedDuration> {
         'd' => 86_400,
         _ => return None,
     };
-    let digits = text
-        .get(..text.len() - 1)
-        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
-    digits
-        .parse::<i64>()
-        .ok()?
-        .checked_mul(unit)
-        .map(SignedDuration::from_secs)
+    let digits =
+        text.get(..text.len() - 1).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+    digits.parse::<i64>().ok()?.checked_mul(unit).map(SignedDuration::from_secs)
 }

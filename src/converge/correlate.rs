@@ -43,11 +43,7 @@ pub(super) fn locate<'o>(
     if let Some(entry) = ctx.linked(entry)
         && let Some(account) = seen.get(&entry.id)?
     {
-        return Ok(if still_ours(account, entry, ctx) {
-            Located::Ours(account)
-        } else {
-            not_ours()
-        });
+        return Ok(if still_ours(account, entry, ctx) { Located::Ours(account) } else { not_ours() });
     }
     match marked(seen, ctx)?.as_slice() {
         [] => {}
@@ -84,10 +80,7 @@ pub(super) fn locate_leaver<'o>(
         let ours = account.is_some_and(|account| still_ours(account, entry, ctx));
         let deleted = account.is_none() && announced(Some(entry), DELETE) == Some(entry.id.as_str());
         if ours || deleted {
-            return Ok(Leaver {
-                accounts: account.into_iter().collect(),
-                unclear: None,
-            });
+            return Ok(Leaver { accounts: account.into_iter().collect(), unclear: None });
         }
         unclear = account.map(|_| not_ours_refusal());
     }
@@ -129,11 +122,7 @@ fn marked<'o>(seen: &'o Observed, ctx: &Context<'_>) -> Result<Vec<&'o RemoteAcc
 }
 
 fn distinct<'o>(accounts: impl Iterator<Item = &'o RemoteAccount>) -> Vec<&'o RemoteAccount> {
-    accounts
-        .map(|account| (account.id.as_str(), account))
-        .collect::<BTreeMap<_, _>>()
-        .into_values()
-        .collect()
+    accounts.map(|account| (account.id.as_str(), account)).collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
 /// Looks by every attribute that `matchOn` lists; what any of them finds is a candidate.
@@ -148,11 +137,7 @@ fn by_match<'o>(
     }
     let candidates = distinct(found.into_iter());
     // The search by marker has just not shown it: some targets find a new account by one attribute before another.
-    let ours: Vec<_> = candidates
-        .iter()
-        .copied()
-        .filter(|account| ctx.marked(account))
-        .collect();
+    let ours: Vec<_> = candidates.iter().copied().filter(|account| ctx.marked(account)).collect();
     Ok(match (ours.as_slice(), candidates.as_slice()) {
         ([one], _) => Located::Ours(one),
         ([_, _, ..], _) => Located::unclear(Reason::AmbiguousMatch, SEVERAL_MARKED),
@@ -184,22 +169,15 @@ fn match_one<'o>(desired: &DesiredAccount, account: &'o RemoteAccount, ctx: &Con
 
 /// What to search for: each listed attribute that is mapped, with each value that the person could have there.
 fn searches<'d>(desired: &'d DesiredAccount, ctx: &Context<'d>) -> BTreeSet<(&'d str, &'d str)> {
-    let listed = ctx
-        .spec
-        .adoption
-        .match_on
-        .iter()
-        .filter(|attribute| **attribute != ctx.spec.marker.attribute);
+    let listed =
+        ctx.spec.adoption.match_on.iter().filter(|attribute| **attribute != ctx.spec.marker.attribute);
     listed
         .flat_map(|attribute| {
             let values = if attribute == ctx.login_attribute {
                 desired.logins.iter().map(String::as_str).collect()
             } else {
                 let mapped = desired.attributes.get(mapped_name(desired, attribute));
-                mapped
-                    .and_then(|want| strings(&want.value).first().copied())
-                    .into_iter()
-                    .collect::<Vec<_>>()
+                mapped.and_then(|want| strings(&want.value).first().copied()).into_iter().collect::<Vec<_>>()
             };
             values.into_iter().map(move |value| (attribute.as_str(), value))
         })
@@ -221,31 +199,19 @@ pub(super) fn recognised(
     by: &[String],
     ctx: &Context<'_>,
 ) -> bool {
-    let mapped = desired
-        .attributes
-        .iter()
-        .filter(|(name, want)| agrees(&want.value, account.attributes.get(*name)));
+    let mapped =
+        desired.attributes.iter().filter(|(name, want)| agrees(&want.value, account.attributes.get(*name)));
     let mut agreeing: BTreeSet<&str> = mapped.map(|(name, _)| name.as_str()).collect();
-    if desired
-        .logins
-        .iter()
-        .any(|login| same_login(login, &account.login))
-    {
+    if desired.logins.iter().any(|login| same_login(login, &account.login)) {
         agreeing.insert(ctx.login_attribute);
     }
     agreeing.remove(ctx.spec.marker.attribute.as_str());
-    agreeing.len() > 1
-        && by
-            .iter()
-            .any(|listed| agreeing.contains(mapped_name(desired, listed)))
+    agreeing.len() > 1 && by.iter().any(|listed| agreeing.contains(mapped_name(desired, listed)))
 }
 
 fn agrees(want: &Value, have: Option<&Value>) -> bool {
     let have = have.map(strings).unwrap_or_default();
-    strings(want).iter().any(|one| {
-        have.iter()
-            .any(|other| one.to_lowercase() == other.to_lowercase())
-    })
+    strings(want).iter().any(|one| have.iter().any(|other| one.to_lowercase() == other.to_lowercase()))
 }
 
 /// The key of an operation that was announced and whose outcome is not known.

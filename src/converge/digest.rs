@@ -24,11 +24,7 @@ pub fn digest(desired: &DesiredAccount, login: &str) -> String {
         if want.strength == Strength::Initial || (is_empty(&want.value) && !clears) {
             continue;
         }
-        bytes.push(if want.strength == Strength::Always {
-            b'a'
-        } else {
-            b'e'
-        });
+        bytes.push(if want.strength == Strength::Always { b'a' } else { b'e' });
         text(name, &mut bytes);
         encode(&want.value, &mut bytes);
     }

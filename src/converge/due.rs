@@ -50,16 +50,10 @@ pub fn due(wanted: &Wanted, entry: Option<&LedgerEntry>, ctx: &Context<'_>) -> D
 
 fn due_account(desired: &DesiredAccount, entry: Option<&LedgerEntry>, ctx: &Context<'_>) -> Due {
     let Some(entry) = ctx.linked(entry) else {
-        return Due::Work {
-            lane: Lane::Join,
-            removal: false,
-        };
+        return Due::Work { lane: Lane::Join, removal: false };
     };
     if !is_applied(desired, entry) {
-        return Due::Work {
-            lane: Lane::Change,
-            removal: may_take_away(desired, entry),
-        };
+        return Due::Work { lane: Lane::Change, removal: may_take_away(desired, entry) };
     }
     let noted = !entry.reason.is_empty() && entry.reason != Reason::AttributesNotKept.as_str();
     if noted || entry.delete_at.is_some() {
@@ -95,10 +89,7 @@ fn due_gone(cause: Cause, entry: &LedgerEntry, ctx: &Context<'_>) -> Due {
     }
     let policy = ctx.policy(cause);
     let keep = policy.action == RemovalAction::Retain;
-    let work = Due::Work {
-        lane: Lane::Leave,
-        removal: !keep,
-    };
+    let work = Due::Work { lane: Lane::Leave, removal: !keep };
     if ctx.linked(Some(entry)).is_none() || entry.pending.is_some() {
         return work;
     }
@@ -107,11 +98,7 @@ fn due_gone(cause: Cause, entry: &LedgerEntry, ctx: &Context<'_>) -> Due {
     let strip = policy.remove_entitlements == RemoveEntitlements::Managed && held();
     match policy.action {
         RemovalAction::Retain => {
-            let state = if suspended {
-                AccountState::Suspended
-            } else {
-                AccountState::Retained
-            };
+            let state = if suspended { AccountState::Suspended } else { AccountState::Retained };
             rest(entry, state, cause, ctx)
         }
         RemovalAction::Suspend if suspended && !strip && !deletion_due(cause, entry, ctx) => {
@@ -129,13 +116,7 @@ fn rest(entry: &LedgerEntry, state: AccountState, cause: Cause, ctx: &Context<'_
         resting.applied.clear();
     }
     let resting = at_rest(resting, cause, ctx);
-    if resting == *entry {
-        Due::Nothing {
-            next: resting.delete_at,
-        }
-    } else {
-        Due::Ledger(Box::new(resting))
-    }
+    if resting == *entry { Due::Nothing { next: resting.delete_at } } else { Due::Ledger(Box::new(resting)) }
 }
 
 fn due_release(reason: Reason, entry: &LedgerEntry, ctx: &Context<'_>) -> Due {
@@ -153,9 +134,5 @@ fn due_note(reason: Reason, message: &str, entry: &LedgerEntry) -> Due {
     }
     let mut noted = entry.clone();
     set_reason(&mut noted, reason, message);
-    if noted == *entry {
-        NOTHING
-    } else {
-        Due::Ledger(Box::new(noted))
-    }
+    if noted == *entry { NOTHING } else { Due::Ledger(Box::new(noted)) }
 }

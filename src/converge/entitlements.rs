@@ -13,9 +13,7 @@ const MAX_ENTITLEMENTS: usize = 64;
 
 /// Type and remote id of an entitlement in the ledger.
 pub(super) fn split(entitlement: &str) -> Option<(&str, &str)> {
-    entitlement
-        .split_once(':')
-        .filter(|(kind, remote)| !kind.is_empty() && !remote.is_empty())
+    entitlement.split_once(':').filter(|(kind, remote)| !kind.is_empty() && !remote.is_empty())
 }
 
 /// What the ledger says Tenure granted, as (type, remote id).
@@ -73,17 +71,12 @@ pub(super) fn entitlements(
         }
     }
     let stale = held.difference(&wanted);
-    out.revokes = stale
-        .filter_map(|&(kind, remote)| Some(revoke(account?, kind, remote)))
-        .collect();
+    out.revokes = stale.filter_map(|&(kind, remote)| Some(revoke(account?, kind, remote))).collect();
     Ok(out)
 }
 
 fn not_found(entitlement: &EntitlementSpec) -> Refusal {
-    let message = format!(
-        "{} \"{}\" does not exist in the App",
-        entitlement.kind, entitlement.value
-    );
+    let message = format!("{} \"{}\" does not exist in the App", entitlement.kind, entitlement.value);
     Refusal::new(Reason::EntitlementNotFound, message)
 }
 
@@ -94,9 +87,5 @@ fn too_many() -> Refusal {
 
 /// Takes an entitlement from an account.
 pub(super) fn revoke(account: &str, kind: &str, remote: &str) -> Step {
-    Step::Revoke {
-        id: account.to_owned(),
-        kind: kind.to_owned(),
-        entitlement: remote.to_owned(),
-    }
+    Step::Revoke { id: account.to_owned(), kind: kind.to_owned(), entitlement: remote.to_owned() }
 }

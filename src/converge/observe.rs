@@ -59,27 +59,19 @@ impl Observed {
     }
 
     pub(super) fn get(&self, id: &str) -> Result<Option<&RemoteAccount>, Query> {
-        self.accounts
-            .get(id)
-            .map(Option::as_ref)
-            .ok_or_else(|| Query::Get(id.to_owned()))
+        self.accounts.get(id).map(Option::as_ref).ok_or_else(|| Query::Get(id.to_owned()))
     }
 
     pub(super) fn find(&self, attribute: &str, value: &str) -> Result<&[RemoteAccount], Query> {
         let key = (attribute.to_owned(), value.to_owned());
         match self.found.get(&key) {
             Some(accounts) => Ok(accounts),
-            None => Err(Query::Find {
-                attribute: key.0,
-                value: key.1,
-            }),
+            None => Err(Query::Find { attribute: key.0, value: key.1 }),
         }
     }
 
     pub(super) fn resolve(&self, entitlement: &EntitlementSpec) -> Result<&Resolution, Query> {
-        self.resolved
-            .get(entitlement)
-            .ok_or_else(|| Query::Resolve(entitlement.clone()))
+        self.resolved.get(entitlement).ok_or_else(|| Query::Resolve(entitlement.clone()))
     }
 
     pub(super) fn is_refused(&self, login: &str) -> bool {

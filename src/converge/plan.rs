@@ -75,21 +75,12 @@ fn plan_create(
         attributes: initial_attributes(desired),
     }));
     steps.extend(entitlements.grants);
-    Ok(Plan {
-        steps,
-        blocked: entitlements.refusal,
-        account: None,
-    })
+    Ok(Plan { steps, blocked: entitlements.refusal, account: None })
 }
 
 fn initial_attributes(desired: &DesiredAccount) -> BTreeMap<String, Value> {
-    let with_value = desired
-        .attributes
-        .iter()
-        .filter(|(_, want)| !is_empty(&want.value));
-    with_value
-        .map(|(name, want)| (name.clone(), want.value.clone()))
-        .collect()
+    let with_value = desired.attributes.iter().filter(|(_, want)| !is_empty(&want.value));
+    with_value.map(|(name, want)| (name.clone(), want.value.clone())).collect()
 }
 
 enum Login<'a> {
@@ -161,10 +152,7 @@ fn plan_existing(
         let message = "the account was suspended by somebody else: the annotation tenure.dev/resume takes it back \
                        into use";
         let refusal = Refusal::new(Reason::SuspendedElsewhere, message);
-        return Ok(Plan {
-            account: Some(account.clone()),
-            ..Plan::blocked(refusal)
-        });
+        return Ok(Plan { account: Some(account.clone()), ..Plan::blocked(refusal) });
     }
     let held = linked.map(held).unwrap_or_default();
     let (rename, login_refusal) = rename(desired, account, seen, ctx)?;
@@ -175,30 +163,20 @@ fn plan_existing(
 
     let mut steps = Vec::new();
     if linked.is_none() {
-        steps.push(Step::Adopt {
-            id: id(),
-            login: account.login.clone(),
-        });
+        steps.push(Step::Adopt { id: id(), login: account.login.clone() });
     }
     steps.extend(entitlements.revokes);
     let mut changed = changes(desired, account);
     changed.extend(rename);
     changed.extend(missing_marker(account, ctx));
     if !changed.is_empty() {
-        steps.push(Step::Update {
-            id: id(),
-            changes: changed,
-        });
+        steps.push(Step::Update { id: id(), changes: changed });
     }
     if !account.active {
         steps.push(Step::Resume { id: id() });
     }
     steps.extend(entitlements.grants);
-    Ok(Plan {
-        steps,
-        blocked: login_refusal.or(entitlements.refusal),
-        account: Some(account.clone()),
-    })
+    Ok(Plan { steps, blocked: login_refusal.or(entitlements.refusal), account: Some(account.clone()) })
 }
 
 /// Only what the ledger says Tenure suspended, or a person said may come back.
@@ -230,8 +208,5 @@ fn missing_marker(account: &RemoteAccount, ctx: &Context<'_>) -> Option<Change> 
 }
 
 fn change(attribute: &str, value: &str) -> Change {
-    Change {
-        attribute: attribute.to_owned(),
-        value: Some(Value::from(value)),
-    }
+    Change { attribute: attribute.to_owned(), value: Some(Value::from(value)) }
 }

@@ -56,12 +56,8 @@ pub fn record(mut entry: LedgerEntry, step: &Step, reply: &Reply, ctx: &Context<
                 entry.pending = None;
             }
         }
-        Step::Revoke {
-            kind, entitlement, ..
-        } => {
-            entry
-                .entitlements
-                .retain(|held| split(held) != Some((kind, entitlement)));
+        Step::Revoke { kind, entitlement, .. } => {
+            entry.entitlements.retain(|held| split(held) != Some((kind, entitlement)));
         }
         Step::Grant { entitlement, .. } => {
             if let Reply::Entitlement(remote) = reply {
@@ -124,15 +120,7 @@ fn deleted(entry: &mut LedgerEntry, ctx: &Context<'_>) {
 fn retain(entry: &mut LedgerEntry, ctx: &Context<'_>) {
     // What Tenure suspended stays known as such, so that it may be resumed.
     let suspended = matches!(entry.state, AccountState::Suspended | AccountState::Deleting);
-    set_state(
-        entry,
-        if suspended {
-            AccountState::Suspended
-        } else {
-            AccountState::Retained
-        },
-        ctx,
-    );
+    set_state(entry, if suspended { AccountState::Suspended } else { AccountState::Retained }, ctx);
 }
 
 /// Drops the link to the account, which is left as it is.
@@ -145,10 +133,7 @@ pub(super) fn release(entry: &mut LedgerEntry, reason: Reason, ctx: &Context<'_>
 }
 
 fn forget(entry: &mut LedgerEntry, ctx: &Context<'_>) {
-    let by_us = entry
-        .pending
-        .as_ref()
-        .is_some_and(|pending| pending.operation == DELETE);
+    let by_us = entry.pending.as_ref().is_some_and(|pending| pending.operation == DELETE);
     let had_one = has_account(entry);
     deleted(entry, ctx);
     if had_one && !by_us {
@@ -201,12 +186,7 @@ fn settle_account(
     ctx: &Context<'_>,
 ) -> LedgerEntry {
     let Some(account) = account.filter(|account| account.active) else {
-        return fail(
-            entry,
-            Reason::NotApplied,
-            "the App does not show the account in use",
-            ctx,
-        );
+        return fail(entry, Reason::NotApplied, "the App does not show the account in use", ctx);
     };
     entry.user_name.clone_from(&account.login);
     entry.pending = None;
@@ -216,10 +196,7 @@ fn settle_account(
     clear_reason(&mut entry);
     let unkept = unkept(desired, account, ctx);
     if !unkept.is_empty() {
-        let message = format!(
-            "the App does not keep {}; it is not sent again",
-            unkept.join(", ")
-        );
+        let message = format!("the App does not keep {}; it is not sent again", unkept.join(", "));
         set_reason(&mut entry, Reason::AttributesNotKept, &message);
     }
     entry
@@ -227,13 +204,9 @@ fn settle_account(
 
 /// Names of what was written and is not there.
 fn unkept(desired: &DesiredAccount, account: &RemoteAccount, ctx: &Context<'_>) -> Vec<String> {
-    let login = kept_login(desired, &account.login)
-        .is_none()
-        .then(|| ctx.login_attribute.to_owned());
+    let login = kept_login(desired, &account.login).is_none().then(|| ctx.login_attribute.to_owned());
     let marker = (ctx.marks() && !ctx.marked(account)).then(|| ctx.spec.marker.attribute.clone());
-    let attributes = changes(desired, account)
-        .into_iter()
-        .map(|change| change.attribute);
+    let attributes = changes(desired, account).into_iter().map(|change| change.attribute);
     login.into_iter().chain(marker).chain(attributes).collect()
 }
 
@@ -254,12 +227,7 @@ fn settle_gone(
         }
     } else if !ended {
         if active || account.is_none() {
-            return Some(fail(
-                entry,
-                Reason::NotApplied,
-                "the App does not show the account suspended",
-                ctx,
-            ));
+            return Some(fail(entry, Reason::NotApplied, "the App does not show the account suspended", ctx));
         }
         set_state(&mut entry, AccountState::Suspended, ctx);
     }
@@ -279,11 +247,7 @@ pub(super) fn at_rest(mut entry: LedgerEntry, cause: Cause, ctx: &Context<'_>) -
         AccountState::Retained => {
             entry.pending = None;
             entry.delete_at = None;
-            set_reason(
-                &mut entry,
-                Reason::RetainedByPolicy,
-                "kept by policy although no longer granted",
-            );
+            set_reason(&mut entry, Reason::RetainedByPolicy, "kept by policy although no longer granted");
         }
         _ => {}
     }
@@ -312,6 +276,9 @@ pub fn fail(mut entry: LedgerEntry, reason: Reason, message: &str, ctx: &Context
         entry.entitlements.clear();
         entry.delete_at = None;
         ctx.target.clone_into(&mut entry.target);
+    } else if reason == Reason::SuspendedElsewhere && entry.state == AccountState::Active {
+        // It is not in use, and Tenure did not suspend it: neither of those states would be true.
+        set_state(&mut entry, AccountState::Conflict, ctx);
     }
     entry.applied.clear();
     set_reason(&mut entry, reason, message);

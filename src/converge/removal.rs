@@ -23,22 +23,14 @@ pub(super) fn plan_gone(
     let Leaver { accounts, unclear } = locate_leaver(entry, seen, ctx)?;
     Ok(match accounts.as_slice() {
         [one] => plan_removal(cause, one, entry, ctx),
-        [] => Plan {
-            steps: no_account(unclear.is_some(), entry, ctx),
-            blocked: unclear,
-            account: None,
-        },
+        [] => Plan { steps: no_account(unclear.is_some(), entry, ctx), blocked: unclear, account: None },
         several => {
             let keep = ctx.policy(cause).action == RemovalAction::Retain;
             let active = several.iter().filter(|account| account.active && !keep);
             let message = "several accounts bear this person's marker: all are suspended; take the marker from all \
                            but one";
             Plan {
-                steps: active
-                    .map(|account| Step::Suspend {
-                        id: account.id.clone(),
-                    })
-                    .collect(),
+                steps: active.map(|account| Step::Suspend { id: account.id.clone() }).collect(),
                 blocked: Some(Refusal::new(Reason::AmbiguousMatch, message)),
                 account: None,
             }
@@ -50,9 +42,7 @@ fn no_account(unclear: bool, entry: Option<&LedgerEntry>, ctx: &Context<'_>) -> 
     match entry {
         _ if unclear => Vec::new(),
         Some(entry) if has_account(entry) && entry.target != ctx.target => {
-            vec![Step::Release {
-                reason: Reason::TargetChanged,
-            }]
+            vec![Step::Release { reason: Reason::TargetChanged }]
         }
         _ => vec![Step::Forget],
     }
@@ -70,18 +60,11 @@ fn plan_removal(
     let id = || account.id.clone();
     let mut steps = Vec::new();
     if linked.is_none() {
-        steps.push(Step::Adopt {
-            id: id(),
-            login: account.login.clone(),
-        });
+        steps.push(Step::Adopt { id: id(), login: account.login.clone() });
     }
     if policy.action == RemovalAction::Retain {
         steps.push(Step::Retain);
-        return Plan {
-            steps,
-            blocked: None,
-            account: Some(account.clone()),
-        };
+        return Plan { steps, blocked: None, account: Some(account.clone()) };
     }
     if account.active {
         steps.push(Step::Suspend { id: id() });
@@ -89,21 +72,13 @@ fn plan_removal(
     if let Some(entry) = linked
         && policy.remove_entitlements == RemoveEntitlements::Managed
     {
-        steps.extend(
-            held(entry)
-                .into_iter()
-                .map(|(kind, remote)| revoke(&account.id, kind, remote)),
-        );
+        steps.extend(held(entry).into_iter().map(|(kind, remote)| revoke(&account.id, kind, remote)));
     }
     if policy.action == RemovalAction::Delete || linked.is_some_and(|entry| deletion_due(cause, entry, ctx)) {
         steps.extend(announce(linked, DELETE, &account.id, ctx));
         steps.push(Step::Delete { id: id() });
     }
-    Plan {
-        steps,
-        blocked: None,
-        account: Some(account.clone()),
-    }
+    Plan { steps, blocked: None, account: Some(account.clone()) }
 }
 
 /// Whether the suspended account's time is up. Never before the date has been on record, since it lies ahead then.

@@ -105,9 +105,9 @@ impl Step {
     pub fn removes(&self, login_attribute: &str) -> bool {
         match self {
             Self::Suspend { .. } | Self::Delete { .. } | Self::Revoke { .. } => true,
-            Self::Update { changes, .. } => changes
-                .iter()
-                .any(|change| change.value.is_none() || change.attribute == login_attribute),
+            Self::Update { changes, .. } => {
+                changes.iter().any(|change| change.value.is_none() || change.attribute == login_attribute)
+            }
             _ => false,
         }
     }
@@ -123,11 +123,7 @@ pub(super) fn announce(
     let standing = entry.and_then(|entry| entry.pending.as_ref());
     let stands = standing.is_some_and(|pending| pending.operation == operation && pending.key == key);
     (!stands).then(|| {
-        Step::Announce(PendingIntent {
-            operation: operation.to_owned(),
-            key: key.to_owned(),
-            since: ctx.now,
-        })
+        Step::Announce(PendingIntent { operation: operation.to_owned(), key: key.to_owned(), since: ctx.now })
     })
 }
 
@@ -142,10 +138,7 @@ pub struct Refusal {
 
 impl Refusal {
     pub(super) fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            message: message.into(),
-        }
+        Self { reason, message: message.into() }
     }
 }
 
@@ -162,10 +155,7 @@ pub struct Plan {
 
 impl Plan {
     pub(super) fn blocked(refusal: Refusal) -> Self {
-        Self {
-            blocked: Some(refusal),
-            ..Self::default()
-        }
+        Self { blocked: Some(refusal), ..Self::default() }
     }
 
     /// Whether some step takes something away, so that it must be guarded: the User read again, the budget reserved.

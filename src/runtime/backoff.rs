@@ -33,9 +33,7 @@ pub struct Backoff<K> {
 
 impl<K: Eq + Hash> Default for Backoff<K> {
     fn default() -> Self {
-        Self {
-            failures: HashMap::new(),
-        }
+        Self { failures: HashMap::new() }
     }
 }
 
@@ -51,9 +49,7 @@ impl<K: Eq + Hash> Backoff<K> {
     ) -> Duration {
         let count = self.failures.entry(key).or_default();
         let (first, cap) = severity.bounds();
-        let delay = first
-            .saturating_mul(2_u32.saturating_pow(u32::from(*count)))
-            .min(cap);
+        let delay = first.saturating_mul(2_u32.saturating_pow(u32::from(*count))).min(cap);
         *count = count.saturating_add(1);
         let jittered = delay.mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0);
         jittered.max(retry_after.unwrap_or_default().min(LONGEST_WISH))
@@ -82,20 +78,14 @@ mod tests {
     fn delays_double_up_to_a_cap(#[case] severity: Severity, #[case] seconds: &[u64]) {
         let mut backoff = Backoff::default();
         for expected in seconds {
-            assert_eq!(
-                backoff.failed(1, severity, None, 1.0),
-                Duration::from_secs(*expected)
-            );
+            assert_eq!(backoff.failed(1, severity, None, 1.0), Duration::from_secs(*expected));
         }
     }
 
     #[test]
     fn jitter_spreads_over_the_upper_half() {
         let delay = |random| Backoff::default().failed(1, Severity::Permanent, None, random);
-        assert_eq!(
-            [0.0, 0.5, 1.0].map(delay),
-            [15_000, 22_500, 30_000].map(Duration::from_millis)
-        );
+        assert_eq!([0.0, 0.5, 1.0].map(delay), [15_000, 22_500, 30_000].map(Duration::from_millis));
     }
 
     #[test]
@@ -106,14 +96,8 @@ mod tests {
         }
         backoff.reset(&1);
         assert_eq!(backoff.failing(), 1);
-        assert_eq!(
-            backoff.failed(1, Severity::Transient, None, 1.0),
-            Duration::from_secs(1)
-        );
-        assert_eq!(
-            backoff.failed(2, Severity::Transient, None, 1.0),
-            Duration::from_secs(4)
-        );
+        assert_eq!(backoff.failed(1, Severity::Transient, None, 1.0), Duration::from_secs(1));
+        assert_eq!(backoff.failed(2, Severity::Transient, None, 1.0), Duration::from_secs(4));
     }
 
     #[test]
@@ -121,10 +105,7 @@ mod tests {
         let wish = |seconds| {
             Backoff::default().failed(1, Severity::Transient, Some(Duration::from_secs(seconds)), 1.0)
         };
-        assert_eq!(
-            [0, 90, u64::MAX].map(wish),
-            [1, 90, 3600].map(Duration::from_secs)
-        );
+        assert_eq!([0, 90, u64::MAX].map(wish), [1, 90, 3600].map(Duration::from_secs));
     }
 
     #[test]

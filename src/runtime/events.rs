@@ -58,14 +58,7 @@ impl Events {
     /// A queue and what empties it.
     pub fn new(metrics: Metrics) -> (Self, Publisher) {
         let (sender, queue) = mpsc::channel(ROOM);
-        (
-            Self {
-                queue: sender,
-                said: Arc::default(),
-                metrics,
-            },
-            Publisher { queue },
-        )
+        (Self { queue: sender, said: Arc::default(), metrics }, Publisher { queue })
     }
 
     /// Queues an event, unless it was the last one of this object and action or there is no room.
@@ -95,10 +88,7 @@ impl Publisher {
     /// Publishes as `controller` and `instance` (the Pod) until every [`Events`] is gone. What cannot be published is
     /// logged and left.
     pub async fn run(mut self, client: Client, instance: String) {
-        let reporter = Reporter {
-            controller: "tenure".to_owned(),
-            instance: Some(instance),
-        };
+        let reporter = Reporter { controller: "tenure".to_owned(), instance: Some(instance) };
         let recorder = Recorder::new(client, reporter);
         while let Some(notice) = self.queue.recv().await {
             let event = event(&notice);
@@ -113,11 +103,7 @@ impl Publisher {
 
 fn event(notice: &Notice) -> Event {
     Event {
-        type_: if notice.warning {
-            EventType::Warning
-        } else {
-            EventType::Normal
-        },
+        type_: if notice.warning { EventType::Warning } else { EventType::Normal },
         reason: notice.reason.as_str().to_owned(),
         note: Some(notice.note[..notice.note.floor_char_boundary(NOTE)].to_owned()),
         action: notice.action.to_owned(),
@@ -137,10 +123,7 @@ mod tests {
 
     fn notice(user: &str, note: &str) -> Notice {
         Notice {
-            regarding: ObjectReference {
-                name: Some(user.to_owned()),
-                ..ObjectReference::default()
-            },
+            regarding: ObjectReference { name: Some(user.to_owned()), ..ObjectReference::default() },
             warning: true,
             action: "Suspend",
             reason: Reason::RoleConflict,
@@ -159,10 +142,7 @@ mod tests {
             said.push((notice.regarding.name.unwrap(), notice.note));
         }
         let expected = [("a", "x"), ("b", "x"), ("a", "y"), ("a", "x")];
-        assert_eq!(
-            said,
-            expected.map(|(user, note)| (user.to_owned(), note.to_owned()))
-        );
+        assert_eq!(said, expected.map(|(user, note)| (user.to_owned(), note.to_owned())));
     }
 
     #[test]
@@ -172,12 +152,7 @@ mod tests {
         for number in 0..=ROOM {
             events.publish(notice(&number.to_string(), "x"));
         }
-        assert!(
-            metrics
-                .encode()
-                .unwrap()
-                .contains("tenure_events_dropped_total 1")
-        );
+        assert!(metrics.encode().unwrap().contains("tenure_events_dropped_total 1"));
         while publisher.queue.try_recv().is_ok() {}
         events.publish(notice(&ROOM.to_string(), "x"));
         assert!(publisher.queue.try_recv().is_ok());

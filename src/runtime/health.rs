@@ -31,20 +31,14 @@ pub struct Gate {
 impl Readiness {
     /// A gate that is shut from now on, for `reason`.
     pub fn gate(&self, name: impl Into<String>, reason: impl Into<String>) -> Gate {
-        let gate = Gate {
-            name: name.into(),
-            readiness: self.clone(),
-        };
+        let gate = Gate { name: name.into(), readiness: self.clone() };
         gate.wait(reason);
         gate
     }
 
     /// Why this replica is not ready, by gate; empty when it is.
     pub fn reasons(&self) -> Vec<String> {
-        self.lock()
-            .iter()
-            .map(|(name, reason)| format!("{name}: {reason}"))
-            .collect()
+        self.lock().iter().map(|(name, reason)| format!("{name}: {reason}")).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
@@ -77,9 +71,7 @@ pub struct Health {
 
 /// Answers on `listener` until `stop` is cancelled.
 pub async fn serve(listener: TcpListener, health: Health, stop: CancellationToken) -> std::io::Result<()> {
-    axum::serve(listener, router(health))
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
+    axum::serve(listener, router(health)).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
 fn router(health: Health) -> Router {
@@ -136,16 +128,10 @@ mod tests {
     async fn tells_health_readiness_with_the_reason_and_metrics() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (readiness, watchdog, stop) = (
-            Readiness::default(),
-            Watchdog::default(),
-            CancellationToken::new(),
-        );
-        let health = Health {
-            readiness: readiness.clone(),
-            watchdog: watchdog.clone(),
-            metrics: Metrics::new(),
-        };
+        let (readiness, watchdog, stop) =
+            (Readiness::default(), Watchdog::default(), CancellationToken::new());
+        let health =
+            Health { readiness: readiness.clone(), watchdog: watchdog.clone(), metrics: Metrics::new() };
         let server = tokio::spawn(serve(listener, health, stop.clone()));
 
         let users = readiness.gate("users", "waiting for the list of Users");

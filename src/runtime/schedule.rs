@@ -23,10 +23,7 @@ pub struct Wakeups<K> {
 
 impl<K> Default for Wakeups<K> {
     fn default() -> Self {
-        Self {
-            by_time: BTreeSet::new(),
-            by_key: HashMap::new(),
-        }
+        Self { by_time: BTreeSet::new(), by_key: HashMap::new() }
     }
 }
 
@@ -59,10 +56,7 @@ impl<K: Ord + Clone + Hash> Wakeups<K> {
 
     /// How long to sleep at `now` before looking again.
     fn nap(&self, now: Timestamp) -> Duration {
-        let until = self
-            .by_time
-            .first()
-            .map(|(at, _)| Duration::try_from(at.duration_since(now)));
+        let until = self.by_time.first().map(|(at, _)| Duration::try_from(at.duration_since(now)));
         until.map_or(LOOK, |until| until.unwrap_or(Duration::ZERO).min(LOOK))
     }
 }
@@ -76,19 +70,13 @@ pub struct Schedule<K> {
 
 impl<K> Clone for Schedule<K> {
     fn clone(&self) -> Self {
-        Self {
-            wakeups: Arc::clone(&self.wakeups),
-            changed: Arc::clone(&self.changed),
-        }
+        Self { wakeups: Arc::clone(&self.wakeups), changed: Arc::clone(&self.changed) }
     }
 }
 
 impl<K> Default for Schedule<K> {
     fn default() -> Self {
-        Self {
-            wakeups: Arc::default(),
-            changed: Arc::default(),
-        }
+        Self { wakeups: Arc::default(), changed: Arc::default() }
     }
 }
 
@@ -184,10 +172,7 @@ mod tests {
         schedule.set("past", Some(at(-1)));
         assert_eq!(woken.recv().await, Some("past"));
         clock.store(2_000_000, Ordering::Relaxed);
-        assert_eq!(
-            tokio::time::timeout(LOOK * 4, woken.recv()).await,
-            Ok(Some("far"))
-        );
+        assert_eq!(tokio::time::timeout(LOOK * 4, woken.recv()).await, Ok(Some("far")));
         assert!(schedule.is_empty());
         task.abort();
     }

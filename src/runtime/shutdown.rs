@@ -72,22 +72,13 @@ mod tests {
     async fn a_drain_waits_for_work_but_not_for_ever() {
         let (shutdown, tasks) = (Shutdown::default(), TaskTracker::new());
         tasks.spawn(tokio::time::sleep(Duration::from_millis(20)));
-        assert_eq!(
-            shutdown.drain(&tasks, Duration::from_mins(1)).await,
-            Drained::Clean
-        );
+        assert_eq!(shutdown.drain(&tasks, Duration::from_mins(1)).await, Drained::Clean);
 
         tasks.reopen();
         tasks.spawn(std::future::pending::<()>());
-        assert_eq!(
-            shutdown.drain(&tasks, Duration::from_millis(20)).await,
-            Drained::Abandoned(1)
-        );
+        assert_eq!(shutdown.drain(&tasks, Duration::from_millis(20)).await, Drained::Abandoned(1));
         shutdown.forced.cancel();
-        assert_eq!(
-            shutdown.drain(&tasks, Duration::from_mins(1)).await,
-            Drained::Abandoned(1)
-        );
+        assert_eq!(shutdown.drain(&tasks, Duration::from_mins(1)).await, Drained::Abandoned(1));
     }
 
     #[tokio::test]

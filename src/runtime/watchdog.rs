@@ -103,18 +103,9 @@ impl Watchdog {
         let mut inner = self.lock();
         inner.next += 1;
         let id = inner.next;
-        let watched = Watched {
-            name: name.into(),
-            pulse: Arc::clone(&pulse),
-            allowed,
-            last: (0, 0),
-        };
+        let watched = Watched { name: name.into(), pulse: Arc::clone(&pulse), allowed, last: (0, 0) };
         inner.watched.insert(id, watched);
-        Beat {
-            id,
-            pulse,
-            watchdog: self.clone(),
-        }
+        Beat { id, pulse, watchdog: self.clone() }
     }
 
     /// What was found stuck, if anything; for `/healthz`.
@@ -145,10 +136,7 @@ impl Watchdog {
             let quiet = beats == last && !watched.pulse.idle.load(Ordering::Relaxed);
             watched.last = (beats, if quiet { checks.saturating_add(1) } else { 0 });
             let silent = silent(watched.last.1);
-            (silent > watched.allowed).then(|| Stuck {
-                name: watched.name.clone(),
-                silent,
-            })
+            (silent > watched.allowed).then(|| Stuck { name: watched.name.clone(), silent })
         });
         if stuck.is_some() {
             inner.stuck.clone_from(&stuck);
@@ -187,10 +175,7 @@ pub fn watch_runtime(allowed: Duration, on_stuck: impl FnOnce() + Send + 'static
         }
         on_stuck();
     };
-    std::thread::Builder::new()
-        .name("watchdog".to_owned())
-        .spawn(watch)
-        .map(drop)
+    std::thread::Builder::new().name("watchdog".to_owned()).spawn(watch).map(drop)
 }
 
 #[cfg(test)]
@@ -214,10 +199,7 @@ mod tests {
         }
         lively.alive();
         let stuck = watchdog.check().unwrap();
-        assert_eq!(
-            (stuck.name.as_str(), stuck.silent),
-            ("silent", Duration::from_secs(4))
-        );
+        assert_eq!((stuck.name.as_str(), stuck.silent), ("silent", Duration::from_secs(4)));
         assert_eq!(watchdog.stuck(), Some(stuck));
     }
 
@@ -244,10 +226,7 @@ mod tests {
     #[test]
     fn a_blocked_runtime_is_found_from_outside() {
         let (sender, receiver) = mpsc::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let on_stuck = move || sender.send(()).unwrap();
             watch_runtime(Duration::from_millis(100), on_stuck).unwrap();
@@ -259,18 +238,12 @@ mod tests {
     #[test]
     fn a_runtime_that_ended_is_not_stuck() {
         let (sender, receiver) = mpsc::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime
             .block_on(async { watch_runtime(Duration::from_millis(50), move || sender.send(()).unwrap()) })
             .unwrap();
         drop(runtime);
         // The sender is dropped unused when the thread ends.
-        assert_eq!(
-            receiver.recv_timeout(Duration::from_secs(10)),
-            Err(mpsc::RecvTimeoutError::Disconnected)
-        );
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Err(mpsc::RecvTimeoutError::Disconnected));
     }
 }

@@ -18,10 +18,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 fn config_map(name: &str, value: &str) -> ConfigMap {
     ConfigMap {
-        metadata: ObjectMeta {
-            name: Some(name.into()),
-            ..ObjectMeta::default()
-        },
+        metadata: ObjectMeta { name: Some(name.into()), ..ObjectMeta::default() },
         data: Some(BTreeMap::from([("key".to_owned(), value.to_owned())])),
         ..ConfigMap::default()
     }
@@ -32,10 +29,7 @@ fn config_maps(client: Client, namespace: &str) -> Api<ConfigMap> {
 }
 
 async fn value_of(api: &Api<ConfigMap>, name: &str) -> Option<String> {
-    api.get_opt(name)
-        .await
-        .unwrap()
-        .and_then(|m| m.data?.remove("key"))
+    api.get_opt(name).await.unwrap().and_then(|m| m.data?.remove("key"))
 }
 
 #[tokio::test]
@@ -47,16 +41,8 @@ async fn each_test_gets_a_namespace_of_its_own() {
         .create(&PostParams::default(), &config_map("a", "1"))
         .await
         .unwrap();
-    let elsewhere = config_maps(plane.client().await, &other)
-        .list(&ListParams::default())
-        .await
-        .unwrap();
-    assert!(
-        elsewhere
-            .items
-            .iter()
-            .all(|m| m.metadata.name.as_deref() != Some("a"))
-    );
+    let elsewhere = config_maps(plane.client().await, &other).list(&ListParams::default()).await.unwrap();
+    assert!(elsewhere.items.iter().all(|m| m.metadata.name.as_deref() != Some("a")));
 }
 
 #[tokio::test]
@@ -65,17 +51,9 @@ async fn kubectl_applies_and_says_what_is_wrong() {
     let namespace = plane.namespace("kubectl").await;
     let manifest = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {key: '1'}}";
     plane.kubectl().apply_in(&namespace, manifest).await.unwrap();
-    let read = plane
-        .kubectl()
-        .get_json(&["configmap", "a", "--namespace", &namespace])
-        .await
-        .unwrap();
+    let read = plane.kubectl().get_json(&["configmap", "a", "--namespace", &namespace]).await.unwrap();
     assert_eq!(read["data"]["key"], "1");
-    let refusal = plane
-        .kubectl()
-        .apply_in(&namespace, "{apiVersion: v1, kind: Nonsense}")
-        .await
-        .unwrap_err();
+    let refusal = plane.kubectl().apply_in(&namespace, "{apiVersion: v1, kind: Nonsense}").await.unwrap_err();
     assert!(refusal.contains("Nonsense"), "{refusal}");
 }
 
@@ -85,46 +63,27 @@ async fn the_audit_log_counts_each_request_once() {
     let namespace = plane.namespace("audit").await;
     let leases = Api::<Lease>::namespaced(plane.client().await, &namespace);
     let lease = |n: usize| Lease {
-        metadata: ObjectMeta {
-            name: Some(format!("lease-{n}")),
-            ..ObjectMeta::default()
-        },
+        metadata: ObjectMeta { name: Some(format!("lease-{n}")), ..ObjectMeta::default() },
         ..Lease::default()
     };
     let mark = plane.audit().mark().await;
     for n in 0..7 {
         leases.create(&PostParams::default(), &lease(n)).await.unwrap();
     }
-    leases
-        .create(&PostParams::default(), &lease(0))
-        .await
-        .unwrap_err();
+    leases.create(&PostParams::default(), &lease(0)).await.unwrap_err();
     let patch = Patch::Merge(json!({"spec": {"holderIdentity": "me"}}));
-    leases
-        .patch("lease-1", &PatchParams::default(), &patch)
-        .await
-        .unwrap();
+    leases.patch("lease-1", &PatchParams::default(), &patch).await.unwrap();
     leases.delete("lease-2", &DeleteParams::default()).await.unwrap();
     leases.list(&ListParams::default()).await.unwrap();
 
-    let writes = plane
-        .audit()
-        .writes_since(mark, |e| e.namespace == namespace)
-        .await;
+    let writes = plane.audit().writes_since(mark, |e| e.namespace == namespace).await;
     let expected = [
         ("create leases.coordination.k8s.io", 8),
         ("delete leases.coordination.k8s.io", 1),
         ("patch leases.coordination.k8s.io", 1),
     ];
-    assert_eq!(
-        audit::counts(&writes),
-        expected.map(|(k, n)| (k.to_owned(), n)).into()
-    );
-    assert_eq!(
-        writes.iter().filter(|e| e.code == 409).count(),
-        1,
-        "refused writes count too"
-    );
+    assert_eq!(audit::counts(&writes), expected.map(|(k, n)| (k.to_owned(), n)).into());
+    assert_eq!(writes.iter().filter(|e| e.code == 409).count(), 1, "refused writes count too");
     assert_eq!(writes[8].name, "lease-1");
     let all = plane.audit().since(mark, |e| e.namespace == namespace).await;
     assert_eq!(all.iter().filter(|e| e.verb == "list").count(), 1);
@@ -151,17 +110,10 @@ subjects: [{kind: ServiceAccount, name: reader}]
     let kubeconfig = plane.kubeconfig_for_service_account(&namespace, "reader").await;
     let theirs = config_maps(client_from(&kubeconfig).await, &namespace);
     eventually(SOON, async || {
-        theirs
-            .list(&ListParams::default())
-            .await
-            .map(|_| ())
-            .map_err(|e| e.to_string())
+        theirs.list(&ListParams::default()).await.map(|_| ()).map_err(|e| e.to_string())
     })
     .await;
-    let refused = theirs
-        .create(&PostParams::default(), &config_map("a", "1"))
-        .await
-        .unwrap_err();
+    let refused = theirs.create(&PostParams::default(), &config_map("a", "1")).await.unwrap_err();
     assert!(refused.to_string().contains("forbidden"), "{refused}");
 }
 
@@ -174,11 +126,7 @@ async fn a_namespace_is_deleted_once_the_controllers_run() {
         .create(&PostParams::default(), &config_map("a", "1"))
         .await
         .unwrap();
-    plane
-        .kubectl()
-        .run(&["delete", "namespace", &namespace, "--wait=false"])
-        .await
-        .unwrap();
+    plane.kubectl().run(&["delete", "namespace", &namespace, "--wait=false"]).await.unwrap();
     eventually(Duration::from_mins(1), async || {
         match plane.kubectl().get_json(&["namespace", &namespace]).await {
             Err(e) if e.contains("NotFound") => Ok(()),
@@ -193,9 +141,7 @@ async fn a_frozen_api_server_is_silent_and_a_killed_one_refuses() {
     let plane = ControlPlane::start(Options::default()).await;
     let namespace = plane.namespace("hurt").await;
     let api = config_maps(plane.client().await, &namespace);
-    api.create(&PostParams::default(), &config_map("a", "1"))
-        .await
-        .unwrap();
+    api.create(&PostParams::default(), &config_map("a", "1")).await.unwrap();
 
     plane.freeze_apiserver();
     let get = tokio::time::timeout(Duration::from_millis(700), api.get("a"));
@@ -204,16 +150,10 @@ async fn a_frozen_api_server_is_silent_and_a_killed_one_refuses() {
     assert_eq!(value_of(&api, "a").await.as_deref(), Some("1"));
 
     plane.kill_apiserver();
-    let refused = tokio::time::timeout(SOON, api.get("a"))
-        .await
-        .expect("a quick answer");
+    let refused = tokio::time::timeout(SOON, api.get("a")).await.expect("a quick answer");
     assert!(refused.is_err());
     plane.start_apiserver().await;
-    assert_eq!(
-        value_of(&api, "a").await.as_deref(),
-        Some("1"),
-        "same port, same data, same client"
-    );
+    assert_eq!(value_of(&api, "a").await.as_deref(), Some("1"), "same port, same data, same client");
 }
 
 #[tokio::test]
@@ -221,17 +161,12 @@ async fn a_restored_snapshot_brings_back_the_past() {
     let plane = ControlPlane::start(Options::default()).await;
     let namespace = plane.namespace("time").await;
     let api = config_maps(plane.client().await, &namespace);
-    let before = api
-        .create(&PostParams::default(), &config_map("a", "old"))
-        .await
-        .unwrap();
+    let before = api.create(&PostParams::default(), &config_map("a", "old")).await.unwrap();
 
     let snapshot = plane.snapshot().await;
     let patch = Patch::Merge(json!({"data": {"key": "new"}}));
     api.patch("a", &PatchParams::default(), &patch).await.unwrap();
-    api.create(&PostParams::default(), &config_map("b", "later"))
-        .await
-        .unwrap();
+    api.create(&PostParams::default(), &config_map("b", "later")).await.unwrap();
     plane.restore(&snapshot).await;
 
     let after = api.get("a").await.unwrap();
@@ -264,10 +199,7 @@ async fn watches_can_be_cut_and_can_be_made_to_start_over() {
     let plane = ControlPlane::start(Options::default()).await;
     let namespace = plane.namespace("watch").await;
     let relayed = config_maps(client_from(plane.kubeconfig_path()).await, &namespace);
-    let first = relayed
-        .create(&PostParams::default(), &config_map("a", "1"))
-        .await
-        .unwrap();
+    let first = relayed.create(&PostParams::default(), &config_map("a", "1")).await.unwrap();
     let version = first.metadata.resource_version.unwrap();
 
     let watching = watch_to_its_end(&relayed, &version);
@@ -283,10 +215,7 @@ async fn watches_can_be_cut_and_can_be_made_to_start_over() {
     let patch = Patch::Merge(json!({"data": {"key": "2"}}));
     relayed.patch("a", &PatchParams::default(), &patch).await.unwrap();
     plane.expire_watches().await;
-    assert!(
-        watch_to_its_end(&relayed, &version).await,
-        "a place that is forgotten answers 410"
-    );
+    assert!(watch_to_its_end(&relayed, &version).await, "a place that is forgotten answers 410");
 }
 
 #[tokio::test]
@@ -359,35 +288,23 @@ async fn victim() {
 async fn nothing_is_left_when_a_test_process_is_killed() {
     let told = workdir::folder("victim").join("told");
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--exact", "control_plane::victim"])
-        .env(VICTIM, &told);
+    command.args(["--exact", "control_plane::victim"]).env(VICTIM, &told);
     let victim = Managed::spawn("victim", &command, &told.with_extension("log")).unwrap();
     let (pid, folder) = eventually(Duration::from_mins(1), async || {
         let text = std::fs::read_to_string(&told).map_err(|e| format!("{e}: {}", victim.log()))?;
-        text.split_once(' ')
-            .map(|(p, f)| (p.to_owned(), f.to_owned()))
-            .ok_or(text)
+        text.split_once(' ').map(|(p, f)| (p.to_owned(), f.to_owned())).ok_or(text)
     })
     .await;
     let process = PathBuf::from(format!("/proc/{pid}"));
     assert!(process.exists() && Path::new(&folder).exists());
 
     victim.kill9();
-    eventually(SOON, async || {
-        if process.exists() {
-            Err(format!("{pid} lives"))
-        } else {
-            Ok(())
-        }
-    })
-    .await;
-    eventually(SOON, async || {
-        if Path::new(&folder).exists() {
-            Err(format!("{folder} is left"))
-        } else {
-            Ok(())
-        }
-    })
+    eventually(SOON, async || if process.exists() { Err(format!("{pid} lives")) } else { Ok(()) }).await;
+    eventually(
+        SOON,
+        async || {
+            if Path::new(&folder).exists() { Err(format!("{folder} is left")) } else { Ok(()) }
+        },
+    )
     .await;
 }

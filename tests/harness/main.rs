@@ -1,10 +1,6 @@
 //! The harness is tested too: what it claims to do to the operator's surroundings, it does.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests fail as tests do"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
 #[path = "../support/mod.rs"]
 mod support;

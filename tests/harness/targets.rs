@@ -20,24 +20,15 @@ fn person(n: usize) -> Value {
 }
 
 async fn post(server: &ScimServer, user: &Value) -> reqwest::Result<reqwest::Response> {
-    let request = http()
-        .post(format!("{}/Users", server.base_url()))
-        .bearer_auth(server.token());
-    request
-        .header("content-type", "application/scim+json")
-        .body(user.to_string())
-        .send()
-        .await
+    let request = http().post(format!("{}/Users", server.base_url())).bearer_auth(server.token());
+    request.header("content-type", "application/scim+json").body(user.to_string()).send().await
 }
 
 #[tokio::test]
 async fn the_scim_server_is_real_and_the_proxy_remembers() {
     let server = ScimServer::start(Config::default()).await;
     let behind = server.create_user(person(0)).await;
-    assert!(
-        server.proxy().requests().is_empty(),
-        "the test's own calls are not recorded"
-    );
+    assert!(server.proxy().requests().is_empty(), "the test's own calls are not recorded");
     let mark = RecordingProxy::mark();
     for n in 1..4 {
         assert_eq!(post(&server, &person(n)).await.unwrap().status(), 201);
@@ -60,13 +51,8 @@ async fn the_scim_server_is_real_and_the_proxy_remembers() {
             }]),
         )
         .await;
-    assert_eq!(
-        server.user_named("PERSON0@example.com").await.unwrap()["active"],
-        false
-    );
-    server
-        .delete(&format!("/Users/{}", behind["id"].as_str().unwrap()))
-        .await;
+    assert_eq!(server.user_named("PERSON0@example.com").await.unwrap()["active"], false);
+    server.delete(&format!("/Users/{}", behind["id"].as_str().unwrap())).await;
     assert_eq!(server.users().await.len(), 3);
 }
 
@@ -85,10 +71,7 @@ async fn the_scim_server_keeps_to_the_abilities_it_announces() {
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
         "Operations": [{"op": "replace", "path": "active", "value": false}],
     });
-    let refused = server
-        .try_call(Method::PATCH, &path, Some(body))
-        .await
-        .unwrap_err();
+    let refused = server.try_call(Method::PATCH, &path, Some(body)).await.unwrap_err();
     assert!(refused.contains("501"), "{refused}");
 }
 
@@ -97,17 +80,9 @@ async fn the_proxy_breaks_what_it_is_told_to() {
     let server = ScimServer::start(Config::default()).await;
     let proxy = server.proxy();
 
-    proxy.inject(
-        Rule::new(Action::retry_after(429, 7))
-            .method("POST")
-            .path("/Users")
-            .times(1),
-    );
+    proxy.inject(Rule::new(Action::retry_after(429, 7)).method("POST").path("/Users").times(1));
     let refused = post(&server, &person(0)).await.unwrap();
-    assert_eq!(
-        (refused.status().as_u16(), &refused.headers()["retry-after"]),
-        (429, &"7".parse().unwrap())
-    );
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"7".parse().unwrap()));
     assert!(server.users().await.is_empty(), "the target was not asked");
 
     proxy.inject(Rule::new(Action::DropReplyAfterForward).nth(2));
@@ -136,37 +111,18 @@ async fn the_proxy_breaks_what_it_is_told_to() {
     assert!(hanging.await.is_err());
     proxy.clear();
     assert_eq!(post(&server, &user).await.unwrap().status(), 201);
-    assert_eq!(
-        proxy
-            .requests()
-            .iter()
-            .filter(|r: &&Recorded| r.status.is_none())
-            .count(),
-        3
-    );
+    assert_eq!(proxy.requests().iter().filter(|r: &&Recorded| r.status.is_none()).count(), 3);
 }
 
 async fn call(target: &FastTarget, method: Method, path: &str, body: Value) -> (u16, Value) {
     let url = format!("{}{path}", target.base_url());
-    let answer = http()
-        .request(method, url)
-        .bearer_auth("t")
-        .body(body.to_string())
-        .send()
-        .await
-        .unwrap();
+    let answer = http().request(method, url).bearer_auth("t").body(body.to_string()).send().await.unwrap();
     let status = answer.status().as_u16();
-    (
-        status,
-        serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default(),
-    )
+    (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
 }
 
 async fn fast_target() -> FastTarget {
-    let target = FastTarget::start(FastConfig {
-        token: Some("t".into()),
-        ..FastConfig::default()
-    });
+    let target = FastTarget::start(FastConfig { token: Some("t".into()), ..FastConfig::default() });
     for n in 0..5 {
         assert_eq!(call(&target, Method::POST, "/Users", person(n)).await.0, 201);
     }
@@ -178,34 +134,15 @@ async fn the_fast_target_finds_and_pages_and_refuses_doubles() {
     let target = fast_target().await;
     let (status, conflict) = call(&target, Method::POST, "/Users", person(0)).await;
     assert_eq!((status, &conflict["scimType"]), (409, &json!("uniqueness")));
-    let (_, found) = call(
-        &target,
-        Method::GET,
-        "/Users?filter=externalId%20eq%20%22p-3%22",
-        Value::Null,
-    )
-    .await;
+    let (_, found) =
+        call(&target, Method::GET, "/Users?filter=externalId%20eq%20%22p-3%22", Value::Null).await;
     assert_eq!(found["Resources"][0]["userName"], "person3@example.com");
-    let (_, found) = call(
-        &target,
-        Method::GET,
-        "/Users?filter=userName+eq+%22PERSON2@example.com%22",
-        Value::Null,
-    )
-    .await;
+    let (_, found) =
+        call(&target, Method::GET, "/Users?filter=userName+eq+%22PERSON2@example.com%22", Value::Null).await;
     assert_eq!(found["Resources"][0]["externalId"], "p-2");
     let (_, page) = call(&target, Method::GET, "/Users?startIndex=4&count=2", Value::Null).await;
-    assert_eq!(
-        (&page["totalResults"], page["Resources"].as_array().unwrap().len()),
-        (&json!(5), 2)
-    );
-    let (status, _) = call(
-        &target,
-        Method::GET,
-        "/Users?filter=title%20co%20%22x%22",
-        Value::Null,
-    )
-    .await;
+    assert_eq!((&page["totalResults"], page["Resources"].as_array().unwrap().len()), (&json!(5), 2));
+    let (status, _) = call(&target, Method::GET, "/Users?filter=title%20co%20%22x%22", Value::Null).await;
     assert_eq!((status, target.counts()["POST Users"]), (400, 6));
 }
 
@@ -225,10 +162,7 @@ async fn the_fast_target_patches_users_and_groups() {
     assert_eq!(patched["active"], false);
     assert_eq!(patched["name"]["familyName"], "Curie");
     assert_eq!(patched[enterprise]["department"], "Physics");
-    assert_eq!(
-        patched["emails"],
-        json!([{"type": "work", "value": "m@example.com"}])
-    );
+    assert_eq!(patched["emails"], json!([{"type": "work", "value": "m@example.com"}]));
     assert_eq!(patched["title"], "Dr");
     assert_eq!((target.user_count(), target.active_count()), (5, 4));
 
@@ -246,10 +180,7 @@ async fn the_fast_target_patches_users_and_groups() {
 
 #[tokio::test]
 async fn the_fast_target_can_be_short_of_quota() {
-    let target = FastTarget::start(FastConfig {
-        requests_per_second: Some(3),
-        ..Default::default()
-    });
+    let target = FastTarget::start(FastConfig { requests_per_second: Some(3), ..Default::default() });
     let (client, url) = (http(), format!("{}/Users", target.base_url()));
     // At once, so that no slow machine spreads them over several windows of a second.
     let ask = async || client.get(&url).send().await.unwrap().status().as_u16();

@@ -5,7 +5,7 @@ use tenure::connectors::scim::Scim;
 use tenure::connectors::{Connector, FailureClass};
 use tenure::converge::{Change, Lane};
 
-use crate::server::{Profile, Server, person};
+use crate::server::{Profile, Server, TOKEN, person};
 
 const DEPARTMENT: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department";
 const COST_CENTER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:costCenter";
@@ -25,17 +25,11 @@ fn ann() -> Value {
 }
 
 fn set(attribute: &str, value: Value) -> Change {
-    Change {
-        attribute: attribute.to_owned(),
-        value: Some(value),
-    }
+    Change { attribute: attribute.to_owned(), value: Some(value) }
 }
 
 fn clear(attribute: &str) -> Change {
-    Change {
-        attribute: attribute.to_owned(),
-        value: None,
-    }
+    Change { attribute: attribute.to_owned(), value: None }
 }
 
 #[rstest]
@@ -46,26 +40,13 @@ async fn an_account_from_the_cradle_to_the_grave(
     let server = Server::start(profile).await;
     let (scim, _) = server.connector();
     let probe = scim.probe().await.unwrap();
-    assert_eq!(
-        (probe.patch, probe.filter),
-        (profile != Profile::Bare, profile != Profile::Bare)
-    );
+    assert_eq!((probe.patch, probe.filter), (profile != Profile::Bare, profile != Profile::Bare));
     assert!(probe.etag);
-    assert_eq!(
-        probe.paging,
-        if profile == Profile::Cursor {
-            "Cursor"
-        } else {
-            "Index"
-        }
-    );
+    assert_eq!(probe.paging, if profile == Profile::Cursor { "Cursor" } else { "Index" });
 
     assert_eq!(scim.find("externalId", "E-1").await.unwrap(), []);
     let made = scim.create(&person("ann.smith", "E-1", &ann())).await.unwrap();
-    assert_eq!(
-        (made.login.as_str(), made.marker.as_deref(), made.active),
-        ("ann.smith", Some("E-1"), true)
-    );
+    assert_eq!((made.login.as_str(), made.marker.as_deref(), made.active), ("ann.smith", Some("E-1"), true));
     for (name, value) in ann().as_object().unwrap() {
         if name != "emails" {
             assert_eq!(made.attributes.get(name), Some(value), "{name}");
@@ -80,17 +61,9 @@ async fn an_account_from_the_cradle_to_the_grave(
         (DEPARTMENT, "r&d"),
         ("displayName", "Ann \"the\" Smith"),
     ] {
-        assert_eq!(
-            scim.find(attribute, value).await.unwrap(),
-            std::slice::from_ref(&made),
-            "{attribute}"
-        );
+        assert_eq!(scim.find(attribute, value).await.unwrap(), std::slice::from_ref(&made), "{attribute}");
     }
-    assert_eq!(
-        scim.find("externalId", "e-1").await.unwrap(),
-        [],
-        "externalId is case exact"
-    );
+    assert_eq!(scim.find("externalId", "e-1").await.unwrap(), [], "externalId is case exact");
     assert_eq!(scim.get(&made.id).await.unwrap(), Some(made.clone()));
 
     changed(&scim, &made.id).await;
@@ -104,10 +77,7 @@ async fn an_account_from_the_cradle_to_the_grave(
     assert_eq!(scim.get(&made.id).await.unwrap(), None);
     assert_eq!(scim.find("externalId", "E-1").await.unwrap(), []);
     let failure = scim.set_active(&made.id, false).await.unwrap_err();
-    assert_eq!(
-        (failure.class, failure.reason),
-        (FailureClass::Gone, Reason::AccountGone)
-    );
+    assert_eq!((failure.class, failure.reason), (FailureClass::Gone, Reason::AccountGone));
 }
 
 /// Every class of attribute is set, replaced and cleared; what is not named stays.
@@ -124,25 +94,13 @@ async fn changed(scim: &Scim, id: &str) {
     let account = scim.update(id, &changes).await.unwrap();
     assert_eq!(account.login, "ann.miller");
     for change in &changes {
-        assert_eq!(
-            account.attributes.get(&change.attribute),
-            change.value.as_ref(),
-            "{}",
-            change.attribute
-        );
+        assert_eq!(account.attributes.get(&change.attribute), change.value.as_ref(), "{}", change.attribute);
     }
     assert_eq!(account.attributes["name.givenName"], "Ann");
     assert_eq!(account.attributes[COST_CENTER], "42");
 
-    let cleared = [
-        "title",
-        "name.formatted",
-        "phoneNumbers",
-        COST_CENTER,
-        "nickName",
-        "nickName",
-        "profileUrl",
-    ];
+    let cleared =
+        ["title", "name.formatted", "phoneNumbers", COST_CENTER, "nickName", "nickName", "profileUrl"];
     let account = scim.update(id, &cleared.map(clear)).await.unwrap();
     for attribute in cleared {
         assert_eq!(account.attributes.get(attribute), None, "{attribute}");
@@ -151,16 +109,8 @@ async fn changed(scim: &Scim, id: &str) {
     assert_eq!(account.attributes[DEPARTMENT], "Sales");
     assert_eq!(account.attributes["name.familyName"], "Miller");
 
-    let account = scim
-        .update(
-            id,
-            &[
-                clear(DEPARTMENT),
-                clear("emails"),
-                set("externalId", json!("E-1")),
-            ],
-        )
-        .await;
+    let account =
+        scim.update(id, &[clear(DEPARTMENT), clear("emails"), set("externalId", json!("E-1"))]).await;
     let account = account.unwrap();
     assert_eq!(account.attributes.get(DEPARTMENT), None);
     assert_eq!(account.attributes.get("emails"), None);
@@ -175,15 +125,9 @@ async fn a_login_that_is_taken_is_a_conflict(#[values(Profile::Full, Profile::Ba
     let (scim, _) = server.connector();
     let taken = scim.create(&person("bob", "E-1", &json!({}))).await.unwrap();
     let failure = scim.create(&person("BOB", "E-2", &json!({}))).await.unwrap_err();
-    assert_eq!(
-        (failure.class, failure.reason),
-        (FailureClass::Conflict, Reason::AccountExists)
-    );
+    assert_eq!((failure.class, failure.reason), (FailureClass::Conflict, Reason::AccountExists));
     let other = scim.create(&person("bob.2", "E-2", &json!({}))).await.unwrap();
-    let failure = scim
-        .update(&other.id, &[set("userName", json!("Bob"))])
-        .await
-        .unwrap_err();
+    let failure = scim.update(&other.id, &[set("userName", json!("Bob"))]).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Conflict);
     assert_eq!(scim.find("userName", "bob").await.unwrap(), [taken]);
 }
@@ -209,11 +153,8 @@ async fn an_account_made_by_others_is_adopted_with_what_it_has(
         (found[0].id.as_str(), found[0].marker.as_deref(), found[0].active),
         (id.as_str(), None, true)
     );
-    let changes = [
-        set("externalId", json!("E-3")),
-        set("name.givenName", json!("Carl")),
-        set(DEPARTMENT, json!("X")),
-    ];
+    let changes =
+        [set("externalId", json!("E-3")), set("name.givenName", json!("Carl")), set(DEPARTMENT, json!("X"))];
     let adopted = scim.with_lane(Lane::Change).update(&id, &changes).await.unwrap();
     assert_eq!(adopted.marker.as_deref(), Some("E-3"));
     let user = server.get(&format!("/Users/{id}")).await;
@@ -245,10 +186,7 @@ async fn hostile_values_find_nothing_and_break_nothing(
     }
     let odd = "a\\\"b &+#%/?=é";
     let made = scim.create(&person(odd, odd, &json!({}))).await.unwrap();
-    assert_eq!(
-        scim.find("userName", odd).await.unwrap(),
-        std::slice::from_ref(&made)
-    );
+    assert_eq!(scim.find("userName", odd).await.unwrap(), std::slice::from_ref(&made));
     assert_eq!(scim.find("externalId", odd).await.unwrap(), [made]);
 }
 
@@ -260,12 +198,7 @@ async fn onboarding_costs_one_lookup_and_one_create() {
     reports.lock().unwrap().clear();
     assert_eq!(scim.find("externalId", "E-1").await.unwrap(), []);
     scim.create(&person("eve", "E-1", &ann())).await.unwrap();
-    let operations: Vec<_> = reports
-        .lock()
-        .unwrap()
-        .iter()
-        .map(|r| (r.operation, r.class))
-        .collect();
+    let operations: Vec<_> = reports.lock().unwrap().iter().map(|r| (r.operation, r.class)).collect();
     assert_eq!(operations, [("find account", "ok"), ("create account", "ok")]);
 }
 
@@ -274,20 +207,16 @@ async fn wrong_credentials_are_told_and_not_shown() {
     let server = Server::start(Profile::Full).await;
     let (scim, _) = server.connector_with("canary-wrong-55aa");
     let failure = scim.probe().await.unwrap_err();
-    assert_eq!(
-        (failure.class, failure.reason),
-        (FailureClass::Credentials, Reason::CredentialsRefused)
-    );
+    assert_eq!((failure.class, failure.reason), (FailureClass::Credentials, Reason::CredentialsRefused));
     assert!(!format!("{failure:?} {failure}").contains("canary"));
 }
 
 #[tokio::test]
 async fn a_wrong_base_url_is_no_news_about_accounts() {
-    let mut server = Server::start(Profile::Full).await;
+    let server = Server::start(Profile::Full).await;
     let (scim, _) = server.connector();
     let made = scim.create(&person("finn", "E-1", &json!({}))).await.unwrap();
-    server.url.push_str("/elsewhere");
-    let (scim, _) = server.connector();
+    let (scim, _) = server.connector_at("/elsewhere", TOKEN);
     let outcomes = [
         scim.get(&made.id).await.map(drop),
         scim.delete(&made.id).await,

@@ -6,19 +6,13 @@ use tenure::connectors::{Connector, FailureClass};
 use crate::server::{Profile, Server, person};
 
 fn group(value: &str) -> EntitlementSpec {
-    EntitlementSpec {
-        kind: "group".to_owned(),
-        value: value.to_owned(),
-    }
+    EntitlementSpec { kind: "group".to_owned(), value: value.to_owned() }
 }
 
 async fn members(server: &Server, id: &str) -> Vec<String> {
     let group = server.get(&format!("/Groups/{id}")).await;
     let members = group["members"].as_array().cloned().unwrap_or_default();
-    members
-        .iter()
-        .map(|member| member["value"].as_str().unwrap().to_owned())
-        .collect()
+    members.iter().map(|member| member["value"].as_str().unwrap().to_owned()).collect()
 }
 
 #[rstest]
@@ -31,20 +25,10 @@ async fn membership_comes_and_goes(
     assert!(scim.may_create("group") && !scim.may_create("role"));
     assert_eq!(scim.resolve(&group("Sales & \"Co\"")).await.unwrap(), None);
     let id = scim.create_entitlement(&group("Sales & \"Co\"")).await.unwrap();
-    assert_eq!(
-        scim.create_entitlement(&group("Sales & \"Co\"")).await.unwrap(),
-        id
-    );
-    assert_eq!(
-        scim.resolve(&group("Sales & \"Co\"")).await.unwrap(),
-        Some(id.clone())
-    );
+    assert_eq!(scim.create_entitlement(&group("Sales & \"Co\"")).await.unwrap(), id);
+    assert_eq!(scim.resolve(&group("Sales & \"Co\"")).await.unwrap(), Some(id.clone()));
     assert_eq!(scim.resolve(&group(&id)).await.unwrap(), Some(id.clone()));
-    assert_eq!(
-        scim.resolve(&group("sales & \"co\"")).await.unwrap(),
-        None,
-        "exactly"
-    );
+    assert_eq!(scim.resolve(&group("sales & \"co\"")).await.unwrap(), None, "exactly");
 
     let ann = scim.create(&person("ann", "E-1", &json!({}))).await.unwrap().id;
     let bob = scim.create(&person("bob", "E-2", &json!({}))).await.unwrap().id;
@@ -67,16 +51,10 @@ async fn unknown_groups_are_told_apart(#[values(Profile::Full, Profile::Bare)] p
     let (scim, _) = server.connector();
     let ann = scim.create(&person("ann", "E-1", &json!({}))).await.unwrap().id;
     let failure = scim.grant(&ann, "group", "nowhere").await.unwrap_err();
-    assert_eq!(
-        (failure.class, failure.reason),
-        (FailureClass::Gone, Reason::EntitlementNotFound)
-    );
+    assert_eq!((failure.class, failure.reason), (FailureClass::Gone, Reason::EntitlementNotFound));
     scim.revoke(&ann, "group", "nowhere").await.unwrap();
     let failure = scim.grant(&ann, "role", "nowhere").await.unwrap_err();
-    assert_eq!(
-        (failure.class, failure.reason),
-        (FailureClass::Permanent, Reason::InvalidConfiguration)
-    );
+    assert_eq!((failure.class, failure.reason), (FailureClass::Permanent, Reason::InvalidConfiguration));
     for name in ["a/b", "..", "."] {
         assert_eq!(scim.resolve(&group(name)).await.unwrap(), None, "{name}");
     }
@@ -91,10 +69,7 @@ async fn two_groups_of_one_name_are_ambiguous() {
     let first = server.post("/Groups", &twin).await;
     server.post("/Groups", &twin).await;
     let failure = scim.resolve(&group("Twin")).await.unwrap_err();
-    assert_eq!(
-        (failure.class, failure.reason),
-        (FailureClass::Conflict, Reason::AmbiguousMatch)
-    );
+    assert_eq!((failure.class, failure.reason), (FailureClass::Conflict, Reason::AmbiguousMatch));
     assert_eq!(scim.resolve(&group(&first)).await.unwrap(), Some(first));
 }
 

@@ -37,25 +37,16 @@ async fn a_listing_holds_every_account_once(
     let server = Server::start(profile).await;
     let (scim, _) = server.connector();
     for n in 0..count {
-        let made = scim
-            .create(&person(&format!("user{n}"), &format!("E-{n}"), &json!({})))
-            .await
-            .unwrap();
+        let made = scim.create(&person(&format!("user{n}"), &format!("E-{n}"), &json!({}))).await.unwrap();
         if n == 1 {
             scim.set_active(&made.id, false).await.unwrap();
         }
     }
     let (accounts, read) = all(&scim).await.unwrap();
     assert_eq!((accounts.len(), read), (count, pages));
-    let markers: BTreeSet<_> = accounts
-        .iter()
-        .map(|account| account.marker.clone().unwrap())
-        .collect();
+    let markers: BTreeSet<_> = accounts.iter().map(|account| account.marker.clone().unwrap()).collect();
     assert_eq!(markers.len(), count);
-    assert_eq!(
-        accounts.iter().filter(|account| !account.active).count(),
-        usize::from(count > 1)
-    );
+    assert_eq!(accounts.iter().filter(|account| !account.active).count(), usize::from(count > 1));
 }
 
 /// What is found by filter is on several pages too, and among many others where there is no filter.
@@ -66,13 +57,9 @@ async fn a_search_reads_all_its_pages(#[values(Profile::Cursor, Profile::Bare)] 
     let (scim, _) = server.connector();
     for n in 0..8 {
         let title = if n < 5 { "Boss" } else { "Clerk" };
-        scim.create(&person(
-            &format!("user{n}"),
-            &format!("E-{n}"),
-            &json!({ "title": title }),
-        ))
-        .await
-        .unwrap();
+        scim.create(&person(&format!("user{n}"), &format!("E-{n}"), &json!({ "title": title })))
+            .await
+            .unwrap();
     }
     assert_eq!(scim.find("title", "boss").await.unwrap().len(), 5);
 }
@@ -84,12 +71,7 @@ async fn a_listing_that_shrinks_begins_again() {
     let (scim, _) = server.connector();
     let mut ids = Vec::new();
     for n in 0..150 {
-        ids.push(
-            scim.create(&person(&format!("user{n}"), &format!("E-{n}"), &json!({})))
-                .await
-                .unwrap()
-                .id,
-        );
+        ids.push(scim.create(&person(&format!("user{n}"), &format!("E-{n}"), &json!({}))).await.unwrap().id);
     }
     let first = scim.page(None).await.unwrap();
     scim.delete(&ids[0]).await.unwrap();

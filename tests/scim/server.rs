@@ -15,7 +15,7 @@ use tenure::converge::NewAccount;
 use crate::support::scim_server::Config;
 use crate::support::{self, ScimServer};
 
-const TOKEN: &str = "canary-token-8d1e";
+pub(crate) const TOKEN: &str = "canary-token-8d1e";
 
 /// What the server announces, and keeps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,14 @@ impl Server {
     pub(crate) async fn start(profile: Profile) -> Self {
         support::install_crypto();
         let service_provider_config = Some(profile.config());
-        Self(ScimServer::start(Config { token: TOKEN.to_owned(), service_provider_config, ..Config::default() }).await)
+        Self(
+            ScimServer::start(Config {
+                token: TOKEN.to_owned(),
+                service_provider_config,
+                ..Config::default()
+            })
+            .await,
+        )
     }
 
     /// What the server shows, past the connector.
@@ -76,10 +83,14 @@ impl Server {
     }
 
     pub(crate) fn connector_with(&self, token: &str) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
+        self.connector_at("", token)
+    }
+
+    pub(crate) fn connector_at(&self, path: &str, token: &str) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
         let reports: Arc<Mutex<Vec<RequestReport>>> = Arc::default();
         let kept = reports.clone();
         let http = HttpConfig {
-            base_url: self.0.base_url(),
+            base_url: format!("{}{path}", self.0.base_url()),
             ca_pem: None,
             timeout: Duration::from_secs(10),
             allow_insecure: true,
@@ -99,9 +110,5 @@ impl Server {
 
 pub(crate) fn person(login: &str, marker: &str, attributes: &Value) -> NewAccount {
     let attributes: BTreeMap<String, Value> = serde_json::from_value(attributes.clone()).unwrap();
-    NewAccount {
-        login: login.to_owned(),
-        marker: ("externalId".to_owned(), marker.to_owned()),
-        attributes,
-    }
+    NewAccount { login: login.to_owned(), marker: ("externalId".to_owned(), marker.to_owned()), attributes }
 }

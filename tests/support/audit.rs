@@ -49,20 +49,14 @@ pub struct Entry {
 impl Entry {
     /// Whether it could change something.
     pub fn is_write(&self) -> bool {
-        matches!(
-            self.verb.as_str(),
-            "create" | "update" | "patch" | "delete" | "deletecollection"
-        )
+        matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection")
     }
 
     /// `patch users.tenure.dev/status`, for counting and for messages.
     pub fn what(&self) -> String {
         let dot = if self.group.is_empty() { "" } else { "." };
         let slash = if self.subresource.is_empty() { "" } else { "/" };
-        format!(
-            "{} {}{dot}{}{slash}{}",
-            self.verb, self.resource, self.group, self.subresource
-        )
+        format!("{} {}{dot}{}{slash}{}", self.verb, self.resource, self.group, self.subresource)
     }
 }
 
@@ -133,13 +127,7 @@ pub fn counts_by<K: Ord>(entries: &[Entry], key: impl Fn(&Entry) -> K) -> BTreeM
 /// Each request once: a watch when it begins (its end may be far), everything else when it is done.
 fn parse(line: &str) -> Option<Entry> {
     let event: Value = serde_json::from_str(line).ok()?;
-    let text = |pointer: &str| {
-        event
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let verb = text("/verb");
     let counted = match text("/stage").as_str() {
         "ResponseStarted" => verb == "watch",
@@ -168,9 +156,6 @@ fn refused(event: &Value) -> bool {
 }
 
 fn code(event: &Value) -> u16 {
-    let code = event
-        .pointer("/responseStatus/code")
-        .and_then(Value::as_u64)
-        .unwrap_or_default();
+    let code = event.pointer("/responseStatus/code").and_then(Value::as_u64).unwrap_or_default();
     u16::try_from(code).unwrap_or_default()
 }

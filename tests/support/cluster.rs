@@ -19,32 +19,22 @@ impl ControlPlane {
     pub async fn namespace(&self, prefix: &str) -> String {
         let name = format!("{prefix}-{:08x}", rand::rng().random::<u32>());
         let namespace = Namespace {
-            metadata: ObjectMeta {
-                name: Some(name.clone()),
-                ..ObjectMeta::default()
-            },
+            metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
             ..Namespace::default()
         };
         let api = Api::<Namespace>::all(self.client().await);
-        api.create(&PostParams::default(), &namespace)
-            .await
-            .unwrap_or_else(|e| panic!("{name}: {e}"));
+        api.create(&PostParams::default(), &namespace).await.unwrap_or_else(|e| panic!("{name}: {e}"));
         name
     }
 
     /// Makes a service account.
     pub async fn service_account(&self, namespace: &str, name: &str) {
         let account = ServiceAccount {
-            metadata: ObjectMeta {
-                name: Some(name.to_owned()),
-                ..ObjectMeta::default()
-            },
+            metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
             ..ServiceAccount::default()
         };
         let api = Api::<ServiceAccount>::namespaced(self.client().await, namespace);
-        api.create(&PostParams::default(), &account)
-            .await
-            .unwrap_or_else(|e| panic!("{name}: {e}"));
+        api.create(&PostParams::default(), &account).await.unwrap_or_else(|e| panic!("{name}: {e}"));
     }
 
     pub(super) async fn service_account_exists(&self, namespace: &str, name: &str) -> Result<(), String> {
@@ -55,10 +45,7 @@ impl ControlPlane {
     /// A kubeconfig with which an existing service account, and nobody more, speaks; through the relay.
     pub async fn kubeconfig_for_service_account(&self, namespace: &str, name: &str) -> PathBuf {
         let request = TokenRequest {
-            spec: Some(TokenRequestSpec {
-                expiration_seconds: Some(36_000),
-                ..TokenRequestSpec::default()
-            }),
+            spec: Some(TokenRequestSpec { expiration_seconds: Some(36_000), ..TokenRequestSpec::default() }),
             ..TokenRequest::default()
         };
         let api = Api::<ServiceAccount>::namespaced(self.client().await, namespace);
@@ -82,11 +69,7 @@ impl ControlPlane {
         let _one_at_a_time = self.installing.lock().await;
         let client = self.client().await;
         let crds = read_crds(folder);
-        assert!(
-            !crds.is_empty(),
-            "{} holds no manifest: run `make generate`",
-            folder.display()
-        );
+        assert!(!crds.is_empty(), "{} holds no manifest: run `make generate`", folder.display());
         futures::future::join_all(crds.iter().map(|crd| apply_crd(&client, crd))).await;
         futures::future::join_all(crds.iter().map(|crd| await_served(&client, crd))).await;
     }
@@ -111,9 +94,7 @@ async fn apply_crd(client: &Client, crd: &CustomResourceDefinition) {
     let api = Api::<CustomResourceDefinition>::all(client.clone());
     let how = PatchParams::apply("tenure-tests").force();
     let name = crd.name_any();
-    api.patch(&name, &how, &Patch::Apply(crd))
-        .await
-        .unwrap_or_else(|e| panic!("{name}: {e}"));
+    api.patch(&name, &how, &Patch::Apply(crd)).await.unwrap_or_else(|e| panic!("{name}: {e}"));
 }
 
 /// `Established` is not enough: for a moment after it a list still answers 404 or 429.
@@ -123,10 +104,7 @@ async fn await_served(client: &Client, crd: &CustomResourceDefinition) {
     eventually(Duration::from_secs(30), async || {
         let now = api.get(&name).await.map_err(|e| e.to_string())?;
         let conditions = now.status.and_then(|s| s.conditions).unwrap_or_default();
-        if conditions
-            .iter()
-            .any(|c| c.type_ == "Established" && c.status == "True")
-        {
+        if conditions.iter().any(|c| c.type_ == "Established" && c.status == "True") {
             Ok(())
         } else {
             Err(format!("{name} is not established"))

@@ -96,11 +96,7 @@ impl ControlPlane {
     fn prepare(options: Options) -> Self {
         let dir = workdir::folder("control-plane");
         let pki = Pki::create(&dir);
-        let ports = Ports {
-            etcd: ports::free(),
-            peer: ports::free(),
-            apiserver: ports::free(),
-        };
+        let ports = Ports { etcd: ports::free(), peer: ports::free(), apiserver: ports::free() };
         let relay = Relay::start(ports.apiserver);
         std::fs::write(dir.join("audit-policy.json"), AUDIT_POLICY).expect("the audit policy");
         let mut plane = Self {
@@ -166,14 +162,9 @@ impl ControlPlane {
         let url = format!("http://127.0.0.1:{client}/health");
         let probe = http();
         ready(&process, async || {
-            let text = async { probe.get(&url).send().await?.text().await }
-                .await
-                .map_err(|e| e.to_string())?;
-            if text.contains("\"true\"") {
-                Ok(())
-            } else {
-                Err(text)
-            }
+            let text =
+                async { probe.get(&url).send().await?.text().await }.await.map_err(|e| e.to_string())?;
+            if text.contains("\"true\"") { Ok(()) } else { Err(text) }
         })
         .await?;
         *self.etcd.lock().unwrap() = Some(process);
@@ -183,9 +174,7 @@ impl ControlPlane {
     async fn run_apiserver(&self) -> Result<(), String> {
         let process = self.spawn("kube-apiserver", &self.apiserver_args())?;
         ready(&process, async || {
-            let request = http::Request::get("/readyz")
-                .body(Vec::new())
-                .map_err(|e| e.to_string())?;
+            let request = http::Request::get("/readyz").body(Vec::new()).map_err(|e| e.to_string())?;
             let answer = self.client().await.request_text(request).await;
             answer.map(|_| ()).map_err(|e| format!("{e:?}"))
         })
@@ -206,21 +195,12 @@ impl ControlPlane {
             format!("--tls-private-key-file={}", file(&self.pki.server.key)),
             format!("--client-ca-file={}", file(&self.pki.ca)),
             "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-            format!(
-                "--service-account-signing-key-file={}",
-                file(&self.pki.service_account_key)
-            ),
-            format!(
-                "--service-account-key-file={}",
-                file(&self.pki.service_account_public)
-            ),
+            format!("--service-account-signing-key-file={}", file(&self.pki.service_account_key)),
+            format!("--service-account-key-file={}", file(&self.pki.service_account_public)),
             "--authorization-mode=RBAC".to_owned(),
             "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
             "--disable-admission-plugins=ServiceAccount".to_owned(),
-            format!(
-                "--audit-policy-file={}",
-                file(&self.dir.join("audit-policy.json"))
-            ),
+            format!("--audit-policy-file={}", file(&self.dir.join("audit-policy.json"))),
             format!("--audit-log-path={}", file(&self.dir.join("audit.log"))),
             // Counts must be exact: no batches that are still in memory, no rotation.
             "--audit-log-mode=blocking".to_owned(),
@@ -249,25 +229,14 @@ impl ControlPlane {
             "--controllers=namespace-controller,garbage-collector-controller,serviceaccount-controller"
                 .to_owned(),
             "--leader-elect=false".to_owned(),
-            format!(
-                "--kubeconfig={}",
-                self.dir.join("controllers.kubeconfig").display()
-            ),
-            format!(
-                "--service-account-private-key-file={}",
-                self.pki.service_account_key.display()
-            ),
+            format!("--kubeconfig={}", self.dir.join("controllers.kubeconfig").display()),
+            format!("--service-account-private-key-file={}", self.pki.service_account_key.display()),
             format!("--root-ca-file={}", self.pki.ca.display()),
             "--bind-address=127.0.0.1".to_owned(),
             format!("--secure-port={port}"),
         ];
-        let process = self
-            .spawn("kube-controller-manager", &args)
-            .unwrap_or_else(|e| panic!("{e}"));
-        let works = ready(&process, async || {
-            self.service_account_exists("default", "default").await
-        })
-        .await;
+        let process = self.spawn("kube-controller-manager", &args).unwrap_or_else(|e| panic!("{e}"));
+        let works = ready(&process, async || self.service_account_exists("default", "default").await).await;
         works.unwrap_or_else(|e| panic!("{e}"));
         process
     }
@@ -303,11 +272,7 @@ impl ControlPlane {
     pub fn kubeconfig_through(&self, relay: &Relay, kubeconfig: &Path) -> PathBuf {
         let text = read_log(kubeconfig);
         let ours = format!("127.0.0.1:{}", self.relay.port());
-        assert!(
-            text.contains(&ours),
-            "{} is not of this control plane",
-            kubeconfig.display()
-        );
+        assert!(text.contains(&ours), "{} is not of this control plane", kubeconfig.display());
         let text = text.replace(&ours, &format!("127.0.0.1:{}", relay.port()));
         workdir::file("relayed.kubeconfig", &text)
     }
@@ -348,13 +313,7 @@ impl ControlPlane {
     }
 
     fn with_apiserver<T>(&self, action: impl FnOnce(&Managed) -> T) -> T {
-        action(
-            self.apiserver
-                .lock()
-                .unwrap()
-                .as_ref()
-                .expect("the API server runs"),
-        )
+        action(self.apiserver.lock().unwrap().as_ref().expect("the API server runs"))
     }
 
     /// Kills the API server: connections are reset, new ones refused.
@@ -423,11 +382,7 @@ async fn ready(process: &Managed, probe: impl AsyncFnMut() -> Result<(), String>
         Some(status) = process.wait_exit(READY) => Err(format!("ended with {status}")),
     };
     result.map_err(|reason| {
-        format!(
-            "{}: {reason}\n--- the end of its log\n{}",
-            process.name(),
-            tail(&process.log())
-        )
+        format!("{}: {reason}\n--- the end of its log\n{}", process.name(), tail(&process.log()))
     })
 }
 

@@ -37,13 +37,10 @@ impl ControlPlane {
     /// own memory. See [`Self::expire_watches`].
     pub async fn compact_etcd(&self) {
         // The key "\0", in base 64; any will do, the revision comes with every answer.
-        let range = self
-            .etcd_call("range", &json!({ "key": "AA==", "limit": 1 }))
-            .await;
+        let range = self.etcd_call("range", &json!({ "key": "AA==", "limit": 1 })).await;
         let revision = &range["header"]["revision"];
         assert!(!revision.is_null(), "etcd gave no revision: {range}");
-        self.etcd_call("compaction", &json!({ "revision": revision, "physical": true }))
-            .await;
+        self.etcd_call("compaction", &json!({ "revision": revision, "physical": true })).await;
     }
 
     /// Makes every watch end, and fail with 410 Gone when it resumes where it was.
@@ -57,19 +54,11 @@ impl ControlPlane {
 
     async fn etcd_call(&self, method: &str, body: &Value) -> Value {
         let url = format!("http://127.0.0.1:{}/v3/kv/{method}", self.ports.etcd);
-        let answer = http()
-            .post(&url)
-            .json(body)
-            .send()
-            .await
-            .unwrap_or_else(|e| panic!("{url}: {e}"));
+        let answer = http().post(&url).json(body).send().await.unwrap_or_else(|e| panic!("{url}: {e}"));
         let status = answer.status();
         let text = answer.text().await.unwrap_or_else(|e| panic!("{url}: {e}"));
         // Compacting what is compacted already is no failure.
-        assert!(
-            status.is_success() || text.contains("has been compacted"),
-            "{url}: {status} {text}"
-        );
+        assert!(status.is_success() || text.contains("has been compacted"), "{url}: {status} {text}");
         serde_json::from_str(&text).unwrap_or_else(|e| panic!("{url}: {e}: {text}"))
     }
 }
@@ -81,10 +70,5 @@ fn copy(from: &Path, to: &Path) {
         .args([from, to])
         .status()
         .unwrap_or_else(|e| panic!("cp: {e}"));
-    assert!(
-        status.success(),
-        "cp {} {}: {status}",
-        from.display(),
-        to.display()
-    );
+    assert!(status.success(), "cp {} {}: {status}", from.display(), to.display());
 }

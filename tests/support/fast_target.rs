@@ -68,27 +68,18 @@ impl FastTarget {
         let (tell, told) = mpsc::channel();
         let router = router(Arc::clone(&shared));
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .expect("a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
-                let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
-                    .await
-                    .expect("a port");
-                tell.send(listener.local_addr().expect("an address").port())
-                    .expect("the starter waits");
+                let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+                tell.send(listener.local_addr().expect("an address").port()).expect("the starter waits");
                 tokio::select! {
                     _ = axum::serve(listener, router) => {}
                     _ = stopped => {}
                 }
             });
         });
-        Self {
-            port: told.recv().expect("the target starts"),
-            shared,
-            _stop: stop,
-        }
+        Self { port: told.recv().expect("the target starts"), shared, _stop: stop }
     }
 
     /// What an App is given.
@@ -103,16 +94,8 @@ impl FastTarget {
 
     /// Requests so far that change something and were let through.
     pub fn writes(&self) -> u64 {
-        let is_write = |k: &str| {
-            ["POST ", "PUT ", "PATCH ", "DELETE "]
-                .iter()
-                .any(|m| k.starts_with(m))
-        };
-        self.counts()
-            .iter()
-            .filter(|(k, _)| is_write(k))
-            .map(|(_, n)| n)
-            .sum()
+        let is_write = |k: &str| ["POST ", "PUT ", "PATCH ", "DELETE "].iter().any(|m| k.starts_with(m));
+        self.counts().iter().filter(|(k, _)| is_write(k)).map(|(_, n)| n).sum()
     }
 
     /// Counts from zero again.
@@ -128,12 +111,7 @@ impl FastTarget {
     /// How many users are active.
     pub fn active_count(&self) -> usize {
         let store = self.shared.store.lock().unwrap();
-        store
-            .users
-            .resources
-            .values()
-            .filter(|u| u["active"] != json!(false))
-            .count()
+        store.users.resources.values().filter(|u| u["active"] != json!(false)).count()
     }
 
     /// `userName` of every user that a request made inactive, and when.
@@ -143,28 +121,12 @@ impl FastTarget {
 
     /// All users, in the order of their creation.
     pub fn users(&self) -> Vec<Value> {
-        self.shared
-            .store
-            .lock()
-            .unwrap()
-            .users
-            .resources
-            .values()
-            .cloned()
-            .collect()
+        self.shared.store.lock().unwrap().users.resources.values().cloned().collect()
     }
 
     /// All groups, in the order of their creation.
     pub fn groups(&self) -> Vec<Value> {
-        self.shared
-            .store
-            .lock()
-            .unwrap()
-            .groups
-            .resources
-            .values()
-            .cloned()
-            .collect()
+        self.shared.store.lock().unwrap().groups.resources.values().cloned().collect()
     }
 
     /// Puts a user there without a request; returns its id.
@@ -220,28 +182,20 @@ async fn handle(shared: Arc<Shared>, kind: &str, id: Option<String>, request: Re
     if !shared.config.latency.is_zero() {
         tokio::time::sleep(shared.config.latency).await;
     }
-    *shared
-        .counts
-        .lock()
-        .unwrap()
-        .entry(format!("{} {kind}", head.method))
-        .or_default() += 1;
+    *shared.counts.lock().unwrap().entry(format!("{} {kind}", head.method)).or_default() += 1;
     let users = match kind {
         "Users" => true,
         "Groups" => false,
         _ => return reply(Err((StatusCode::NOT_FOUND, "", format!("no {kind}")))),
     };
-    let body = axum::body::to_bytes(body, 16 << 20)
-        .await
-        .unwrap_or_else(|_| Bytes::new());
+    let body = axum::body::to_bytes(body, 16 << 20).await.unwrap_or_else(|_| Bytes::new());
     let mut store = shared.store.lock().unwrap();
     reply(match (head.method, id) {
         (Method::GET, None) => store.collection(users).list(head.uri.query().unwrap_or_default()),
         (Method::POST, None) => json_object(&body).and_then(|v| store.create(users, v)),
-        (Method::GET, Some(id)) => store
-            .collection(users)
-            .get(&id)
-            .map(|v| (StatusCode::OK, Some(v.clone()))),
+        (Method::GET, Some(id)) => {
+            store.collection(users).get(&id).map(|v| (StatusCode::OK, Some(v.clone())))
+        }
         (Method::PUT, Some(id)) => json_object(&body).and_then(|v| store.replace(users, &id, v)),
         (Method::PATCH, Some(id)) => json_object(&body).and_then(|v| store.patch(users, &id, &v)),
         (Method::DELETE, Some(id)) => store.delete(users, &id),
@@ -267,9 +221,7 @@ impl Shared {
         }
         *self.counts.lock().unwrap().entry("throttled".into()).or_default() += 1;
         let mut response = reply(Err((StatusCode::TOO_MANY_REQUESTS, "", "slow down".into())));
-        response
-            .headers_mut()
-            .insert("retry-after", axum::http::HeaderValue::from_static("1"));
+        response.headers_mut().insert("retry-after", axum::http::HeaderValue::from_static("1"));
         Some(response)
     }
 }
@@ -286,17 +238,11 @@ fn reply(answer: Answer) -> Response {
         (status, Some(error))
     });
     let body = body.map_or_else(Body::empty, |b| Body::from(b.to_string()));
-    let response = Response::builder()
-        .status(status)
-        .header("content-type", "application/scim+json");
+    let response = Response::builder().status(status).header("content-type", "application/scim+json");
     response.body(body).expect("a response")
 }
 
 fn json_object(body: &[u8]) -> Result<Value, Refusal> {
     let value: Value = serde_json::from_slice(body).map_err(|e| bad("invalidSyntax", e.to_string()))?;
-    if value.is_object() {
-        Ok(value)
-    } else {
-        Err(bad("invalidSyntax", "not an object"))
-    }
+    if value.is_object() { Ok(value) } else { Err(bad("invalidSyntax", "not an object")) }
 }

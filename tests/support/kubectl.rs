@@ -14,10 +14,7 @@ pub struct Kubectl {
 impl Kubectl {
     /// This kubectl, with this kubeconfig.
     pub fn new(binary: &Path, kubeconfig: &Path) -> Self {
-        Self {
-            binary: binary.to_owned(),
-            kubeconfig: kubeconfig.to_owned(),
-        }
+        Self { binary: binary.to_owned(), kubeconfig: kubeconfig.to_owned() }
     }
 
     /// Runs it; standard output, or what it said was wrong.
@@ -30,9 +27,7 @@ impl Kubectl {
         let mut command = Command::new(&self.binary);
         command.arg("--kubeconfig").arg(&self.kubeconfig).args(args);
         command.env_remove("KUBECONFIG");
-        tokio::task::spawn_blocking(move || run(command, &input))
-            .await
-            .expect("kubectl's thread")
+        tokio::task::spawn_blocking(move || run(command, &input)).await.expect("kubectl's thread")
     }
 
     /// Runs it and blocks: for use while a test is being taken down.
@@ -49,14 +44,12 @@ impl Kubectl {
 
     /// Applies manifests in a namespace.
     pub async fn apply_in(&self, namespace: &str, yaml: &str) -> Result<String, String> {
-        self.run_with(&["--namespace", namespace, "apply", "-f", "-"], yaml.to_owned())
-            .await
+        self.run_with(&["--namespace", namespace, "apply", "-f", "-"], yaml.to_owned()).await
     }
 
     /// Deletes what manifests name.
     pub async fn delete(&self, yaml: &str) -> Result<String, String> {
-        self.run_with(&["delete", "--wait=false", "-f", "-"], yaml.to_owned())
-            .await
+        self.run_with(&["delete", "--wait=false", "-f", "-"], yaml.to_owned()).await
     }
 
     /// An object as JSON.
@@ -79,9 +72,5 @@ fn run(mut command: Command, input: &str) -> Result<String, String> {
     }
     let output = child.wait_with_output().map_err(|e| e.to_string())?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if output.status.success() {
-        Ok(text(&output.stdout))
-    } else {
-        Err(text(&output.stderr))
-    }
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }

@@ -15,35 +15,24 @@ impl Metrics {
     /// Reads the Prometheus and `OpenMetrics` text forms; comments, exemplars and timestamps are passed over.
     pub fn parse(text: &str) -> Self {
         let lines = text.lines().filter(|l| !l.is_empty() && !l.starts_with('#'));
-        Self {
-            series: lines.filter_map(parse_line).collect(),
-        }
+        Self { series: lines.filter_map(parse_line).collect() }
     }
 
     /// The series with exactly this name and these labels.
     pub fn get(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
-        let labels = labels
-            .iter()
-            .map(|&(k, v)| (k.to_owned(), v.to_owned()))
-            .collect();
+        let labels = labels.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();
         self.series.get(&(name.to_owned(), labels)).copied()
     }
 
     /// The sum over all series of this name that have at least these labels; 0 when there is none.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let has = |have: &Labels| labels.iter().all(|&(k, v)| have.get(k).is_some_and(|x| x == v));
-        self.series
-            .iter()
-            .filter(|((n, have), _)| n == name && has(have))
-            .map(|(_, v)| v)
-            .sum()
+        self.series.iter().filter(|((n, have), _)| n == name && has(have)).map(|(_, v)| v).sum()
     }
 
     /// Every series.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Labels, f64)> {
-        self.series
-            .iter()
-            .map(|((name, labels), value)| (name.as_str(), labels, *value))
+        self.series.iter().map(|((name, labels), value)| (name.as_str(), labels, *value))
     }
 }
 

@@ -3,17 +3,14 @@
 //! Every integration test begins with `mod support;`. Nothing here fakes what the operator talks
 //! to: the control plane is kube-apiserver and etcd, targets are products behind a recording
 //! proxy. The one exception, [`fast_target`], is for load alone.
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "each test binary uses a part of the harness"
-)]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part of the harness")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_in_result,
     clippy::struct_field_names,
+    clippy::needless_pass_by_value,
     reason = "a harness that cannot do its work must fail the test; names are those of the protocols"
 )]
 
@@ -100,10 +97,5 @@ pub fn installed(script: &str) -> PathBuf {
         .unwrap_or_else(|e| panic!("{script}: {e}"));
     assert!(output.status.success(), "{script} failed: {}", output.status);
     let text = String::from_utf8_lossy(&output.stdout);
-    PathBuf::from(
-        text.lines()
-            .last()
-            .unwrap_or_else(|| panic!("{script} printed no folder"))
-            .trim(),
-    )
+    PathBuf::from(text.lines().last().unwrap_or_else(|| panic!("{script} printed no folder")).trim())
 }

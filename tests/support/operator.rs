@@ -54,11 +54,7 @@ impl Operator {
         let answer = self.http.get(&url).send().await.map_err(|e| e.to_string())?;
         let status = answer.status();
         let text = answer.text().await.map_err(|e| e.to_string())?;
-        if status.is_success() {
-            Ok(text)
-        } else {
-            Err(format!("{path}: {status} {text}"))
-        }
+        if status.is_success() { Ok(text) } else { Err(format!("{path}: {status} {text}")) }
     }
 
     /// Its metrics now.
@@ -83,10 +79,7 @@ impl Operator {
 
     /// What it logged as JSON; a panic's text, say, is not among it.
     pub fn log_lines(&self) -> Vec<Value> {
-        self.log()
-            .lines()
-            .filter_map(|l| serde_json::from_str(l).ok())
-            .collect()
+        self.log().lines().filter_map(|l| serde_json::from_str(l).ok()).collect()
     }
 
     /// Its audit lines: those whose target is `audit`, or a module of that name.
@@ -154,14 +147,7 @@ impl Builder {
     /// A lease that passes to another replica within a test's patience.
     #[must_use]
     pub fn short_lease(self) -> Self {
-        self.args([
-            "--lease-duration",
-            "6s",
-            "--renew-deadline",
-            "4s",
-            "--retry-period",
-            "500ms",
-        ])
+        self.args(["--lease-duration", "6s", "--renew-deadline", "4s", "--retry-period", "500ms"])
     }
 
     /// Starts it, and does not wait.
@@ -183,11 +169,7 @@ impl Builder {
             .envs(self.env.iter().map(|(k, v)| (k, v)));
         let log = folder.join("operator.log");
         let process = Managed::spawn("tenure", &command, &log).unwrap_or_else(|e| panic!("tenure: {e}"));
-        Operator {
-            process,
-            port,
-            http: http(),
-        }
+        Operator { process, port, http: http() }
     }
 
     /// Starts it and waits until it is ready.

@@ -39,14 +39,7 @@ impl Pki {
         let service_account = KeyPair::generate().expect("a key");
         Self {
             ca: ca_path,
-            server: issue(
-                folder,
-                &ca,
-                "server",
-                "kube-apiserver",
-                None,
-                &["localhost", "127.0.0.1"],
-            ),
+            server: issue(folder, &ca, "server", "kube-apiserver", None, &["localhost", "127.0.0.1"]),
             admin: issue(folder, &ca, "admin", "tenure-tests", Some("system:masters"), &[]),
             controllers: issue(
                 folder,
@@ -64,9 +57,7 @@ impl Pki {
 
 fn authority() -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "tenure-tests-ca");
+    params.distinguished_name.push(DnType::CommonName, "tenure-tests-ca");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a CA")
@@ -89,9 +80,7 @@ fn issue(
     let mut params = CertificateParams::new(names).expect("names");
     params.distinguished_name.push(DnType::CommonName, common_name);
     if let Some(organization) = organization {
-        params
-            .distinguished_name
-            .push(DnType::OrganizationName, organization);
+        params.distinguished_name.push(DnType::OrganizationName, organization);
     }
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![usage];

@@ -30,9 +30,7 @@ impl Managed {
     pub fn spawn(name: &str, command: &Command, log: &Path) -> io::Result<Self> {
         let output = OpenOptions::new().create(true).append(true).open(log)?;
         let mut tied = Command::new("setpriv");
-        tied.args(["--pdeathsig", "KILL", "--"])
-            .arg(command.get_program())
-            .args(command.get_args());
+        tied.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
         for (key, value) in command.get_envs() {
             match value {
                 Some(value) => tied.env(key, value),
@@ -42,19 +40,12 @@ impl Managed {
         if let Some(folder) = command.get_current_dir() {
             tied.current_dir(folder);
         }
-        tied.stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output);
+        tied.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let (reply, result) = mpsc::channel();
         spawner().send((tied, reply)).expect("the spawning thread lives");
         let child = result.recv().expect("the spawning thread answers")?;
         let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
-        Ok(Self {
-            name: name.to_owned(),
-            pid,
-            child: Mutex::new(child),
-            log: log.to_owned(),
-        })
+        Ok(Self { name: name.to_owned(), pid, child: Mutex::new(child), log: log.to_owned() })
     }
 
     /// The name given at the start.
@@ -93,10 +84,7 @@ impl Managed {
         threads.filter_map(Result::ok).all(|thread| {
             // A thread that ended between the two reads is no hindrance.
             let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
-            status
-                .lines()
-                .find(|l| l.starts_with("State:"))
-                .is_none_or(|l| l.contains("T (stopped)"))
+            status.lines().find(|l| l.starts_with("State:")).is_none_or(|l| l.contains("T (stopped)"))
         })
     }
 
@@ -119,11 +107,7 @@ impl Managed {
 
     /// How it ended, if it has.
     pub fn exit_status(&self) -> Option<ExitStatus> {
-        self.child
-            .lock()
-            .unwrap()
-            .try_wait()
-            .expect("the state of a child")
+        self.child.lock().unwrap().try_wait().expect("the state of a child")
     }
 
     /// Whether it still runs (or is stopped).

@@ -57,21 +57,13 @@ pub enum Action {
 impl Action {
     /// An answer without headers and body.
     pub fn status(code: u16) -> Self {
-        Self::Status {
-            code,
-            headers: Vec::new(),
-            body: String::new(),
-        }
+        Self::Status { code, headers: Vec::new(), body: String::new() }
     }
 
     /// 429, or another refusal, that says when to come back.
     pub fn retry_after(code: u16, seconds: u64) -> Self {
         let headers = vec![("retry-after".to_owned(), seconds.to_string())];
-        Self::Status {
-            code,
-            headers,
-            body: String::new(),
-        }
+        Self::Status { code, headers, body: String::new() }
     }
 }
 
@@ -88,13 +80,7 @@ pub struct Rule {
 impl Rule {
     /// For all requests, until cleared.
     pub fn new(action: Action) -> Self {
-        Self {
-            action,
-            method: None,
-            path: String::new(),
-            skip: 0,
-            limit: usize::MAX,
-        }
+        Self { action, method: None, path: String::new(), skip: 0, limit: usize::MAX }
     }
 
     /// Only for this method.
@@ -169,10 +155,7 @@ impl Recorded {
 
     /// The body as JSON; null when there is none.
     pub fn json(&self) -> serde_json::Value {
-        self.body
-            .as_ref()
-            .and_then(|b| serde_json::from_slice(b).ok())
-            .unwrap_or_default()
+        self.body.as_ref().and_then(|b| serde_json::from_slice(b).ok()).unwrap_or_default()
     }
 }
 
@@ -215,11 +198,7 @@ impl RecordingProxy {
                 }
             }
         });
-        Self {
-            port,
-            state,
-            accepting: accepting.abort_handle(),
-        }
+        Self { port, state, accepting: accepting.abort_handle() }
     }
 
     /// Where clients go, without a trailing slash.
@@ -255,13 +234,7 @@ impl RecordingProxy {
 
     /// Requests since the mark, in order.
     pub fn since(&self, mark: u64) -> Vec<Recorded> {
-        self.state
-            .log
-            .lock()
-            .unwrap()
-            .range(mark..)
-            .map(|(_, r)| r.clone())
-            .collect()
+        self.state.log.lock().unwrap().range(mark..).map(|(_, r)| r.clone()).collect()
     }
 
     /// Requests since the mark that would change something.
@@ -273,26 +246,15 @@ impl RecordingProxy {
 
     /// How many requests of each method there were.
     pub fn counts(&self) -> BTreeMap<String, usize> {
-        self.state
-            .log
-            .lock()
-            .unwrap()
-            .values()
-            .fold(BTreeMap::new(), |mut counts, request| {
-                *counts.entry(request.method.clone()).or_default() += 1;
-                counts
-            })
+        self.state.log.lock().unwrap().values().fold(BTreeMap::new(), |mut counts, request| {
+            *counts.entry(request.method.clone()).or_default() += 1;
+            counts
+        })
     }
 
     /// How many requests of this method there were.
     pub fn count(&self, method: &str) -> usize {
-        self.state
-            .log
-            .lock()
-            .unwrap()
-            .values()
-            .filter(|r| r.method == method)
-            .count()
+        self.state.log.lock().unwrap().values().filter(|r| r.method == method).count()
     }
 
     /// Forgets the requests so far.
@@ -361,18 +323,9 @@ async fn answer(state: &State, request: Request<Incoming>) -> Result<Reply, Abor
     state.log.lock().unwrap().insert(order, recorded);
     let action = {
         let mut rules = state.rules.lock().unwrap();
-        rules
-            .iter_mut()
-            .find_map(|r| r.applies(&method, &path).then(|| r.action.clone()))
+        rules.iter_mut().find_map(|r| r.applies(&method, &path).then(|| r.action.clone()))
     };
-    let forward = Forward {
-        state,
-        order,
-        method: head.method,
-        path,
-        headers: head.headers,
-        body,
-    };
+    let forward = Forward { state, order, method: head.method, path, headers: head.headers, body };
     let result = act(action, forward).await;
     if let Ok(reply) = &result {
         state.note(order, |r| {
@@ -427,16 +380,10 @@ impl Forward<'_> {
     async fn send(mut self) -> Result<Response<Bytes>, Abort> {
         remove_hop_by_hop(&mut self.headers);
         let url = format!("{}{}", self.state.target, self.path);
-        let request = self
-            .state
-            .client
-            .request(self.method, url)
-            .headers(self.headers)
-            .body(self.body);
+        let request = self.state.client.request(self.method, url).headers(self.headers).body(self.body);
         let answer = request.send().await.map_err(|_| Abort::Close)?;
         let (status, mut headers) = (answer.status(), answer.headers().clone());
-        self.state
-            .note(self.order, |r| r.target_status = Some(status.as_u16()));
+        self.state.note(self.order, |r| r.target_status = Some(status.as_u16()));
         let body = answer.bytes().await.map_err(|_| Abort::Close)?;
         remove_hop_by_hop(&mut headers);
         let mut reply = Response::new(body);
@@ -454,11 +401,7 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 fn whole(reply: Response<Bytes>) -> Reply {
-    reply.map(|body| {
-        Full::new(body)
-            .map_err(|never: Infallible| match never {})
-            .boxed_unsync()
-    })
+    reply.map(|body| Full::new(body).map_err(|never: Infallible| match never {}).boxed_unsync())
 }
 
 fn halved(reply: Response<Bytes>) -> Reply {
@@ -481,9 +424,7 @@ fn made_up(code: u16, headers: &[(String, String)], body: String) -> Reply {
     *reply.status_mut() = http::StatusCode::from_u16(code).expect("a status");
     for (name, value) in headers {
         let name = HeaderName::try_from(name).expect("a header's name");
-        reply
-            .headers_mut()
-            .insert(name, HeaderValue::try_from(value).expect("a header's value"));
+        reply.headers_mut().insert(name, HeaderValue::try_from(value).expect("a header's value"));
     }
     whole(reply)
 }

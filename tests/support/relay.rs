@@ -47,12 +47,7 @@ impl Relay {
                 }
             }
         });
-        Self {
-            port,
-            flow,
-            cuts,
-            accepting: accepting.abort_handle(),
-        }
+        Self { port, flow, cuts, accepting: accepting.abort_handle() }
     }
 
     /// The port to connect to.

@@ -1,6 +1,6 @@
 //! A namespace with an operator and manifests in it: what most tests begin with.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
@@ -11,7 +11,7 @@ use super::operator::Builder;
 use super::{ControlPlane, Operator, ScimServer, eventually};
 
 /// How long anything is waited for.
-pub const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_mins(1);
 
 /// A namespace of one test.
 pub struct Scene {
@@ -37,12 +37,22 @@ impl Scene {
 
     /// An operator for this namespace, not started.
     pub fn operator(&self) -> Builder {
-        self.operator_with(&self.plane.kubeconfig_path().to_owned())
+        self.operator_with(self.plane.kubeconfig_path())
     }
 
     /// The same with another kubeconfig.
-    pub fn operator_with(&self, kubeconfig: &PathBuf) -> Builder {
-        Operator::builder(kubeconfig, &self.namespace).short_lease().args(["--settle-seconds", "2"])
+    pub fn operator_with(&self, kubeconfig: &Path) -> Builder {
+        self.bare_operator(kubeconfig).short_lease()
+    }
+
+    /// One whose lease outlasts a restart of the API server.
+    pub fn patient_operator(&self) -> Builder {
+        let lease = ["--lease-duration", "20s", "--renew-deadline", "15s", "--retry-period", "500ms"];
+        self.bare_operator(self.plane.kubeconfig_path()).args(lease)
+    }
+
+    fn bare_operator(&self, kubeconfig: &Path) -> Builder {
+        Operator::builder(kubeconfig, &self.namespace).args(["--settle-seconds", "2"])
     }
 
     /// Objects of a kind of ours, or of `v1` for Secrets and events.
@@ -69,7 +79,10 @@ impl Scene {
 
     /// Merges a patch into an object.
     pub async fn merge(&self, kind: &str, name: &str, patch: Value) {
-        self.api(kind).patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap_or_else(|e| panic!("{kind} {name}: {e}"));
+        self.api(kind)
+            .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
+            .await
+            .unwrap_or_else(|e| panic!("{kind} {name}: {e}"));
     }
 
     /// A Secret with credentials.
@@ -97,7 +110,11 @@ impl Scene {
 
     /// A SCIM server and an App of the same name that points to it.
     pub async fn scim_app(&self, name: &str, extra: Value) -> ScimServer {
-        let server = ScimServer::start(super::scim_server::Config { token: format!("canary-{name}-token"), ..Default::default() }).await;
+        let server = ScimServer::start(super::scim_server::Config {
+            token: format!("canary-{name}-token"),
+            ..Default::default()
+        })
+        .await;
         self.app(name, &server.base_url(), server.token(), extra).await;
         server
     }
@@ -117,7 +134,10 @@ impl Scene {
 
     /// Deletes an object, and does not wait for it to be gone.
     pub async fn delete(&self, kind: &str, name: &str) {
-        self.api(kind).delete(name, &DeleteParams::default()).await.unwrap_or_else(|e| panic!("{kind} {name}: {e}"));
+        self.api(kind)
+            .delete(name, &DeleteParams::default())
+            .await
+            .unwrap_or_else(|e| panic!("{kind} {name}: {e}"));
     }
 
     /// An object as JSON; `Null` if it is not there.
@@ -138,7 +158,9 @@ impl Scene {
             let object = self.get(kind, name).await;
             let found = find_condition(&object, condition);
             match found {
-                Some(c) if c["status"] == status && current(&object) => Ok((text(&c["reason"]), text(&c["message"]))),
+                Some(c) if c["status"] == status && current(&object) => {
+                    Ok((text(&c["reason"]), text(&c["message"])))
+                }
                 other => Err(format!("{kind} {name}: {condition} is {other:?}, not {status}")),
             }
         })
@@ -167,7 +189,9 @@ impl Scene {
     pub async fn all_ready(&self, count: usize, within: Duration) {
         eventually(within, async || {
             let users = self.list("User").await;
-            let ready = users.iter().filter(|u| current(u) && find_condition(u, "Ready").is_some_and(|c| c["status"] == "True"));
+            let ready = users
+                .iter()
+                .filter(|u| current(u) && find_condition(u, "Ready").is_some_and(|c| c["status"] == "True"));
             match ready.count() {
                 n if n == count => Ok(()),
                 n => Err(format!("{n} of {count} Users are Ready")),
@@ -181,7 +205,11 @@ impl Scene {
         eventually(SOON, async || {
             let object = self.get("User", user).await;
             let entry = entry(&object, app);
-            if entry["state"] == state { Ok(entry) } else { Err(format!("User {user}, App {app}: {entry}, not {state}")) }
+            if entry["state"] == state {
+                Ok(entry)
+            } else {
+                Err(format!("User {user}, App {app}: {entry}, not {state}"))
+            }
         })
         .await
     }
@@ -206,7 +234,8 @@ impl Drop for Scene {
             return;
         }
         let kinds = "users,roles,apps,appbindings,events,leases";
-        let shown = self.plane.kubectl().run_now(&["get", kinds, "--namespace", &self.namespace, "--output", "json"]);
+        let shown =
+            self.plane.kubectl().run_now(&["get", kinds, "--namespace", &self.namespace, "--output", "json"]);
         if let Ok(text) = shown {
             assert!(!text.contains(CANARY), "a secret is in an object of {}", self.namespace);
         }

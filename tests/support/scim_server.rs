@@ -26,11 +26,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            token: "test-token".to_owned(),
-            tenant: None,
-            service_provider_config: None,
-        }
+        Self { token: "test-token".to_owned(), tenant: None, service_provider_config: None }
     }
 }
 
@@ -60,12 +56,8 @@ impl ScimServer {
     async fn try_start(config: Config) -> Result<Self, String> {
         let port = ports::free();
         let folder = workdir::folder("scim2-server");
-        let mut args = vec![
-            "--port".to_owned(),
-            port.to_string(),
-            "--bearer-token".into(),
-            config.token.clone(),
-        ];
+        let mut args =
+            vec!["--port".to_owned(), port.to_string(), "--bearer-token".into(), config.token.clone()];
         if let Some(tenant) = &config.tenant {
             args.extend(["--tenant".to_owned(), tenant.clone()]);
         }
@@ -75,34 +67,21 @@ impl ScimServer {
             args.extend(["--service-provider-config".to_owned(), path.display().to_string()]);
         }
         let program = venv().join("bin/scim2-server");
-        let process = Managed::spawn(
-            "scim2-server",
-            &command(&program, args),
-            &folder.join("server.log"),
-        )
-        .map_err(|e| format!("{}: {e}", program.display()))?;
+        let process = Managed::spawn("scim2-server", &command(&program, args), &folder.join("server.log"))
+            .map_err(|e| format!("{}: {e}", program.display()))?;
         let proxy = RecordingProxy::start(&format!("http://127.0.0.1:{port}"));
-        let server = Self {
-            process,
-            proxy,
-            config,
-            port,
-            http: http(),
-        };
+        let server = Self { process, proxy, config, port, http: http() };
         let within = Duration::from_secs(30);
-        let ready = poll(within, async || {
-            server.try_call(Method::GET, "/ServiceProviderConfig", None).await
-        });
+        let ready = poll(within, async || server.try_call(Method::GET, "/ServiceProviderConfig", None).await);
         let result = tokio::select! {
             result = ready => result.map(|_| ()),
             Some(status) = server.process.wait_exit(within) => Err(format!("ended with {status}")),
         };
         match result {
             Ok(()) => Ok(server),
-            Err(e) => Err(format!(
-                "scim2-server: {e}\n--- the end of its log\n{}",
-                tail(&server.process.log())
-            )),
+            Err(e) => {
+                Err(format!("scim2-server: {e}\n--- the end of its log\n{}", tail(&server.process.log())))
+            }
         }
     }
 
@@ -112,10 +91,7 @@ impl ScimServer {
     }
 
     fn prefix(&self) -> String {
-        self.config
-            .tenant
-            .as_ref()
-            .map_or_else(|| "/v2".to_owned(), |t| format!("/{t}/v2"))
+        self.config.tenant.as_ref().map_or_else(|| "/v2".to_owned(), |t| format!("/{t}/v2"))
     }
 
     /// The bearer token.
@@ -145,11 +121,7 @@ impl ScimServer {
 
     /// The user of this login, letter case aside.
     pub async fn user_named(&self, user_name: &str) -> Option<Value> {
-        let is = |u: &Value| {
-            u["userName"]
-                .as_str()
-                .is_some_and(|n| n.eq_ignore_ascii_case(user_name))
-        };
+        let is = |u: &Value| u["userName"].as_str().is_some_and(|n| n.eq_ignore_ascii_case(user_name));
         self.users().await.into_iter().find(is)
     }
 
@@ -166,12 +138,7 @@ impl ScimServer {
     /// Patches `/Users/ID` or `/Groups/ID` with these operations.
     pub async fn patch(&self, path: &str, operations: Value) {
         let schema = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
-        self.call(
-            Method::PATCH,
-            path,
-            Some(json!({ "schemas": [schema], "Operations": operations })),
-        )
-        .await;
+        self.call(Method::PATCH, path, Some(json!({ "schemas": [schema], "Operations": operations }))).await;
     }
 
     /// Deletes `/Users/ID` or `/Groups/ID`.
@@ -181,22 +148,15 @@ impl ScimServer {
 
     /// Any call, past the proxy; null when the answer has no body. Panics when it is refused.
     pub async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Value {
-        self.try_call(method, path, body)
-            .await
-            .unwrap_or_else(|e| panic!("{e}"))
+        self.try_call(method, path, body).await.unwrap_or_else(|e| panic!("{e}"))
     }
 
     /// Any call, past the proxy.
     pub async fn try_call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, String> {
         let url = format!("http://127.0.0.1:{}{}{path}", self.port, self.prefix());
-        let mut request = self
-            .http
-            .request(method.clone(), &url)
-            .bearer_auth(&self.config.token);
+        let mut request = self.http.request(method.clone(), &url).bearer_auth(&self.config.token);
         if let Some(body) = body {
-            request = request
-                .header("content-type", "application/scim+json")
-                .body(body.to_string());
+            request = request.header("content-type", "application/scim+json").body(body.to_string());
         }
         let fail = |e: reqwest::Error| format!("{method} {url}: {e}");
         let answer = request.send().await.map_err(fail)?;
@@ -214,10 +174,7 @@ impl ScimServer {
             let page = format!("{path}?startIndex={}&count=500", found.len() + 1);
             let answer = self.call(Method::GET, &page, None).await;
             let resources = answer["Resources"].as_array().cloned().unwrap_or_default();
-            let total = answer["totalResults"]
-                .as_u64()
-                .and_then(|n| usize::try_from(n).ok())
-                .unwrap_or(0);
+            let total = answer["totalResults"].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
             let empty = resources.is_empty();
             found.extend(resources);
             if empty || found.len() >= total {

@@ -27,11 +27,7 @@ pub fn file(name: &str, content: &str) -> PathBuf {
 fn root() -> &'static Path {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
     ROOT.get_or_init(|| {
-        let path = tempfile::Builder::new()
-            .prefix("tenure-test-")
-            .tempdir()
-            .expect("a folder")
-            .keep();
+        let path = tempfile::Builder::new().prefix("tenure-test-").tempdir().expect("a folder").keep();
         if std::env::var_os(KEEP).is_some() {
             eprintln!("harness: {KEEP} is set, files stay in {}", path.display());
         } else {

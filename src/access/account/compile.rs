@@ -46,16 +46,11 @@ impl Rule {
             Ok(expression) => (Reason::MappingFailed, expression.evaluate(scope)),
             Err(error) => (Reason::InvalidExpression, Err(error.clone())),
         };
-        result
-            .map(normalized)
-            .map_err(|error| Spoiled(reason, format!("{}: {error}", self.field)))
+        result.map(normalized).map_err(|error| Spoiled(reason, format!("{}: {error}", self.field)))
     }
 
     fn problem(&self, rule: &AttributeRule) -> Option<FieldProblem> {
-        self.expression
-            .as_ref()
-            .err()
-            .map(|error| broken(field(rule), error))
+        self.expression.as_ref().err().map(|error| broken(field(rule), error))
     }
 }
 
@@ -64,11 +59,7 @@ fn field(rule: &AttributeRule) -> String {
 }
 
 fn broken(field: String, error: &ExpressionError) -> FieldProblem {
-    FieldProblem {
-        field,
-        reason: Reason::InvalidExpression,
-        message: error.to_string(),
-    }
+    FieldProblem { field, reason: Reason::InvalidExpression, message: error.to_string() }
 }
 
 /// The attribute rules of an App over its connector's defaults.
@@ -93,23 +84,11 @@ impl AppRules {
         }
         for (to, value) in traits.defaults {
             let (to, value) = ((*to).to_owned(), (*value).to_owned());
-            let default = AttributeRule {
-                to: to.clone(),
-                value,
-                strength: Strength::Always,
-                clear_when_null: false,
-            };
-            rules
-                .entry(to)
-                .or_insert_with(|| Rule::compile("App (default)", &default));
+            let default =
+                AttributeRule { to: to.clone(), value, strength: Strength::Always, clear_when_null: false };
+            rules.entry(to).or_insert_with(|| Rule::compile("App (default)", &default));
         }
-        (
-            Self {
-                traits,
-                attributes: rules,
-            },
-            problems,
-        )
+        (Self { traits, attributes: rules }, problems)
     }
 }
 
@@ -157,14 +136,7 @@ impl BindingRules {
         }
         let role = spec.role_ref.name.clone();
         (
-            Self {
-                name: name.to_owned(),
-                role,
-                priority: spec.priority,
-                entitlements,
-                attributes,
-                when,
-            },
+            Self { name: name.to_owned(), role, priority: spec.priority, entitlements, attributes, when },
             problems,
         )
     }

@@ -27,21 +27,12 @@ fn rule(to: &str, value: &str) -> AttributeRule {
 }
 
 fn app(rules: &[(&str, &str)]) -> AppRules {
-    AppRules::compile(
-        &TRAITS,
-        &rules
-            .iter()
-            .map(|(to, value)| rule(to, value))
-            .collect::<Vec<_>>(),
-    )
-    .0
+    AppRules::compile(&TRAITS, &rules.iter().map(|(to, value)| rule(to, value)).collect::<Vec<_>>()).0
 }
 
 fn spec(value: Value) -> AppBindingSpec {
     let mut whole = json!({"roleRef": {"name": "crm"}, "appRef": {"name": "app"}});
-    let Value::Object(fields) = value else {
-        panic!("no object")
-    };
+    let Value::Object(fields) = value else { panic!("no object") };
     whole.as_object_mut().unwrap().extend(fields);
     serde_json::from_value(whole).unwrap()
 }
@@ -59,13 +50,7 @@ fn ann() -> UserSpec {
 }
 
 fn held(names: &[&str]) -> Vec<EffectiveRole> {
-    names
-        .iter()
-        .map(|name| EffectiveRole {
-            name: (*name).to_owned(),
-            via: "Rule".to_owned(),
-        })
-        .collect()
+    names.iter().map(|name| EffectiveRole { name: (*name).to_owned(), via: "Rule".to_owned() }).collect()
 }
 
 fn outcome(rules: &AppRules, bindings: &[BindingRules]) -> AccountOutcome {
@@ -100,86 +85,48 @@ fn defaults_rules_and_overrides() {
         by_default.attributes["emails"].value,
         json!([{"value": "ann@example.com", "primary": false}])
     );
-    let ruled = account(
-        &[("title", "app + '/' + roles.join(',')"), ("x", "''")],
-        &[plain()],
-    );
+    let ruled = account(&[("title", "app + '/' + roles.join(',')"), ("x", "''")], &[plain()]);
     assert_eq!(ruled.attributes["title"].value, json!("app/crm,hr"));
     assert_eq!(ruled.attributes["x"].value, Value::Null);
     let over = json!({"priority": 1, "attributes": [{"to": "title", "value": "'high'", "strength": "Initial", "clearWhenNull": true}]});
     let over = account(&[("title", "1 / 0")], &[plain(), binding("over", over)]);
-    let title = DesiredAttribute {
-        value: json!("high"),
-        strength: Strength::Initial,
-        clear_when_null: true,
-    };
+    let title = DesiredAttribute { value: json!("high"), strength: Strength::Initial, clear_when_null: true };
     assert_eq!(over.attributes["title"], title);
 }
 
 #[test]
 fn only_bindings_of_held_roles_that_apply_grant() {
-    let other = binding(
-        "other",
-        json!({"roleRef": {"name": "it"}, "attributes": [{"to": "title", "value": "1 +"}]}),
-    );
+    let other =
+        binding("other", json!({"roleRef": {"name": "it"}, "attributes": [{"to": "title", "value": "1 +"}]}));
     assert_eq!(outcome(&app(&[]), &[other]).grant, Grant::No);
     let when = |name: &str, when: &str| {
-        binding(
-            name,
-            json!({"when": when, "entitlements": [{"type": "group", "value": name}]}),
-        )
+        binding(name, json!({"when": when, "entitlements": [{"type": "group", "value": name}]}))
     };
-    let result = outcome(
-        &app(&[]),
-        &[
-            when("no", "app == 'other'"),
-            when("b", "'hr' in roles"),
-            when("a", "true"),
-        ],
-    );
+    let result =
+        outcome(&app(&[]), &[when("no", "app == 'other'"), when("b", "'hr' in roles"), when("a", "true")]);
     assert_eq!(result.bindings, ["a", "b"]);
-    let groups: Vec<_> = account(result)
-        .entitlements
-        .into_iter()
-        .map(|group| group.value)
-        .collect();
+    let groups: Vec<_> = account(result).entitlements.into_iter().map(|group| group.value).collect();
     assert_eq!(groups, ["a", "b"]);
     assert_eq!(outcome(&app(&[]), &[when("no", "false")]).grant, Grant::No);
-    let failing = outcome(
-        &app(&[]),
-        &[
-            when("yes", "true"),
-            when("bad", "user.department.contains(user.locale)"),
-        ],
-    );
+    let failing =
+        outcome(&app(&[]), &[when("yes", "true"), when("bad", "user.department.contains(user.locale)")]);
     assert_eq!(failing.bindings, ["yes"]);
     let (reason, message) = unknown(failing);
     assert_eq!(reason, Reason::ExpressionFailed);
     assert!(message.starts_with("AppBinding bad spec.when: "), "{message}");
-    assert_eq!(
-        unknown(outcome(&app(&[]), &[when("bad", "user.")])).0,
-        Reason::InvalidExpression
-    );
+    assert_eq!(unknown(outcome(&app(&[]), &[when("bad", "user.")])).0, Reason::InvalidExpression);
     let not_bool = unknown(outcome(&app(&[]), &[when("bad", "user.department")]));
-    assert_eq!(
-        not_bool.1,
-        "AppBinding bad spec.when: gives string, not true or false"
-    );
+    assert_eq!(not_bool.1, "AppBinding bad spec.when: gives string, not true or false");
 }
 
 #[test]
 fn one_broken_expression_spoils_the_accounts_that_need_it() {
     let title = |value: &str| json!({"attributes": [{"to": "title", "value": value}]});
-    let (reason, message) = unknown(outcome(
-        &app(&[("title", "user.title + user.locale")]),
-        &[binding("b", json!({}))],
-    ));
+    let (reason, message) =
+        unknown(outcome(&app(&[("title", "user.title + user.locale")]), &[binding("b", json!({}))]));
     assert_eq!(
         (reason, message.as_str()),
-        (
-            Reason::MappingFailed,
-            "App spec.attributes[title].value: cannot add string and null"
-        )
+        (Reason::MappingFailed, "App spec.attributes[title].value: cannot add string and null")
     );
     let (reason, message) = unknown(outcome(&app(&[]), &[binding("sales", title("user.titel"))]));
     assert_eq!(reason, Reason::InvalidExpression);
@@ -188,10 +135,7 @@ fn one_broken_expression_spoils_the_accounts_that_need_it() {
         "{message}"
     );
     // The broken rule is not needed.
-    account(outcome(
-        &app(&[("title", "user.titel")]),
-        &[binding("b", title("'x'"))],
-    ));
+    account(outcome(&app(&[("title", "user.titel")]), &[binding("b", title("'x'"))]));
     let (_, problems) = AppRules::compile(&TRAITS, &[rule("title", "user.titel"), rule("x", "1")]);
     assert_eq!(problems.len(), 1);
     assert_eq!(problems[0].field, "spec.attributes[title].value");
@@ -203,49 +147,27 @@ fn logins() {
         let outcome = outcome(&app(&[("userName", value)]), &[binding("b", json!({}))]);
         match outcome.grant {
             Grant::Yes(account) => Ok(account.logins),
-            Grant::Unknown {
-                reason: Reason::MappingFailed,
-                message,
-            } => Err(message),
+            Grant::Unknown { reason: Reason::MappingFailed, message } => Err(message),
             other => panic!("{other:?}"),
         }
     };
     assert_eq!(logins("'a'").unwrap(), ["a"]);
     assert_eq!(logins("['a', 'b', 'a', null, '', ' ']").unwrap(), ["a", "b"]);
-    for none in [
-        "null",
-        "''",
-        "' '",
-        "[]",
-        "[null]",
-        "5",
-        "{'a': 'b'}",
-        "['a', 5]",
-        "true",
-    ] {
+    for none in ["null", "''", "' '", "[]", "[null]", "5", "{'a': 'b'}", "['a', 5]", "true"] {
         let error = logins(none).unwrap_err();
-        assert!(
-            error.starts_with("App spec.attributes[userName].value: gives no login"),
-            "{none}: {error}"
-        );
+        assert!(error.starts_with("App spec.attributes[userName].value: gives no login"), "{none}: {error}");
     }
 }
 
 #[test]
 fn bindings_that_disagree() {
     let title = |name: &str, value: &str, priority: i32| {
-        binding(
-            name,
-            json!({"priority": priority, "attributes": [{"to": "title", "value": value}]}),
-        )
+        binding(name, json!({"priority": priority, "attributes": [{"to": "title", "value": value}]}))
     };
     let decided = |bindings: &[BindingRules]| {
         let result = outcome(&app(&[]), bindings);
-        let issues: Vec<_> = result
-            .issues
-            .iter()
-            .map(|issue| (issue.binding.clone(), issue.reason))
-            .collect();
+        let issues: Vec<_> =
+            result.issues.iter().map(|issue| (issue.binding.clone(), issue.reason)).collect();
         (account(result).attributes["title"].value.clone(), issues)
     };
     let lost = |name: &str, reason| vec![(name.to_owned(), reason)];
@@ -253,14 +175,8 @@ fn bindings_that_disagree() {
         decided(&[title("b", "'B'", 0), title("a", "'A'", 0)]),
         (json!("A"), lost("b", Reason::BindingConflict))
     );
-    assert_eq!(
-        decided(&[title("b", "'B'", 1), title("a", "'A'", 0)]),
-        (json!("B"), vec![])
-    );
-    assert_eq!(
-        decided(&[title("b", "'a'.upperAscii()", 0), title("a", "'A'", 0)]),
-        (json!("A"), vec![])
-    );
+    assert_eq!(decided(&[title("b", "'B'", 1), title("a", "'A'", 0)]), (json!("B"), vec![]));
+    assert_eq!(decided(&[title("b", "'a'.upperAscii()", 0), title("a", "'A'", 0)]), (json!("A"), vec![]));
     assert_eq!(
         decided(&[title("b", "'B' + null", 0), title("a", "'A'", 0)]),
         (json!("A"), lost("b", Reason::MappingFailed))
@@ -275,29 +191,15 @@ fn of_single_valued_entitlements_one_counts() {
             json!({"priority": priority, "entitlements": [{"type": "profile", "value": value}, {"type": "license", "value": value}]}),
         )
     };
-    let result = outcome(
-        &app(&[]),
-        &[profile("b", "x", 0), profile("a", "y", 0), profile("c", "y", 0)],
-    );
+    let result = outcome(&app(&[]), &[profile("b", "x", 0), profile("a", "y", 0), profile("c", "y", 0)]);
     assert_eq!(result.issues.len(), 1);
-    assert_eq!(
-        (result.issues[0].binding.as_str(), result.issues[0].reason),
-        ("b", Reason::BindingConflict)
-    );
-    let held: Vec<_> = account(result)
-        .entitlements
-        .into_iter()
-        .map(|e| format!("{}:{}", e.kind, e.value))
-        .collect();
+    assert_eq!((result.issues[0].binding.as_str(), result.issues[0].reason), ("b", Reason::BindingConflict));
+    let held: Vec<_> =
+        account(result).entitlements.into_iter().map(|e| format!("{}:{}", e.kind, e.value)).collect();
     assert_eq!(held, ["license:x", "license:y", "profile:y"]);
     let result = outcome(&app(&[]), &[profile("b", "x", 5), profile("a", "y", 0)]);
     assert!(result.issues.is_empty());
-    assert!(
-        account(result)
-            .entitlements
-            .iter()
-            .any(|e| e.kind == "profile" && e.value == "x")
-    );
+    assert!(account(result).entitlements.iter().any(|e| e.kind == "profile" && e.value == "x"));
 }
 
 #[test]
@@ -316,19 +218,10 @@ fn unknown_entitlement_types_are_named() {
 }
 
 /// Condition, priority, role, attributes and groups.
-type AnyBinding = (
-    Option<String>,
-    i32,
-    &'static str,
-    Vec<(&'static str, String)>,
-    Vec<&'static str>,
-);
+type AnyBinding = (Option<String>, i32, &'static str, Vec<(&'static str, String)>, Vec<&'static str>);
 
 fn any_binding() -> impl Strategy<Value = AnyBinding> {
-    let attribute = (
-        prop::sample::select(vec!["title", "userName", "x"]),
-        small_expression(),
-    );
+    let attribute = (prop::sample::select(vec!["title", "userName", "x"]), small_expression());
     (
         prop::option::weighted(
             0.2,

@@ -31,14 +31,8 @@ type Bound = Result<(Shape, u64), String>;
 /// Refuses what could cost too much or uses what is not there. `variables` are those of `user`, `roles` and `app`
 /// that the expression may use.
 pub(super) fn check(expression: &IdedExpr, variables: &[&'static str]) -> Result<(), String> {
-    let mut walk = Walk {
-        nodes: 0,
-        depth: 0,
-        loops: 0,
-        in_has: false,
-        globals: variables,
-        locals: Vec::new(),
-    };
+    let mut walk =
+        Walk { nodes: 0, depth: 0, loops: 0, in_has: false, globals: variables, locals: Vec::new() };
     let (_, cost) = walk.visit(expression)?;
     if cost > MAX_COST {
         return Err(format!(
@@ -75,10 +69,9 @@ impl<'a> Walk<'a> {
             Expr::List(list) => self.list(&list.elements),
             Expr::Map(map) => self.map(map.entries.iter().map(|entry| &entry.expr)),
             Expr::Comprehension(comprehension) => self.comprehension(comprehension),
-            Expr::Struct(made) => Err(format!(
-                "`{}{{…}}` makes an object of a type; use a map",
-                made.type_name
-            )),
+            Expr::Struct(made) => {
+                Err(format!("`{}{{…}}` makes an object of a type; use a map", made.type_name))
+            }
             Expr::Unspecified => Err("is incomplete".to_owned()),
         };
         self.depth -= 1;
@@ -93,19 +86,13 @@ impl<'a> Walk<'a> {
             Some(&"user") => Ok(Shape::user()),
             Some(&"roles") => Ok(Shape::list(MAX_ROLES, Shape::single(OBJECT_NAME))),
             Some(_) => Ok(Shape::single(OBJECT_NAME)),
-            None => Err(format!(
-                "`{name}` is not known here: there is {}",
-                self.globals.join(", ")
-            )),
+            None => Err(format!("`{name}` is not known here: there is {}", self.globals.join(", "))),
         }
     }
 
     fn select(&mut self, operand: &'a IdedExpr, field: &str, test: bool) -> Bound {
         if field.starts_with('`') {
-            return Err(format!(
-                "write ['{0}'] instead of .`{0}`",
-                field.trim_matches('`')
-            ));
+            return Err(format!("write ['{0}'] instead of .`{0}`", field.trim_matches('`')));
         }
         // has() is written out, operand and all: one in another would multiply.
         if test && std::mem::replace(&mut self.in_has, true) {
@@ -139,10 +126,7 @@ impl<'a> Walk<'a> {
             };
             let (key, key_work) = self.visit(&entry.key)?;
             let (value, work) = self.visit(&entry.value)?;
-            cost = cost
-                .saturating_add(key_work)
-                .saturating_add(work)
-                .saturating_add(value.weight());
+            cost = cost.saturating_add(key_work).saturating_add(work).saturating_add(value.weight());
             whole = whole.then(&Shape::map(1, key.chars, value));
         }
         Ok((whole, cost))
@@ -160,11 +144,7 @@ impl<'a> Walk<'a> {
         }
         let function = functions::find(&call.func_name).ok_or_else(|| {
             let known: Vec<_> = functions::names().collect();
-            format!(
-                "there is no function `{}`: there are {}",
-                call.func_name,
-                known.join(", ")
-            )
+            format!("there is no function `{}`: there are {}", call.func_name, known.join(", "))
         })?;
         self.function(function, call.target.as_deref(), &call.args)
     }
@@ -174,9 +154,7 @@ impl<'a> Walk<'a> {
         for arg in args {
             bounds.push(self.visit(arg)?);
         }
-        let work = bounds
-            .iter()
-            .fold(1_u64, |sum, (_, cost)| sum.saturating_add(*cost));
+        let work = bounds.iter().fold(1_u64, |sum, (_, cost)| sum.saturating_add(*cost));
         match (name, bounds.as_slice()) {
             (operators::CONDITIONAL, [(_, when), (one, yes), (other, no)]) => {
                 Ok((one.or(other), when.saturating_add(*yes.max(no)).saturating_add(1)))
@@ -197,9 +175,7 @@ impl<'a> Walk<'a> {
             (operators::OPT_INDEX | operators::OPT_SELECT, _) => Err("`?` is not supported".to_owned()),
             (_, bounds) => {
                 // Comparisons and `in` read their operands at most once.
-                let read = bounds
-                    .iter()
-                    .fold(0_u64, |sum, (shape, _)| sum.saturating_add(shape.weight()));
+                let read = bounds.iter().fold(0_u64, |sum, (shape, _)| sum.saturating_add(shape.weight()));
                 let read = if is_logical(name) { 0 } else { read };
                 Ok((Shape::single(24), work.saturating_add(read)))
             }
@@ -251,21 +227,11 @@ impl<'a> Walk<'a> {
         let body = self.visit(parts.body)?;
         self.locals.pop();
         self.loops -= 1;
-        let each = test
-            .map_or(0, |(_, cost)| cost)
-            .saturating_add(body.1)
-            .saturating_add(item_weight + 10);
-        let result = if parts.collects {
-            built(Shape::list(range.items, body.0))?
-        } else {
-            Shape::single(0)
-        };
+        let each = test.map_or(0, |(_, cost)| cost).saturating_add(body.1).saturating_add(item_weight + 10);
+        let result = if parts.collects { built(Shape::list(range.items, body.0))? } else { Shape::single(0) };
         // Each round copies what has been collected so far.
         let each = each.saturating_add(result.weight());
-        Ok((
-            result,
-            range_cost.saturating_add(range.items.saturating_mul(each)),
-        ))
+        Ok((result, range_cost.saturating_add(range.items.saturating_mul(each))))
     }
 }
 
@@ -282,36 +248,24 @@ struct Loop<'a> {
 impl<'a> Loop<'a> {
     fn of(loops: &'a ComprehensionExpr) -> Option<Self> {
         let step = as_call(&loops.loop_step)?;
-        match (
-            &loops.accu_init.expr,
-            step.func_name.as_str(),
-            step.args.as_slice(),
-        ) {
-            (Expr::List(_), operators::ADD, [_, one]) => Some(Self {
-                test: None,
-                body: only(one)?,
-                collects: true,
-            }),
+        match (&loops.accu_init.expr, step.func_name.as_str(), step.args.as_slice()) {
+            (Expr::List(_), operators::ADD, [_, one]) => {
+                Some(Self { test: None, body: only(one)?, collects: true })
+            }
             (Expr::List(_), operators::CONDITIONAL, [test, add, _]) => {
                 let [_, one] = as_call(add)?.args.as_slice() else {
                     return None;
                 };
-                Some(Self {
-                    test: Some(test),
-                    body: only(one)?,
-                    collects: true,
-                })
+                Some(Self { test: Some(test), body: only(one)?, collects: true })
             }
             (
                 Expr::Literal(LiteralValue::Boolean(_)),
                 operators::LOGICAL_OR | operators::LOGICAL_AND,
                 [_, body],
             )
-            | (Expr::Literal(LiteralValue::Int(_)), operators::CONDITIONAL, [body, _, _]) => Some(Self {
-                test: None,
-                body,
-                collects: false,
-            }),
+            | (Expr::Literal(LiteralValue::Int(_)), operators::CONDITIONAL, [body, _, _]) => {
+                Some(Self { test: None, body, collects: false })
+            }
             _ => None,
         }
         .filter(|_| loops.iter_var2.is_none())
@@ -319,11 +273,7 @@ impl<'a> Loop<'a> {
 }
 
 fn as_call(expression: &IdedExpr) -> Option<&CallExpr> {
-    if let Expr::Call(call) = &expression.expr {
-        Some(call)
-    } else {
-        None
-    }
+    if let Expr::Call(call) = &expression.expr { Some(call) } else { None }
 }
 
 fn only(list: &IdedExpr) -> Option<&IdedExpr> {
@@ -338,10 +288,7 @@ fn is_operator(name: &str) -> bool {
 }
 
 fn is_logical(name: &str) -> bool {
-    matches!(
-        name,
-        operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT
-    )
+    matches!(name, operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT)
 }
 
 fn literal_shape(literal: &LiteralValue) -> Result<Shape, String> {
@@ -369,10 +316,7 @@ fn effect_bound(effect: Effect, operands: &[&IdedExpr], shapes: &[Shape]) -> Bou
         Effect::Look => (Shape::single(24), 0),
         Effect::Cross => {
             let pairs = first.chars.saturating_mul(second.chars) / 256;
-            (
-                Shape::single(24),
-                pairs.saturating_add(first.nodes.saturating_mul(second.nodes)),
-            )
+            (Shape::single(24), pairs.saturating_add(first.nodes.saturating_mul(second.nodes)))
         }
         Effect::Same => (first, 0),
         Effect::Distinct => {
@@ -382,10 +326,8 @@ fn effect_bound(effect: Effect, operands: &[&IdedExpr], shapes: &[Shape]) -> Bou
         Effect::Text => (Shape::single(first.chars.max(32)), 0),
         Effect::Replace => {
             let by = shapes.get(2).map_or(0, |by| by.chars);
-            let found = operands
-                .get(1)
-                .and_then(|from| literal(from))
-                .map_or(0, |from| from.chars().count() as u64);
+            let found =
+                operands.get(1).and_then(|from| literal(from)).map_or(0, |from| from.chars().count() as u64);
             let times = first.chars.checked_div(found).unwrap_or(first.chars + 1);
             let grown = times.saturating_mul(by.saturating_sub(found));
             (Shape::single(first.chars.saturating_add(grown)), 0)
@@ -396,10 +338,7 @@ fn effect_bound(effect: Effect, operands: &[&IdedExpr], shapes: &[Shape]) -> Bou
             (Shape::single(first.chars.saturating_add(between)), 0)
         }
         Effect::Match => {
-            operands
-                .get(1)
-                .and_then(|pattern| literal(pattern))
-                .ok_or("the pattern must be a literal")?;
+            operands.get(1).and_then(|pattern| literal(pattern)).ok_or("the pattern must be a literal")?;
             (Shape::single(0), first.chars / 4)
         }
     })
@@ -407,10 +346,7 @@ fn effect_bound(effect: Effect, operands: &[&IdedExpr], shapes: &[Shape]) -> Bou
 
 fn built(shape: Shape) -> Result<Shape, String> {
     if shape.chars > MAX_CHARS {
-        return Err(format!(
-            "can build a text of {} characters; {MAX_CHARS} are allowed",
-            shape.chars
-        ));
+        return Err(format!("can build a text of {} characters; {MAX_CHARS} are allowed", shape.chars));
     }
     Ok(shape)
 }

@@ -100,10 +100,7 @@ fn size(This(this): This<Value>) -> ResolveResult {
         Value::List(items) => items.len(),
         Value::Map(map) => map.map.len(),
         _ => {
-            return Err(ExecutionError::function_error(
-                "size",
-                "neither text nor list nor map",
-            ));
+            return Err(ExecutionError::function_error("size", "neither text nor list nor map"));
         }
     };
     Ok(Value::Int(i64::try_from(size).unwrap_or(i64::MAX)))
@@ -116,10 +113,7 @@ fn contains(This(this): This<Value>, sought: Value) -> ResolveResult {
         (Value::String(text), Value::String(sought)) => text.contains(sought.as_str()),
         (Value::List(items), sought) => items.contains(&sought),
         _ => {
-            return Err(ExecutionError::function_error(
-                "contains",
-                "neither text and text nor a list",
-            ));
+            return Err(ExecutionError::function_error("contains", "neither text and text nor a list"));
         }
     };
     Ok(Value::Bool(found))
@@ -135,30 +129,18 @@ fn join(This(this): This<Arc<Vec<Value>>>, Arguments(args): Arguments) -> Resolv
     };
     let parts: Option<Vec<&str>> = this
         .iter()
-        .map(|item| {
-            if let Value::String(text) = item {
-                Some(text.as_str())
-            } else {
-                None
-            }
-        })
+        .map(|item| if let Value::String(text) = item { Some(text.as_str()) } else { None })
         .collect();
-    Ok(Value::String(Arc::new(
-        parts.ok_or_else(not_text)?.join(separator),
-    )))
+    Ok(Value::String(Arc::new(parts.ok_or_else(not_text)?.join(separator))))
 }
 
 /// Matches with a pattern compiled beforehand; the library would compile it each time, which costs 100 times more.
 fn matches(This(this): This<Arc<String>>, pattern: Value) -> ResolveResult {
     let matched = match pattern {
-        Value::Opaque(opaque) => opaque
-            .downcast_ref::<Pattern>()
-            .map(|pattern| pattern.0.is_match(&this)),
+        Value::Opaque(opaque) => opaque.downcast_ref::<Pattern>().map(|pattern| pattern.0.is_match(&this)),
         _ => None,
     };
-    matched
-        .map(Value::Bool)
-        .ok_or_else(|| ExecutionError::function_error("matches", "not a pattern"))
+    matched.map(Value::Bool).ok_or_else(|| ExecutionError::function_error("matches", "not a pattern"))
 }
 
 /// A regular expression, compiled with the expression that it stands in.
@@ -171,15 +153,12 @@ impl Pattern {
 
     /// Compiles a pattern (RE2 syntax, as CEL has it).
     pub(super) fn compile(source: &str) -> Result<Self, String> {
-        RegexBuilder::new(source)
-            .size_limit(Self::SIZE)
-            .dfa_size_limit(Self::SIZE)
-            .build()
-            .map(Self)
-            .map_err(|error| match error {
+        RegexBuilder::new(source).size_limit(Self::SIZE).dfa_size_limit(Self::SIZE).build().map(Self).map_err(
+            |error| match error {
                 regex::Error::CompiledTooBig(_) => "the pattern is too large".to_owned(),
                 _ => "the pattern is no regular expression".to_owned(),
-            })
+            },
+        )
     }
 
     /// The pattern as a value that expressions can pass on to `matches`.

@@ -53,11 +53,8 @@ fn looked_up(select: SelectExpr) -> Expr {
     if !select.test {
         return value;
     }
-    let nothing = [
-        Expr::Literal(LiteralValue::Null),
-        Expr::List(ListExpr::default()),
-        Expr::Map(MapExpr::default()),
-    ];
+    let nothing =
+        [Expr::Literal(LiteralValue::Null), Expr::List(ListExpr::default()), Expr::Map(MapExpr::default())];
     nothing.into_iter().fold(Expr::Select(select), |so_far, nothing| {
         let present = call(operators::NOT_EQUALS, [node(value.clone()), node(nothing)]);
         call(operators::LOGICAL_AND, [node(so_far), node(present)])
@@ -65,11 +62,7 @@ fn looked_up(select: SelectExpr) -> Expr {
 }
 
 fn call(operator: &str, args: [IdedExpr; 2]) -> Expr {
-    Expr::Call(CallExpr {
-        func_name: operator.to_owned(),
-        target: None,
-        args: args.into(),
-    })
+    Expr::Call(CallExpr { func_name: operator.to_owned(), target: None, args: args.into() })
 }
 
 fn node(expr: Expr) -> IdedExpr {
@@ -78,12 +71,7 @@ fn node(expr: Expr) -> IdedExpr {
 
 fn children(expression: &mut Expr) -> Vec<&mut IdedExpr> {
     match expression {
-        Expr::Call(call) => call
-            .target
-            .as_deref_mut()
-            .into_iter()
-            .chain(&mut call.args)
-            .collect(),
+        Expr::Call(call) => call.target.as_deref_mut().into_iter().chain(&mut call.args).collect(),
         Expr::Select(select) => vec![select.operand.as_mut()],
         Expr::List(list) => list.elements.iter_mut().collect(),
         Expr::Map(map) => map

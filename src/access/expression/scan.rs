@@ -32,9 +32,7 @@ pub(super) fn check(source: &str) -> Result<(), String> {
         match token {
             Token::Mark(sign @ (b'!' | b'-')) if last == token => {
                 let sign = char::from(sign);
-                return Err(format!(
-                    "has two `{sign}` in a row: leave both out, or use brackets"
-                ));
+                return Err(format!("has two `{sign}` in a row: leave both out, or use brackets"));
             }
             Token::Mark(b'(' | b'[' | b'{') => depth += 1,
             Token::Mark(b')' | b']' | b'}') => depth = depth.saturating_sub(1),
@@ -64,10 +62,7 @@ fn next(text: &[u8]) -> Option<(Token<'_>, &[u8])> {
         text = text[end..].trim_ascii_start();
     }
     let first = *text.first()?;
-    let word = text
-        .iter()
-        .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_')
-        .count();
+    let word = text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
     let (word, after) = text.split_at(word);
     let raw = word.eq_ignore_ascii_case(b"r") || word.eq_ignore_ascii_case(b"br");
     match after.first() {

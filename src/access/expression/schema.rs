@@ -36,16 +36,8 @@ pub(super) const TEXT: u64 = 1024;
 /// Entries of the longest list or map of a User.
 pub(super) const ITEMS: u64 = 64;
 
-const NAME: &[Field] = &[
-    ("givenName", Form::Text),
-    ("familyName", Form::Text),
-    ("formatted", Form::Text),
-];
-const CONTACT: &[Field] = &[
-    ("value", Form::Text),
-    ("type", Form::Text),
-    ("primary", Form::Flag),
-];
+const NAME: &[Field] = &[("givenName", Form::Text), ("familyName", Form::Text), ("formatted", Form::Text)];
+const CONTACT: &[Field] = &[("value", Form::Text), ("type", Form::Text), ("primary", Form::Flag)];
 const ADDRESS: &[Field] = &[
     ("type", Form::Text),
     ("streetAddress", Form::Text),
@@ -123,14 +115,7 @@ pub(super) fn user(spec: &UserSpec) -> Value {
         ("locale", optional(spec.locale.as_deref())),
         ("timezone", optional(spec.timezone.as_deref())),
         ("preferredLanguage", optional(spec.preferred_language.as_deref())),
-        (
-            "attributes",
-            record(
-                spec.attributes
-                    .iter()
-                    .map(|(name, value)| (name.as_str(), text(value))),
-            ),
-        ),
+        ("attributes", record(spec.attributes.iter().map(|(name, value)| (name.as_str(), text(value))))),
         ("state", text(state)),
         ("startTime", instant(spec.start_time)),
         ("endTime", instant(spec.end_time)),
@@ -181,9 +166,7 @@ fn optional(value: Option<&str>) -> Value {
 }
 
 fn instant(instant: Option<jiff::Timestamp>) -> Value {
-    instant.map_or(Value::Null, |instant| {
-        Value::String(Arc::new(instant.to_string()))
-    })
+    instant.map_or(Value::Null, |instant| Value::String(Arc::new(instant.to_string())))
 }
 
 fn list<T>(items: &[T], each: impl Fn(&T) -> Value) -> Value {
@@ -191,26 +174,18 @@ fn list<T>(items: &[T], each: impl Fn(&T) -> Value) -> Value {
 }
 
 fn record<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
-    let map: HashMap<Key, Value> = fields
-        .into_iter()
-        .map(|(name, value)| (Key::from(name), value))
-        .collect();
+    let map: HashMap<Key, Value> = fields.into_iter().map(|(name, value)| (Key::from(name), value)).collect();
     Value::Map(Map { map: Arc::new(map) })
 }
 
 /// A sample of a User's spec, as Roles have them for tests.
 pub(super) fn sample(sample: &serde_json::Map<String, Json>) -> Result<UserSpec, String> {
-    if let Some(name) = sample
-        .keys()
-        .find(|name| !USER.iter().any(|(known, _)| known == name))
-    {
+    if let Some(name) = sample.keys().find(|name| !USER.iter().any(|(known, _)| known == name)) {
         return Err(format!("a User's spec has no field `{name}`"));
     }
     let mut whole = sample.clone();
     for required in ["personId", "userName"] {
-        whole
-            .entry(required)
-            .or_insert_with(|| Json::String(String::new()));
+        whole.entry(required).or_insert_with(|| Json::String(String::new()));
     }
     let whole = Json::Object(whole);
     if !fits(&whole) {

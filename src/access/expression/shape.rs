@@ -24,11 +24,7 @@ pub(super) struct Shape {
 impl Shape {
     /// Text of so many characters, a number, a truth value, or null.
     pub(super) fn single(chars: u64) -> Self {
-        Self {
-            nodes: 1,
-            chars,
-            ..Self::default()
-        }
+        Self { nodes: 1, chars, ..Self::default() }
     }
 
     /// A list of so many items.
@@ -46,11 +42,7 @@ impl Shape {
     /// Text of so many characters in parts.
     pub(super) fn parts(chars: u64) -> Self {
         let parts = Self::list(chars.saturating_add(2), Self::single(0));
-        Self {
-            chars,
-            item: Some(Arc::new(Self::single(chars))),
-            ..parts
-        }
+        Self { chars, item: Some(Arc::new(Self::single(chars))), ..parts }
     }
 
     /// A map of so many entries with keys of so many characters.
@@ -84,13 +76,7 @@ impl Shape {
             record.chars = record.chars.saturating_add(shape.chars + ITEMS);
             item = item.or(&shape);
         }
-        Self {
-            items,
-            item: Some(Arc::new(item)),
-            fields: Some(fields),
-            map: true,
-            ..record
-        }
+        Self { items, item: Some(Arc::new(item)), fields: Some(fields), map: true, ..record }
     }
 
     /// `user`.
@@ -137,9 +123,9 @@ impl Shape {
                 .map(|(_, form)| Self::of(form))
                 .ok_or_else(|| format!("there is no field `{name}`{}", hint(fields))),
             (None, Some(item)) if self.map => Ok(item.as_ref().clone()),
-            (None, Some(_)) => Err(format!(
-                "`.{name}` asks a list for a field: use an index, map() or exists()"
-            )),
+            (None, Some(_)) => {
+                Err(format!("`.{name}` asks a list for a field: use an index, map() or exists()"))
+            }
             (None, None) => Err(format!("`.{name}` asks a single value for a field")),
         }
     }

@@ -19,9 +19,7 @@ fn value(source: &str) -> Result<Json, String> {
     let base = Scope::of(&ann());
     let scope = base.within("crm", ["crm", "sales"].into_iter());
     let expression = Expression::compile(source).map_err(|error| format!("compile: {error}"))?;
-    expression
-        .evaluate(&scope)
-        .map_err(|error| format!("evaluate: {error}"))
+    expression.evaluate(&scope).map_err(|error| format!("evaluate: {error}"))
 }
 
 fn values() -> Vec<(&'static str, Json)> {
@@ -34,51 +32,30 @@ fn values() -> Vec<(&'static str, Json)> {
         ("has(user.division)", json!(false)),
         ("has(user.phoneNumbers)", json!(false)),
         ("has(user.emails)", json!(true)),
-        (
-            "has(user.attributes.floor) && !has(user.attributes.door)",
-            json!(true),
-        ),
+        ("has(user.attributes.floor) && !has(user.attributes.door)", json!(true)),
         ("has(user.division) ? user.division : 'none'", json!("none")),
-        (
-            "user.attributes.floor + '/' + user.attributes['floor']",
-            json!("3/3"),
-        ),
+        ("user.attributes.floor + '/' + user.attributes['floor']", json!("3/3")),
         ("'floor' in user.attributes && 'sales' in roles", json!(true)),
         (
             "(user.name.givenName + '.' + user.name.familyName).lowerAscii().replace('ü', 'ue')",
             json!("ann.juergens"),
         ),
-        (
-            "[user.name.givenName, user.name.formatted].filter(n, n != null).join(' ')",
-            json!("Ann"),
-        ),
-        (
-            "user.emails.filter(e, e.primary).map(e, e.value)",
-            json!(["ann@example.com"]),
-        ),
-        (
-            "user.emails.map(e, !e.primary, e.value)",
-            json!(["a@home.example"]),
-        ),
+        ("[user.name.givenName, user.name.formatted].filter(n, n != null).join(' ')", json!("Ann")),
+        ("user.emails.filter(e, e.primary).map(e, e.value)", json!(["ann@example.com"])),
+        ("user.emails.map(e, !e.primary, e.value)", json!(["a@home.example"])),
         ("user.emails.exists(e, e.type == 'work')", json!(false)),
         ("user.emails.all(e, e.value.contains('@'))", json!(true)),
         ("user.emails.exists_one(e, e.primary)", json!(true)),
         ("user.emails[0].value.split('@')[0]", json!("ann")),
         ("user.name.familyName.size()", json!(7)),
-        (
-            "user.name.familyName.substring(0, size(user.name.familyName))",
-            json!("Jürgens"),
-        ),
+        ("user.name.familyName.substring(0, size(user.name.familyName))", json!("Jürgens")),
         ("user.userName.matches('^Ann[.]')", json!(true)),
         (
             "user.emails.map(e, e.value.matches('home') && e.value.matches('[.]example$'))",
             json!([false, true]),
         ),
         ("sets.intersects(roles, ['sales', 'hr'])", json!(true)),
-        (
-            "{'b': 1, 'a': [app, null, 1.5]}",
-            json!({"a": ["crm", null, 1.5], "b": 1}),
-        ),
+        ("{'b': 1, 'a': [app, null, 1.5]}", json!({"a": ["crm", null, 1.5], "b": 1})),
         ("user.state + user.roles[0].effect", json!("ActiveGrant")),
         ("user.startTime == null && user.manager == null", json!(true)),
         ("'it\\'s' == 'x' // no !! here\n", json!(false)),
@@ -120,30 +97,12 @@ const REFUSED: &[(&str, &str)] = &[
     ("user.title.matches(user.department)", "must be a literal"),
     ("user.title.matches('(')", "no regular expression"),
     ("user.title.matches('\\\\w{300}')", "too large"),
-    (
-        "user.emails.map(a, user.emails.map(b, user.emails.map(c, 1)))",
-        "nests loops",
-    ),
-    (
-        "user.emails.map(a, user.emails.map(b, a.value + b.value)).map(x, x.join().split(''))",
-        "can ",
-    ),
-    (
-        "user.title.replace('', user.title).replace('', user.title)",
-        "can build a text",
-    ),
-    (
-        "user.roles.map(r, r.reason).join(',').indexOf(user.roles.map(r, r.name).join(','))",
-        "can cost",
-    ),
-    (
-        "user.roles.exists(r, user.attributes.exists(a, user.attributes[a].indexOf(r.reason) > 0))",
-        "can cost",
-    ),
-    (
-        "has((has(user.name.formatted) ? user : user).name)",
-        "has() inside",
-    ),
+    ("user.emails.map(a, user.emails.map(b, user.emails.map(c, 1)))", "nests loops"),
+    ("user.emails.map(a, user.emails.map(b, a.value + b.value)).map(x, x.join().split(''))", "can "),
+    ("user.title.replace('', user.title).replace('', user.title)", "can build a text"),
+    ("user.roles.map(r, r.reason).join(',').indexOf(user.roles.map(r, r.name).join(','))", "can cost"),
+    ("user.roles.exists(r, user.attributes.exists(a, user.attributes[a].indexOf(r.reason) > 0))", "can cost"),
+    ("has((has(user.name.formatted) ? user : user).name)", "has() inside"),
     ("lowerAscii('x')", "x.lowerAscii()"),
     ("'1'.int()", "int(x)"),
     ("'1'.trim(2)", "too few or too many"),
@@ -165,14 +124,9 @@ fn refuses_with_the_reason() {
     ];
     for (source, expected) in REFUSED.iter().chain(&sized) {
         let error = Expression::compile(source).map_or_else(|e| e.to_string(), |_| "compiled".to_owned());
-        assert!(
-            expected.split('|').any(|part| error.contains(part)),
-            "{source:.80}: {error}"
-        );
+        assert!(expected.split('|').any(|part| error.contains(part)), "{source:.80}: {error}");
     }
-    let error = Expression::compile_rule("'crm' in roles")
-        .unwrap_err()
-        .to_string();
+    let error = Expression::compile_rule("'crm' in roles").unwrap_err().to_string();
     assert_eq!(error, "`roles` is not known here: there is user");
 }
 
@@ -221,29 +175,18 @@ fn deep_expressions_fit_on_the_stack() {
             value(source).unwrap();
         }
     };
-    std::thread::Builder::new()
-        .stack_size(768 * 1024)
-        .spawn(check)
-        .unwrap()
-        .join()
-        .unwrap();
+    std::thread::Builder::new().stack_size(768 * 1024).spawn(check).unwrap().join().unwrap();
 }
 
 #[test]
 fn errors_name_no_values() {
     for (source, expected) in [
-        (
-            "{'a': 1}[user.department]",
-            "a key that is looked up is not there",
-        ),
+        ("{'a': 1}[user.department]", "a key that is looked up is not there"),
         ("user.attributes.door", "there is no `door`"),
         ("user.department + user.division", "cannot add string and null"),
         ("user.division.startsWith('x')", "wrong type"),
         ("!user.division.contains('x')", "`contains` cannot be applied"),
-        (
-            "user.department.contains(user.division)",
-            "`contains` cannot be applied",
-        ),
+        ("user.department.contains(user.division)", "`contains` cannot be applied"),
         ("int(user.department)", "`int` cannot be applied"),
         ("[user.division, 'x'].join('')", "`join` cannot be applied"),
         ("user.department < 3", "wrong type"),
@@ -259,13 +202,8 @@ fn errors_name_no_values() {
         assert!(error.contains(expected), "{source}: {error}");
         assert!(!error.contains("Sales"), "{error}");
     }
-    let not_bool = Expression::compile("user.department")
-        .unwrap()
-        .evaluate_bool(&Scope::of(&ann()));
-    assert_eq!(
-        not_bool.unwrap_err().to_string(),
-        "gives string, not true or false"
-    );
+    let not_bool = Expression::compile("user.department").unwrap().evaluate_bool(&Scope::of(&ann()));
+    assert_eq!(not_bool.unwrap_err().to_string(), "gives string, not true or false");
 }
 
 #[test]
@@ -282,10 +220,7 @@ fn the_fields_of_user_are_those_of_a_spec() {
         "roles": [{"name": "r", "effect": "Deny", "from": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z", "reason": "x"}]
     });
     let spec: UserSpec = serde_json::from_value(full.clone()).unwrap();
-    let shown = Expression::compile("user")
-        .unwrap()
-        .evaluate(&Scope::of(&spec))
-        .unwrap();
+    let shown = Expression::compile("user").unwrap().evaluate(&Scope::of(&spec)).unwrap();
     assert_eq!(shown, full);
     // What a spec can say is what is shown: a new field must be added here, in USER and in user().
     let properties = serde_json::to_value(schemars::schema_for!(UserSpec)).unwrap()["properties"].clone();
@@ -299,9 +234,7 @@ fn the_fields_of_user_are_those_of_a_spec() {
 #[test]
 fn samples_are_checked() {
     let of = |sample: Json| {
-        let Json::Object(sample) = sample else {
-            panic!("no object")
-        };
+        let Json::Object(sample) = sample else { panic!("no object") };
         Scope::of_sample(&sample)
             .and_then(|scope| Expression::compile("user.department").unwrap().evaluate(&scope))
             .map_err(|error| error.to_string())
@@ -310,16 +243,8 @@ fn samples_are_checked() {
     assert_eq!(of(json!({})), Ok(json!(null)));
     assert!(of(json!({"departmnt": "x"})).unwrap_err().contains("departmnt"));
     assert!(of(json!({"department": 5})).unwrap_err().contains("wrong type"));
-    assert!(
-        of(json!({"department": "x".repeat(2000)}))
-            .unwrap_err()
-            .contains("larger")
-    );
-    assert!(
-        of(json!({"emails": vec![json!({"value": "x"}); 65]}))
-            .unwrap_err()
-            .contains("larger")
-    );
+    assert!(of(json!({"department": "x".repeat(2000)})).unwrap_err().contains("larger"));
+    assert!(of(json!({"emails": vec![json!({"value": "x"}); 65]})).unwrap_err().contains("larger"));
 }
 
 /// Text that is nearly CEL.

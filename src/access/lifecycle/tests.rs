@@ -21,11 +21,7 @@ fn at(now: i64) -> LifecycleInput {
 }
 
 fn left(now: i64, left_at: i64, by: LeftBy) -> LifecycleInput {
-    LifecycleInput {
-        left_at: Some(day(left_at)),
-        left_by: Some(by),
-        ..at(now)
-    }
+    LifecycleInput { left_at: Some(day(left_at)), left_by: Some(by), ..at(now) }
 }
 
 fn check(input: LifecycleInput, phase: Phase, leave: Option<(i64, LeftBy)>, stale: bool, next: Option<i64>) {
@@ -41,71 +37,34 @@ fn check(input: LifecycleInput, phase: Phase, leave: Option<(i64, LeftBy)>, stal
 
 #[test]
 fn before_between_and_after_the_dates() {
-    let dated = |now| LifecycleInput {
-        start_time: Some(day(10)),
-        end_time: Some(day(20)),
-        ..at(now)
-    };
+    let dated = |now| LifecycleInput { start_time: Some(day(10)), end_time: Some(day(20)), ..at(now) };
     check(at(5), Phase::Active, None, false, None);
     check(dated(5), Phase::Staged, None, false, Some(10));
     check(dated(10), Phase::Active, None, false, Some(20));
     check(dated(19), Phase::Active, None, false, Some(20));
     check(dated(20), Phase::Left, Some((20, LeftBy::EndTime)), false, None);
     check(dated(25), Phase::Left, Some((20, LeftBy::EndTime)), false, None);
-    let suspended = |now| LifecycleInput {
-        state: DesiredState::Suspended,
-        ..dated(now)
-    };
+    let suspended = |now| LifecycleInput { state: DesiredState::Suspended, ..dated(now) };
     check(suspended(5), Phase::Staged, None, false, Some(10));
     check(suspended(15), Phase::Suspended, None, false, Some(20));
-    check(
-        suspended(21),
-        Phase::Left,
-        Some((20, LeftBy::EndTime)),
-        false,
-        None,
-    );
+    check(suspended(21), Phase::Left, Some((20, LeftBy::EndTime)), false, None);
 }
 
 #[test]
 fn a_leave_by_date_needs_a_later_date() {
     use LeftBy::EndTime;
-    let left = |end: Option<i64>| LifecycleInput {
-        end_time: end.map(day),
-        ..left(25, 20, EndTime)
-    };
+    let left = |end: Option<i64>| LifecycleInput { end_time: end.map(day), ..left(25, 20, EndTime) };
     check(left(None), Phase::Left, Some((20, EndTime)), true, None);
     check(left(Some(15)), Phase::Left, Some((20, EndTime)), false, None);
     check(left(Some(20)), Phase::Left, Some((20, EndTime)), false, None);
     check(left(Some(22)), Phase::Left, Some((22, EndTime)), false, None);
     check(left(Some(30)), Phase::Active, None, false, Some(30));
-    let started = |start| LifecycleInput {
-        start_time: Some(day(start)),
-        ..left(None)
-    };
+    let started = |start| LifecycleInput { start_time: Some(day(start)), ..left(None) };
     check(started(20), Phase::Left, Some((20, EndTime)), true, None);
     check(started(21), Phase::Active, None, false, None);
     check(started(28), Phase::Staged, Some((20, EndTime)), false, Some(28));
-    check(
-        LifecycleInput {
-            resume: true,
-            ..left(None)
-        },
-        Phase::Active,
-        None,
-        false,
-        None,
-    );
-    check(
-        LifecycleInput {
-            resume: true,
-            ..left(Some(20))
-        },
-        Phase::Left,
-        Some((20, EndTime)),
-        false,
-        None,
-    );
+    check(LifecycleInput { resume: true, ..left(None) }, Phase::Active, None, false, None);
+    check(LifecycleInput { resume: true, ..left(Some(20)) }, Phase::Left, Some((20, EndTime)), false, None);
 }
 
 #[test]
@@ -113,114 +72,39 @@ fn a_leave_by_state_needs_a_later_start() {
     use LeftBy::State;
     let left = left(25, 20, State);
     check(left, Phase::Left, Some((20, State)), true, None);
+    check(LifecycleInput { end_time: Some(day(30)), ..left }, Phase::Left, Some((20, State)), true, Some(30));
     check(
-        LifecycleInput {
-            end_time: Some(day(30)),
-            ..left
-        },
-        Phase::Left,
-        Some((20, State)),
-        true,
-        Some(30),
-    );
-    check(
-        LifecycleInput {
-            state: DesiredState::Suspended,
-            ..left
-        },
+        LifecycleInput { state: DesiredState::Suspended, ..left },
         Phase::Left,
         Some((20, State)),
         true,
         None,
     );
-    check(
-        LifecycleInput {
-            start_time: Some(day(19)),
-            ..left
-        },
-        Phase::Left,
-        Some((20, State)),
-        true,
-        None,
-    );
-    check(
-        LifecycleInput {
-            start_time: Some(day(21)),
-            ..left
-        },
-        Phase::Active,
-        None,
-        false,
-        None,
-    );
-    check(
-        LifecycleInput { resume: true, ..left },
-        Phase::Active,
-        None,
-        false,
-        None,
-    );
-    check(
-        LifecycleInput {
-            left_by: None,
-            ..left
-        },
-        Phase::Left,
-        Some((20, State)),
-        true,
-        None,
-    );
+    check(LifecycleInput { start_time: Some(day(19)), ..left }, Phase::Left, Some((20, State)), true, None);
+    check(LifecycleInput { start_time: Some(day(21)), ..left }, Phase::Active, None, false, None);
+    check(LifecycleInput { resume: true, ..left }, Phase::Active, None, false, None);
+    check(LifecycleInput { left_by: None, ..left }, Phase::Left, Some((20, State)), true, None);
 }
 
 #[test]
 fn terminated_wins() {
     use LeftBy::{EndTime, State};
-    let terminated = |input: LifecycleInput| LifecycleInput {
-        state: DesiredState::Terminated,
-        ..input
-    };
+    let terminated = |input: LifecycleInput| LifecycleInput { state: DesiredState::Terminated, ..input };
     check(terminated(at(25)), Phase::Left, Some((25, State)), false, None);
-    check(
-        terminated(left(25, 20, State)),
-        Phase::Left,
-        Some((20, State)),
-        false,
-        None,
-    );
-    check(
-        terminated(left(25, 20, EndTime)),
-        Phase::Left,
-        Some((20, State)),
-        false,
-        None,
-    );
-    let resumed = LifecycleInput {
-        resume: true,
-        ..left(25, 20, State)
-    };
+    check(terminated(left(25, 20, State)), Phase::Left, Some((20, State)), false, None);
+    check(terminated(left(25, 20, EndTime)), Phase::Left, Some((20, State)), false, None);
+    let resumed = LifecycleInput { resume: true, ..left(25, 20, State) };
     check(terminated(resumed), Phase::Left, Some((20, State)), false, None);
     // Rehired and terminated again before anybody looked: a new leave.
-    let again = LifecycleInput {
-        start_time: Some(day(22)),
-        ..left(25, 20, State)
-    };
+    let again = LifecycleInput { start_time: Some(day(22)), ..left(25, 20, State) };
     check(terminated(again), Phase::Left, Some((25, State)), false, None);
-    let ended = LifecycleInput {
-        end_time: Some(day(23)),
-        ..at(25)
-    };
+    let ended = LifecycleInput { end_time: Some(day(23)), ..at(25) };
     check(terminated(ended), Phase::Left, Some((23, State)), false, None);
     // Terminated before the first day: the manifest that hired them does not hire them again.
-    let hired = LifecycleInput {
-        start_time: Some(day(30)),
-        ..at(25)
-    };
+    let hired = LifecycleInput { start_time: Some(day(30)), ..at(25) };
     check(terminated(hired), Phase::Left, Some((30, State)), false, None);
     check(
-        LifecycleInput {
-            start_time: Some(day(30)),
-            ..left(26, 30, State)
-        },
+        LifecycleInput { start_time: Some(day(30)), ..left(26, 30, State) },
         Phase::Left,
         Some((30, State)),
         true,
@@ -233,45 +117,27 @@ fn instant() -> impl Strategy<Value = Option<Timestamp>> {
 }
 
 fn input() -> impl Strategy<Value = LifecycleInput> {
-    let state = prop::sample::select(vec![
-        DesiredState::Active,
-        DesiredState::Suspended,
-        DesiredState::Terminated,
-    ]);
+    let state =
+        prop::sample::select(vec![DesiredState::Active, DesiredState::Suspended, DesiredState::Terminated]);
     let by = prop::sample::select(vec![None, Some(LeftBy::State), Some(LeftBy::EndTime)]);
-    (
-        state,
-        instant(),
-        instant(),
-        instant(),
-        by,
-        any::<bool>(),
-        0_i64..12,
+    (state, instant(), instant(), instant(), by, any::<bool>(), 0_i64..12).prop_map(
+        |(state, start_time, end_time, left_at, left_by, resume, now)| LifecycleInput {
+            state,
+            start_time,
+            end_time,
+            left_at,
+            left_by: left_at.and(left_by),
+            resume,
+            now: day(now),
+        },
     )
-        .prop_map(
-            |(state, start_time, end_time, left_at, left_by, resume, now)| LifecycleInput {
-                state,
-                start_time,
-                end_time,
-                left_at,
-                left_by: left_at.and(left_by),
-                resume,
-                now: day(now),
-            },
-        )
 }
 
 /// The input after the result was stored, at another instant.
 fn after(input: &LifecycleInput, result: &Lifecycle, now: Timestamp) -> LifecycleInput {
     let used = matches!(result.phase, Phase::Active | Phase::Suspended);
     let resume = input.resume && !used;
-    LifecycleInput {
-        left_at: result.left_at,
-        left_by: result.left_by,
-        resume,
-        now,
-        ..*input
-    }
+    LifecycleInput { left_at: result.left_at, left_by: result.left_by, resume, now, ..*input }
 }
 
 proptest! {

@@ -59,30 +59,20 @@ pub fn effective_roles(
 ) -> Roles {
     let mut search = Search {
         book,
-        previous: previous
-            .iter()
-            .map(|role| (role.name.as_str(), role.via.as_str()))
-            .collect(),
+        previous: previous.iter().map(|role| (role.name.as_str(), role.via.as_str())).collect(),
         denied: BTreeSet::new(),
         roots: BTreeMap::new(),
         since: BTreeMap::new(),
         withheld: BTreeSet::new(),
     };
-    let mut roles = Roles {
-        next: spec.roles.iter().filter_map(|role| next(role, now)).min(),
-        ..Roles::default()
-    };
+    let mut roles =
+        Roles { next: spec.roles.iter().filter_map(|role| next(role, now)).min(), ..Roles::default() };
     search.assign(spec, now, &mut roles.issues);
     search.apply_rules(scope, &mut roles.rule_errors);
     let found = search.settle();
     search.report(&found, &mut roles.issues);
-    roles.effective = found
-        .iter()
-        .map(|(name, via)| EffectiveRole {
-            name: (*name).to_owned(),
-            via: via.text(),
-        })
-        .collect();
+    roles.effective =
+        found.iter().map(|(name, via)| EffectiveRole { name: (*name).to_owned(), via: via.text() }).collect();
     roles
 }
 
@@ -92,9 +82,7 @@ fn counts(role: &RoleAssignment, now: Timestamp) -> bool {
 
 /// The next instant at which an assignment begins or ceases to count.
 fn next(role: &RoleAssignment, now: Timestamp) -> Option<Timestamp> {
-    let begins = role
-        .from
-        .filter(|from| *from > now && role.until.is_none_or(|until| until > *from));
+    let begins = role.from.filter(|from| *from > now && role.until.is_none_or(|until| until > *from));
     begins.or_else(|| role.until.filter(|_| counts(role, now)))
 }
 
@@ -130,11 +118,7 @@ impl<'a> Search<'a> {
             if !self.book.contains(name) {
                 let message =
                     format!("spec.roles names Role `{name}`, which does not exist in this namespace");
-                issues.push(RoleIssue {
-                    role: role.name.clone(),
-                    reason: Reason::RoleNotFound,
-                    message,
-                });
+                issues.push(RoleIssue { role: role.name.clone(), reason: Reason::RoleNotFound, message });
                 continue;
             }
             if role.effect == RoleEffect::Deny {
@@ -143,10 +127,7 @@ impl<'a> Search<'a> {
             }
             self.roots.insert(name, Via::Assigned);
             let from = role.from.unwrap_or(Timestamp::MIN);
-            self.since
-                .entry(name)
-                .and_modify(|since| *since = from.min(*since))
-                .or_insert(from);
+            self.since.entry(name).and_modify(|since| *since = from.min(*since)).or_insert(from);
         }
     }
 
@@ -180,11 +161,7 @@ impl<'a> Search<'a> {
             Some(Entry::Known(known)) => known.includes.iter().map(String::as_str).collect(),
             Some(Entry::Unreadable) => {
                 let by_it = |via: &str| via.strip_prefix(INCLUDED) == Some(name);
-                self.previous
-                    .iter()
-                    .filter(|(_, via)| by_it(via))
-                    .map(|(name, _)| *name)
-                    .collect()
+                self.previous.iter().filter(|(_, via)| by_it(via)).map(|(name, _)| *name).collect()
             }
             None => Vec::new(),
         }
@@ -193,12 +170,8 @@ impl<'a> Search<'a> {
     /// All roles, the shortest way to each (and of several the one whose name sorts first).
     fn reached(&self) -> Found<'a> {
         let open = |name: &&str| !self.denied.contains(name) && !self.withheld.contains(name);
-        let mut found: Found<'a> = self
-            .roots
-            .iter()
-            .filter(|(name, _)| open(name))
-            .map(|(n, via)| (*n, *via))
-            .collect();
+        let mut found: Found<'a> =
+            self.roots.iter().filter(|(name, _)| open(name)).map(|(n, via)| (*n, *via)).collect();
         let mut front: Vec<&'a str> = found.keys().copied().collect();
         while !front.is_empty() {
             let mut beyond = Found::new();
@@ -217,16 +190,8 @@ impl<'a> Search<'a> {
 
     /// Of two conflicting roles, the lower rank stays: the one that the person had, the one since longer, the name.
     fn rank(&self, name: &'a str) -> (bool, Timestamp, &'a str) {
-        let had = self
-            .previous
-            .range((name, "")..)
-            .next()
-            .is_some_and(|(previous, _)| *previous == name);
-        (
-            !had,
-            self.since.get(name).copied().unwrap_or(Timestamp::MIN),
-            name,
-        )
+        let had = self.previous.range((name, "")..).next().is_some_and(|(previous, _)| *previous == name);
+        (!had, self.since.get(name).copied().unwrap_or(Timestamp::MIN), name)
     }
 
     /// All roles that may stand beside each other.
@@ -235,29 +200,19 @@ impl<'a> Search<'a> {
     /// up already is withheld. So whatever is withheld has a rival that stays, and whatever stays has its reason.
     fn settle(&mut self) -> Found<'a> {
         let found = self.reached();
-        if !found
-            .keys()
-            .any(|name| self.book.conflicts(name).any(|other| found.contains_key(other)))
-        {
+        if !found.keys().any(|name| self.book.conflicts(name).any(|other| found.contains_key(other))) {
             return found;
         }
         let mut taken = Found::new();
-        let mut due: BTreeSet<_> = self
-            .roots
-            .keys()
-            .filter(|name| found.contains_key(*name))
-            .map(|name| self.rank(name))
-            .collect();
+        let mut due: BTreeSet<_> =
+            self.roots.keys().filter(|name| found.contains_key(*name)).map(|name| self.rank(name)).collect();
         while let Some((.., name)) = due.pop_first() {
             if self.rival(name, &taken).is_some() {
                 self.withheld.insert(name);
                 continue;
             }
             taken.extend(found.get_key_value(name));
-            let brought = self
-                .includes(name)
-                .into_iter()
-                .filter(|name| found.contains_key(name));
+            let brought = self.includes(name).into_iter().filter(|name| found.contains_key(name));
             let brought = brought.filter(|name| !taken.contains_key(name) && !self.withheld.contains(name));
             due.extend(brought.map(|name| self.rank(name)));
         }
@@ -266,31 +221,20 @@ impl<'a> Search<'a> {
 
     /// The best of these roles that conflict with this one.
     fn rival(&self, name: &str, among: &Found<'a>) -> Option<&'a str> {
-        let rivals = among
-            .keys()
-            .copied()
-            .filter(|other| self.book.conflict(name, other));
+        let rivals = among.keys().copied().filter(|other| self.book.conflict(name, other));
         rivals.min_by_key(|other| self.rank(other))
     }
 
     fn report(&self, found: &Found<'a>, issues: &mut Vec<RoleIssue>) {
         for name in found.keys().filter(|name| self.book.is_unreadable(name)) {
             let message = format!("Role `{name}` cannot be decoded; what it gave this person before is kept");
-            issues.push(RoleIssue {
-                role: (*name).to_owned(),
-                reason: Reason::RoleUnreadable,
-                message,
-            });
+            issues.push(RoleIssue { role: (*name).to_owned(), reason: Reason::RoleUnreadable, message });
         }
         for name in &self.withheld {
             let rival = self.rival(name, found).unwrap_or_default();
             let message =
                 format!("Role `{name}` is withheld: it conflicts with `{rival}`, which this person has");
-            issues.push(RoleIssue {
-                role: (*name).to_owned(),
-                reason: Reason::RoleConflict,
-                message,
-            });
+            issues.push(RoleIssue { role: (*name).to_owned(), reason: Reason::RoleConflict, message });
         }
         issues.sort();
         issues.dedup();

@@ -23,9 +23,7 @@ fn book(roles: &[(&str, Value)]) -> RoleBook {
 
 fn user(spec: Value) -> UserSpec {
     let mut whole = json!({"personId": "1", "userName": "ann"});
-    let Value::Object(fields) = spec else {
-        panic!("no object")
-    };
+    let Value::Object(fields) = spec else { panic!("no object") };
     whole.as_object_mut().unwrap().extend(fields);
     serde_json::from_value(whole).unwrap()
 }
@@ -33,10 +31,7 @@ fn user(spec: Value) -> UserSpec {
 fn had(roles: &[(&str, &str)]) -> Vec<EffectiveRole> {
     roles
         .iter()
-        .map(|(name, via)| EffectiveRole {
-            name: (*name).to_owned(),
-            via: (*via).to_owned(),
-        })
+        .map(|(name, via)| EffectiveRole { name: (*name).to_owned(), via: (*via).to_owned() })
         .collect()
 }
 
@@ -53,11 +48,7 @@ fn check(
 ) {
     let result = roles(book, &user(spec), &had(previous));
     assert_eq!(result.effective, had(effective));
-    let found: Vec<_> = result
-        .issues
-        .iter()
-        .map(|issue| (issue.role.as_str(), issue.reason))
-        .collect();
+    let found: Vec<_> = result.issues.iter().map(|issue| (issue.role.as_str(), issue.reason)).collect();
     assert_eq!(found, issues);
 }
 
@@ -68,32 +59,16 @@ fn assigned(names: &[&str]) -> Value {
 #[test]
 fn assigned_by_rule_and_included() {
     let book = book(&[
-        (
-            "sales",
-            json!({"match": "user.department == 'Sales'", "includes": ["staff", "gone", "crm"]}),
-        ),
-        (
-            "staff",
-            json!({"match": "user.employeeType == 'Employee'", "includes": ["mail"]}),
-        ),
+        ("sales", json!({"match": "user.department == 'Sales'", "includes": ["staff", "gone", "crm"]})),
+        ("staff", json!({"match": "user.employeeType == 'Employee'", "includes": ["mail"]})),
         ("crm", json!({"includes": ["mail"]})),
         ("mail", json!({})),
     ]);
     check(&book, json!({"department": "IT"}), &[("sales", "Rule")], &[], &[]);
-    let by_rule = [
-        ("crm", "Role/sales"),
-        ("mail", "Role/crm"),
-        ("sales", "Rule"),
-        ("staff", "Role/sales"),
-    ];
+    let by_rule = [("crm", "Role/sales"), ("mail", "Role/crm"), ("sales", "Rule"), ("staff", "Role/sales")];
     check(&book, json!({"department": "Sales"}), &[], &by_rule, &[]);
     let spec = json!({"department": "Sales", "employeeType": "Employee", "roles": [{"name": "mail"}, {"name": "nope"}]});
-    let all = [
-        ("crm", "Role/sales"),
-        ("mail", "Assigned"),
-        ("sales", "Rule"),
-        ("staff", "Rule"),
-    ];
+    let all = [("crm", "Role/sales"), ("mail", "Assigned"), ("sales", "Rule"), ("staff", "Rule")];
     check(&book, spec, &[], &all, &[("nope", Reason::RoleNotFound)]);
     assert_eq!(book.problems("sales")[0].0, Reason::RoleNotFound);
     assert!(book.problems("mail").is_empty() && book.problems("none").is_empty());
@@ -108,13 +83,7 @@ fn deny_takes_a_role_and_what_it_alone_brings() {
         ("d", json!({})),
     ]);
     let deny = |until: &str| json!({"roles": [{"name": "b", "effect": "Deny", "until": until}]});
-    check(
-        &book,
-        deny("2026-01-01T00:00:00Z"),
-        &[],
-        &[("a", "Rule"), ("c", "Role/a")],
-        &[],
-    );
+    check(&book, deny("2026-01-01T00:00:00Z"), &[], &[("a", "Rule"), ("c", "Role/a")], &[]);
     let all = [("a", "Rule"), ("b", "Role/a"), ("c", "Role/a"), ("d", "Role/b")];
     check(&book, deny("1970-01-11T00:00:00Z"), &[], &all, &[]);
     let missing = json!({"roles": [{"name": "typo", "effect": "Deny"}]});
@@ -144,14 +113,8 @@ fn dates_of_assignments() {
 #[test]
 fn what_cannot_be_told_stays() {
     let book = book(&[
-        (
-            "fails",
-            json!({"match": "user.department.startsWith('S')", "includes": ["x"]}),
-        ),
-        (
-            "broken",
-            json!({"match": "user.department ==", "includes": ["y"]}),
-        ),
+        ("fails", json!({"match": "user.department.startsWith('S')", "includes": ["x"]})),
+        ("broken", json!({"match": "user.department ==", "includes": ["y"]})),
         ("unread", Value::Null),
         ("x", json!({})),
         ("y", json!({})),
@@ -159,13 +122,8 @@ fn what_cannot_be_told_stays() {
     ]);
     check(&book, json!({}), &[], &[], &[]);
     check(&book, json!({"department": "IT"}), &[("fails", "Rule")], &[], &[]);
-    let before = [
-        ("broken", "Rule"),
-        ("fails", "Rule"),
-        ("unread", "Rule"),
-        ("x", "Assigned"),
-        ("z", "Role/unread"),
-    ];
+    let before =
+        [("broken", "Rule"), ("fails", "Rule"), ("unread", "Rule"), ("x", "Assigned"), ("z", "Role/unread")];
     let after = [
         ("broken", "Rule"),
         ("fails", "Rule"),
@@ -174,31 +132,13 @@ fn what_cannot_be_told_stays() {
         ("y", "Role/broken"),
         ("z", "Role/unread"),
     ];
-    check(
-        &book,
-        json!({}),
-        &before,
-        &after,
-        &[("unread", Reason::RoleUnreadable)],
-    );
+    check(&book, json!({}), &before, &after, &[("unread", Reason::RoleUnreadable)]);
     assert_eq!(roles(&book, &user(json!({})), &[]).rule_errors, ["fails"]);
     // Membership by assignment ends with the assignment, whatever the rule.
-    check(
-        &book,
-        json!({}),
-        &[("fails", "Assigned"), ("unread", "Assigned")],
-        &[],
-        &[],
-    );
+    check(&book, json!({}), &[("fails", "Assigned"), ("unread", "Assigned")], &[], &[]);
     let kept = [("unread", "Assigned"), ("z", "Role/unread")];
     let previous = [("unread", "Assigned"), ("z", "Role/unread")];
-    check(
-        &book,
-        assigned(&["unread"]),
-        &previous,
-        &kept,
-        &[("unread", Reason::RoleUnreadable)],
-    );
+    check(&book, assigned(&["unread"]), &previous, &kept, &[("unread", Reason::RoleUnreadable)]);
     assert_eq!(book.problems("broken")[0].0, Reason::InvalidExpression);
     assert_eq!(book.problems("unread")[0].0, Reason::RoleUnreadable);
 }
@@ -211,17 +151,8 @@ fn circles_count_once() {
         ("c", json!({"includes": ["a", "c"]})),
         ("d", json!({"includes": ["a"]})),
     ]);
-    check(
-        &book,
-        assigned(&["b"]),
-        &[],
-        &[("a", "Role/c"), ("b", "Assigned"), ("c", "Role/b")],
-        &[],
-    );
-    let circle = (
-        Reason::RoleCycle,
-        "the Role includes itself: a → b → c → a".to_owned(),
-    );
+    check(&book, assigned(&["b"]), &[], &[("a", "Role/c"), ("b", "Assigned"), ("c", "Role/b")], &[]);
+    let circle = (Reason::RoleCycle, "the Role includes itself: a → b → c → a".to_owned());
     assert_eq!(book.problems("a"), [circle]);
     assert_eq!(book.problems("c")[0].1, "the Role includes itself: c → c");
     assert!(book.problems("d").is_empty());
@@ -230,10 +161,7 @@ fn circles_count_once() {
 #[test]
 fn of_two_in_conflict_one_stays() {
     let book = book(&[
-        (
-            "buyer",
-            json!({"conflictsWith": ["payer"], "includes": ["orders", "mail"]}),
-        ),
+        ("buyer", json!({"conflictsWith": ["payer"], "includes": ["orders", "mail"]})),
         ("payer", json!({"includes": ["ledger", "mail"]})),
         ("orders", json!({})),
         ("ledger", json!({})),
@@ -241,47 +169,15 @@ fn of_two_in_conflict_one_stays() {
         ("all", json!({"includes": ["buyer", "payer"]})),
     ]);
     let both = assigned(&["payer", "buyer"]);
-    let buyer = [
-        ("buyer", "Assigned"),
-        ("mail", "Role/buyer"),
-        ("orders", "Role/buyer"),
-    ];
-    let payer = [
-        ("ledger", "Role/payer"),
-        ("mail", "Role/payer"),
-        ("payer", "Assigned"),
-    ];
-    check(
-        &book,
-        both.clone(),
-        &[],
-        &buyer,
-        &[("payer", Reason::RoleConflict)],
-    );
-    check(
-        &book,
-        both,
-        &[("payer", "Rule")],
-        &payer,
-        &[("buyer", Reason::RoleConflict)],
-    );
+    let buyer = [("buyer", "Assigned"), ("mail", "Role/buyer"), ("orders", "Role/buyer")];
+    let payer = [("ledger", "Role/payer"), ("mail", "Role/payer"), ("payer", "Assigned")];
+    check(&book, both.clone(), &[], &buyer, &[("payer", Reason::RoleConflict)]);
+    check(&book, both, &[("payer", "Rule")], &payer, &[("buyer", Reason::RoleConflict)]);
     let dated = json!({"roles": [
         {"name": "buyer", "from": "1970-01-03T00:00:00Z"}, {"name": "payer", "from": "1970-01-02T00:00:00Z"}
     ]});
-    check(
-        &book,
-        dated.clone(),
-        &[],
-        &payer,
-        &[("buyer", Reason::RoleConflict)],
-    );
-    check(
-        &book,
-        dated,
-        &[("buyer", "Assigned")],
-        &buyer,
-        &[("payer", Reason::RoleConflict)],
-    );
+    check(&book, dated.clone(), &[], &payer, &[("buyer", Reason::RoleConflict)]);
+    check(&book, dated, &[("buyer", "Assigned")], &buyer, &[("payer", Reason::RoleConflict)]);
     assert_eq!(book.problems("all")[0].0, Reason::RoleConflict);
 }
 
@@ -295,13 +191,7 @@ fn what_only_a_withheld_role_brings_disturbs_nobody() {
         ("b-q", json!({"conflictsWith": ["p"]})),
     ]);
     let effective = [("b-q", "Assigned"), ("l", "Assigned")];
-    check(
-        &book,
-        assigned(&["p", "l", "b-q"]),
-        &[],
-        &effective,
-        &[("p", Reason::RoleConflict)],
-    );
+    check(&book, assigned(&["p", "l", "b-q"]), &[], &effective, &[("p", Reason::RoleConflict)]);
 }
 
 #[test]
@@ -314,19 +204,13 @@ fn cases_are_run() {
         case("absent", json!({}), false),
         case("typo", json!({"departmnt": "Sales"}), true)
     ]});
-    let book = book(&[
-        ("a", spec),
-        ("b", json!({"cases": [case("none", json!({}), true)]})),
-    ]);
+    let book = book(&[("a", spec), ("b", json!({"cases": [case("none", json!({}), true)]}))]);
     let failed = book.run_cases("a");
     assert_eq!(failed.len(), 3, "{failed:?}");
     assert_eq!(failed[0], "case `bad`: the rule matches and should not");
     assert!(failed[1].starts_with("case `absent`: a value is of the wrong type"));
     assert!(failed[2].contains("departmnt"));
-    assert_eq!(
-        book.run_cases("b"),
-        ["case `none`: the rule does not match and should"]
-    );
+    assert_eq!(book.run_cases("b"), ["case `none`: the rule does not match and should"]);
 }
 
 const NAMES: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
@@ -389,13 +273,7 @@ fn given() -> impl Strategy<Value = Given> {
 }
 
 fn solve(given: &Given, now: Timestamp) -> Roles {
-    effective_roles(
-        &given.spec,
-        &Scope::of(&given.spec),
-        &book(&given.roles),
-        &given.previous,
-        now,
-    )
+    effective_roles(&given.spec, &Scope::of(&given.spec), &book(&given.roles), &given.previous, now)
 }
 
 proptest! {

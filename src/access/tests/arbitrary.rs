@@ -14,23 +14,13 @@ fn word() -> impl Strategy<Value = String> {
 
 /// A User's spec without roles and dates.
 pub(crate) fn user() -> impl Strategy<Value = UserSpec> {
-    let fields = prop::sample::subsequence(
-        vec!["department", "title", "displayName", "manager", "locale"],
-        0..=5,
-    );
-    let emails = prop::collection::vec(
-        (word(), prop::option::of(word()), prop::option::of(any::<bool>())),
-        0..4,
-    );
+    let fields =
+        prop::sample::subsequence(vec!["department", "title", "displayName", "manager", "locale"], 0..=5);
+    let emails =
+        prop::collection::vec((word(), prop::option::of(word()), prop::option::of(any::<bool>())), 0..4);
     let attributes = prop::collection::btree_map("[a-c]", word(), 0..3);
-    (
-        fields,
-        prop::collection::vec(word(), 5),
-        emails,
-        attributes,
-        prop::option::of(word()),
-    )
-        .prop_map(|(fields, words, emails, attributes, given)| {
+    (fields, prop::collection::vec(word(), 5), emails, attributes, prop::option::of(word())).prop_map(
+        |(fields, words, emails, attributes, given)| {
             let mut spec = json!({"personId": "1", "userName": words[0], "attributes": attributes});
             for (field, word) in fields.iter().zip(&words) {
                 spec[field] = json!(word);
@@ -44,7 +34,8 @@ pub(crate) fn user() -> impl Strategy<Value = UserSpec> {
                 .collect::<Vec<Value>>()
                 .into();
             serde_json::from_value(spec).unwrap()
-        })
+        },
+    )
 }
 
 const LEAVES: &[&str] = &[

@@ -72,12 +72,8 @@ impl Breaker {
     }
 
     fn break_off(&mut self, reason: Reason, now: Instant) {
-        self.open = Some(Open {
-            since: now,
-            next_probe: now + jittered(FIRST_PROBE),
-            reason,
-            interval: FIRST_PROBE,
-        });
+        self.open =
+            Some(Open { since: now, next_probe: now + jittered(FIRST_PROBE), reason, interval: FIRST_PROBE });
     }
 
     fn prolong(&mut self, reason: Reason, probe: bool, now: Instant) {

@@ -66,10 +66,7 @@ impl Pace {
     /// The App asked to slow down.
     pub(super) fn slow_down(&mut self, now: Instant) {
         self.advance(now);
-        if self
-            .halved
-            .is_some_and(|at| now.saturating_duration_since(at) < ONE_HALVING_IN)
-        {
+        if self.halved.is_some_and(|at| now.saturating_duration_since(at) < ONE_HALVING_IN) {
             return;
         }
         let measured = f64::from(self.this_second.max(self.last_second));

@@ -13,16 +13,11 @@ async fn send(gate: &Gate, lane: Lane, signal: Signal) {
 }
 
 fn failed(reason: Reason) -> Signal {
-    Signal::Failed {
-        reason,
-        retry_after: None,
-    }
+    Signal::Failed { reason, retry_after: None }
 }
 
 fn throttled(seconds: Option<u64>) -> Signal {
-    Signal::Throttled {
-        retry_after: seconds.map(Duration::from_secs),
-    }
+    Signal::Throttled { retry_after: seconds.map(Duration::from_secs) }
 }
 
 fn is_open(gate: &Gate) -> bool {
@@ -37,10 +32,7 @@ async fn the_rate_is_kept_with_a_small_burst() {
         send(&gate, Lane::Join, Signal::Answered).await;
     }
     let took = start.elapsed().as_secs_f64();
-    assert!(
-        (9.8..10.3).contains(&took),
-        "200 requests at 20 a second took {took} s"
-    );
+    assert!((9.8..10.3).contains(&took), "200 requests at 20 a second took {took} s");
     tokio::time::sleep(SECOND * 60).await;
     let start = Instant::now();
     for _ in 0..2 {
@@ -48,10 +40,7 @@ async fn the_rate_is_kept_with_a_small_burst() {
     }
     assert!(start.elapsed() < Duration::from_millis(1));
     send(&gate, Lane::Join, Signal::Answered).await;
-    assert!(
-        start.elapsed() > Duration::from_millis(40),
-        "no credit beyond the burst"
-    );
+    assert!(start.elapsed() > Duration::from_millis(40), "no credit beyond the burst");
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,16 +91,8 @@ async fn lanes_first_then_arrival() {
     send(&gate, Lane::Join, Signal::Answered).await;
     let order = Arc::new(StdMutex::new(Vec::new()));
     let mut tasks = Vec::new();
-    for (number, lane) in [
-        Lane::Verify,
-        Lane::Join,
-        Lane::Leave,
-        Lane::Change,
-        Lane::Leave,
-        Lane::Join,
-    ]
-    .into_iter()
-    .enumerate()
+    for (number, lane) in
+        [Lane::Verify, Lane::Join, Lane::Leave, Lane::Change, Lane::Leave, Lane::Join].into_iter().enumerate()
     {
         let (gate, order) = (gate.clone(), order.clone());
         tasks.push(tokio::spawn(async move {
@@ -140,11 +121,7 @@ async fn who_gives_up_stands_in_nobodys_way() {
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
     first.abort();
-    tokio::time::timeout(SECOND * 2, second)
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    tokio::time::timeout(SECOND * 2, second).await.unwrap().unwrap().unwrap();
     assert!(gate.lock().queue.is_empty());
 }
 
@@ -164,24 +141,15 @@ async fn a_long_pause_is_told_and_the_leave_lane_tries() {
     let gate = gate(None);
     send(&gate, Lane::Join, throttled(Some(1_000_000))).await;
     let failure = gate.admit(Lane::Join).await.unwrap_err();
-    assert_eq!(
-        (failure.class, failure.reason),
-        (FailureClass::RetryAfter, Reason::Throttled)
-    );
+    assert_eq!((failure.class, failure.reason), (FailureClass::RetryAfter, Reason::Throttled));
     assert_eq!(failure.retry_after, Some(LONGEST_PAUSE));
-    assert_eq!(
-        gate.admit(Lane::Leave).await.unwrap_err().retry_after,
-        Some(LEAVE_PROBE)
-    );
+    assert_eq!(gate.admit(Lane::Leave).await.unwrap_err().retry_after, Some(LEAVE_PROBE));
     tokio::time::sleep(LEAVE_PROBE).await;
     let trying = gate.admit(Lane::Leave).await.unwrap();
     assert!(gate.admit(Lane::Leave).await.is_err(), "one at a time tries");
     trying.report(Signal::Answered);
     send(&gate, Lane::Leave, Signal::Answered).await;
-    assert!(
-        gate.admit(Lane::Join).await.is_err(),
-        "the pause goes on for the others"
-    );
+    assert!(gate.admit(Lane::Join).await.is_err(), "the pause goes on for the others");
 }
 
 #[tokio::test(start_paused = true)]
@@ -204,15 +172,9 @@ async fn pauses_without_a_length_double() {
     let gate = gate(None);
     let mut pauses = Vec::new();
     for _ in 0..4 {
-        let permit = Permit {
-            gate: gate.clone(),
-            lane: Lane::Join,
-            probe: false,
-        };
+        let permit = Permit { gate: gate.clone(), lane: Lane::Join, probe: false };
         permit.report(throttled(None));
-        let GateState::Paused { until } = gate.state() else {
-            panic!("no pause")
-        };
+        let GateState::Paused { until } = gate.state() else { panic!("no pause") };
         pauses.push((until - Instant::now()).as_secs());
         tokio::time::sleep_until(until).await;
     }
@@ -225,10 +187,7 @@ async fn throttling_halves_the_pace_once_a_second_and_it_comes_back() {
     for _ in 0..80 {
         send(&gate, Lane::Join, Signal::Answered).await;
     }
-    let permits = [
-        gate.admit(Lane::Join).await.unwrap(),
-        gate.admit(Lane::Join).await.unwrap(),
-    ];
+    let permits = [gate.admit(Lane::Join).await.unwrap(), gate.admit(Lane::Join).await.unwrap()];
     for permit in permits {
         permit.report(throttled(Some(1)));
     }
@@ -270,20 +229,12 @@ async fn refused_credentials_open_the_breaker_and_a_probe_closes_it() {
     let gate = gate(None);
     let under_way = gate.admit(Lane::Join).await.unwrap();
     send(&gate, Lane::Join, Signal::CredentialsRefused).await;
-    let GateState::Open {
-        next_probe, reason, ..
-    } = gate.state()
-    else {
-        panic!("not open")
-    };
+    let GateState::Open { next_probe, reason, .. } = gate.state() else { panic!("not open") };
     assert_eq!(reason, Reason::CredentialsRefused);
     let wait = (next_probe - Instant::now()).as_secs_f64();
     assert!((4.0..=6.0).contains(&wait), "{wait}");
     let failure = gate.admit(Lane::Leave).await.unwrap_err();
-    assert_eq!(
-        (failure.class, failure.reason),
-        (FailureClass::RetryAfter, Reason::Quarantined)
-    );
+    assert_eq!((failure.class, failure.reason), (FailureClass::RetryAfter, Reason::Quarantined));
     under_way.report(Signal::Answered);
     assert!(is_open(&gate), "an answer to what was sent before proves nothing");
     gate.admit_probe().await.unwrap().report(Signal::Answered);
@@ -295,17 +246,9 @@ async fn failed_probes_become_rarer() {
     let gate = gate(None);
     send(&gate, Lane::Join, Signal::CredentialsRefused).await;
     for _ in 0..10 {
-        gate.admit_probe()
-            .await
-            .unwrap()
-            .report(failed(Reason::Unreachable));
+        gate.admit_probe().await.unwrap().report(failed(Reason::Unreachable));
     }
-    let GateState::Open {
-        next_probe, reason, ..
-    } = gate.state()
-    else {
-        panic!("not open")
-    };
+    let GateState::Open { next_probe, reason, .. } = gate.state() else { panic!("not open") };
     assert_eq!(reason, Reason::Unreachable);
     let wait = (next_probe - Instant::now()).as_secs();
     assert!((240..=360).contains(&wait), "{wait}");
@@ -323,11 +266,7 @@ async fn more_than_half_failing_opens_the_breaker() {
 
     let half = gate(None);
     for n in 0..100 {
-        let signal = if n % 2 == 0 {
-            Signal::Answered
-        } else {
-            failed(Reason::TargetError)
-        };
+        let signal = if n % 2 == 0 { Signal::Answered } else { failed(Reason::TargetError) };
         send(&half, Lane::Join, signal).await;
     }
     assert!(!is_open(&half), "half is not more than half");

@@ -108,11 +108,7 @@ impl Authorizer {
             Credentials::Basic { .. } => {}
             Credentials::OAuth2 { token_url, .. } => drop(target(token_url, allow_insecure)?),
         }
-        Ok(Self {
-            credentials,
-            timeout,
-            state: Mutex::default(),
-        })
+        Ok(Self { credentials, timeout, state: Mutex::default() })
     }
 
     /// The header for the next request. A token is obtained by one of those who need it while the others wait.
@@ -126,11 +122,7 @@ impl Authorizer {
             Credentials::Basic { user, password } => basic(user, password.expose_secret())?,
             Credentials::OAuth2 { .. } => return self.token(client, meter).await,
         };
-        Ok(Authorization {
-            header,
-            renewable: false,
-            number: 0,
-        })
+        Ok(Authorization { header, renewable: false, number: 0 })
     }
 
     /// The target refused this token: the next request obtains another, unless that happened already.
@@ -149,10 +141,7 @@ impl Authorizer {
         {
             return Err(failure.clone());
         }
-        let fresh = state
-            .token
-            .as_ref()
-            .filter(|token| token.renew_at > Instant::now());
+        let fresh = state.token.as_ref().filter(|token| token.renew_at > Instant::now());
         let header = if let Some(token) = fresh {
             token.header.clone()
         } else {
@@ -162,12 +151,7 @@ impl Authorizer {
                 Ok(_) => ("ok", None),
                 Err((failure, status)) => (class(failure), *status),
             };
-            meter(&RequestReport {
-                operation: OPERATION,
-                class,
-                status,
-                elapsed: started.elapsed(),
-            });
+            meter(&RequestReport { operation: OPERATION, class, status, elapsed: started.elapsed() });
             let token = match obtained {
                 Ok(token) => token,
                 Err((failure, _)) => {
@@ -178,25 +162,12 @@ impl Authorizer {
             state.number += 1;
             state.token.insert(token).header.clone()
         };
-        Ok(Authorization {
-            header,
-            renewable: true,
-            number: state.number,
-        })
+        Ok(Authorization { header, renewable: true, number: state.number })
     }
 
     async fn obtain(&self, client: &Client) -> Result<Token, (Failure, Option<u16>)> {
-        let Credentials::OAuth2 {
-            token_url,
-            client_id,
-            client_secret,
-            scopes,
-        } = &self.credentials
-        else {
-            return Err((
-                trouble(FailureClass::Permanent, Reason::InvalidConfiguration, "no token"),
-                None,
-            ));
+        let Credentials::OAuth2 { token_url, client_id, client_secret, scopes } = &self.credentials else {
+            return Err((trouble(FailureClass::Permanent, Reason::InvalidConfiguration, "no token"), None));
         };
         let mut form = vec![("grant_type", "client_credentials".to_owned())];
         if !scopes.is_empty() {
@@ -207,20 +178,12 @@ impl Authorizer {
         let response = client
             .post(token_url)
             .timeout(self.timeout)
-            .basic_auth(
-                encoded(client_id.trim()),
-                Some(encoded(client_secret.expose_secret().trim())),
-            )
+            .basic_auth(encoded(client_id.trim()), Some(encoded(client_secret.expose_secret().trim())))
             .header(http::header::ACCEPT, "application/json")
             .form(&form)
             .send()
             .await
-            .map_err(|e| {
-                (
-                    trouble(FailureClass::RetryAfter, Reason::Unreachable, unreachable(&e)),
-                    None,
-                )
-            })?;
+            .map_err(|e| (trouble(FailureClass::RetryAfter, Reason::Unreachable, unreachable(&e)), None))?;
         let status = response.status().as_u16();
         if !response.status().is_success() {
             let wait = retry_after(response.headers(), jiff::Timestamp::now());
@@ -251,31 +214,16 @@ fn refused(status: u16, retry_after: Option<Duration>) -> Failure {
             Reason::CredentialsRefused,
             "the token endpoint refused the client: check its id, secret and scopes",
         ),
-        _ => (
-            FailureClass::RetryAfter,
-            Reason::UnexpectedAnswer,
-            verdict.meaning,
-        ),
+        _ => (FailureClass::RetryAfter, Reason::UnexpectedAnswer, verdict.meaning),
     };
     let message = format!("{OPERATION}: HTTP {status}: {meaning}");
-    Failure {
-        class,
-        reason,
-        message,
-        retry_after,
-    }
+    Failure { class, reason, message, retry_after }
 }
 
 /// The token in a token endpoint's answer (RFC 6749 §5.1). `expires_in` may be a number or a string of digits.
 fn token_in(answer: &Value) -> Option<Token> {
-    let text = answer
-        .get("access_token")?
-        .as_str()
-        .filter(|token| !token.is_empty())?;
-    let kind = answer
-        .get("token_type")
-        .and_then(Value::as_str)
-        .unwrap_or("Bearer");
+    let text = answer.get("access_token")?.as_str().filter(|token| !token.is_empty())?;
+    let kind = answer.get("token_type").and_then(Value::as_str).unwrap_or("Bearer");
     if !kind.eq_ignore_ascii_case("bearer") {
         return None;
     }
@@ -284,14 +232,9 @@ fn token_in(answer: &Value) -> Option<Token> {
         other => other.as_u64(),
     });
     let a_day = 86_400;
-    let lifetime = seconds.map_or(DEFAULT_LIFETIME, |seconds: u64| {
-        Duration::from_secs(seconds.min(a_day))
-    });
+    let lifetime = seconds.map_or(DEFAULT_LIFETIME, |seconds: u64| Duration::from_secs(seconds.min(a_day)));
     let renew_at = Instant::now() + lifetime.saturating_sub(MARGIN.min(lifetime / 2));
-    Some(Token {
-        header: bearer(text).ok()?,
-        renew_at,
-    })
+    Some(Token { header: bearer(text).ok()?, renew_at })
 }
 
 fn bearer(token: &str) -> Result<HeaderValue, Failure> {
@@ -310,12 +253,7 @@ fn sensitive(value: &str) -> Result<HeaderValue, Failure> {
 }
 
 fn trouble(class: FailureClass, reason: Reason, what: &str) -> Failure {
-    Failure {
-        class,
-        reason,
-        message: format!("{OPERATION}: {what}"),
-        retry_after: None,
-    }
+    Failure { class, reason, message: format!("{OPERATION}: {what}"), retry_after: None }
 }
 
 #[cfg(test)]

@@ -34,17 +34,11 @@ impl FencedBody {
     /// A body of `bytes`; `sent` becomes true when they, or an empty body's request, are handed to the connection.
     pub(super) fn new(bytes: Option<Bytes>, fence: Fence, deadline: Instant, sent: Arc<AtomicBool>) -> Self {
         let content = bytes.map_or(Content::Empty, Content::Whole);
-        Self {
-            content,
-            fence,
-            deadline,
-            sent,
-        }
+        Self { content, fence, deadline, sent }
     }
 
     fn pass(&self) -> Result<(), Fenced> {
-        self.fence
-            .check(self.deadline.saturating_duration_since(Instant::now()))?;
+        self.fence.check(self.deadline.saturating_duration_since(Instant::now()))?;
         self.sent.store(true, Ordering::Release);
         Ok(())
     }

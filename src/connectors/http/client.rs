@@ -49,9 +49,7 @@ pub(super) fn build(config: &HttpConfig, timeout: Duration) -> Result<Client, Fa
         .http1_only()
         .pool_idle_timeout(IDLE)
         .tls_certs_merge(authorities(config.ca_pem.as_deref())?)
-        .dns_resolver(Arc::new(Resolver {
-            anywhere: config.allow_insecure,
-        }))
+        .dns_resolver(Arc::new(Resolver { anywhere: config.allow_insecure }))
         .build()
         .map_err(|_| {
             invalid("the HTTP client cannot be set up: check the certificates of this machine and the App's")
@@ -65,9 +63,7 @@ fn authorities(pem: Option<&[u8]>) -> Result<Vec<Certificate>, Failure> {
     }
     match Certificate::from_pem_bundle(pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(invalid(
-            "the certificates of the App's authority are not PEM certificates",
-        )),
+        _ => Err(invalid("the certificates of the App's authority are not PEM certificates")),
     }
 }
 
@@ -81,9 +77,7 @@ pub(super) fn target(url: &str, allow_insecure: bool) -> Result<Url, Failure> {
         "https" => {}
         "http" if allow_insecure => {}
         "http" => {
-            return Err(invalid(
-                "the URL must be https: credentials would travel in the clear",
-            ));
+            return Err(invalid("the URL must be https: credentials would travel in the clear"));
         }
         _ => return Err(invalid("the URL must be https")),
     }
@@ -171,13 +165,9 @@ pub(super) fn undecodable(error: &reqwest::Error) -> bool {
 fn untrusted(error: &reqwest::Error) -> bool {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
-        let inner = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         if error.is::<rustls::Error>()
-            || inner
-                .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-                .is_some()
+            || inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
         {
             return true;
         }

@@ -113,11 +113,7 @@ impl From<Refused> for Failure {
 
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
-        Self {
-            failure,
-            status: None,
-            keyword: None,
-        }
+        Self { failure, status: None, keyword: None }
     }
 }
 
@@ -180,9 +176,7 @@ impl Http {
         let mut renewed = false;
         loop {
             if call.method != Method::GET {
-                self.fence
-                    .check(self.timeout)
-                    .map_err(|fenced| fenced_off(call, fenced))?;
+                self.fence.check(self.timeout).map_err(|fenced| fenced_off(call, fenced))?;
             }
             let permit = self.admit(call).await?;
             let authorization = match self.authorizer.authorization(&self.client, &self.meter).await {
@@ -207,11 +201,8 @@ impl Http {
     }
 
     async fn admit(&self, call: &Call) -> Result<Permit, Failure> {
-        let admitted = if call.probe {
-            self.gate.admit_probe().await
-        } else {
-            self.gate.admit(call.lane).await
-        };
+        let admitted =
+            if call.probe { self.gate.admit_probe().await } else { self.gate.admit(call.lane).await };
         admitted.map_err(|failure| Failure {
             message: format!("{}: {}", call.operation, failure.message),
             ..failure
@@ -232,26 +223,15 @@ impl Http {
         let body = match part {
             Ok(Part::Whole(bytes)) if bytes.is_empty() => None,
             Ok(Part::Whole(bytes)) => Some(serde_json::from_slice(&bytes).map_err(|_| {
-                senseless(
-                    call,
-                    status.as_u16(),
-                    "the answer is not JSON: check the base URL",
-                )
+                senseless(call, status.as_u16(), "the answer is not JSON: check the base URL")
             })?),
             Ok(Part::TooLong) => return Err(senseless(call, status.as_u16(), "the answer is too long")),
             Err(error) if client::undecodable(&error) => {
-                return Err(senseless(
-                    call,
-                    status.as_u16(),
-                    "the answer's encoding is broken",
-                ));
+                return Err(senseless(call, status.as_u16(), "the answer's encoding is broken"));
             }
             Err(error) => return Err(lost(&error)),
         };
-        Ok(Answer {
-            body,
-            etag: headers.get(ETAG).cloned(),
-        })
+        Ok(Answer { body, etag: headers.get(ETAG).cloned() })
     }
 
     fn request(
@@ -309,12 +289,7 @@ impl Http {
             Ok(_) => ("ok", None),
             Err(refused) => (class(&refused.failure), refused.status),
         };
-        (self.meter)(&RequestReport {
-            operation,
-            class,
-            status,
-            elapsed: started.elapsed(),
-        });
+        (self.meter)(&RequestReport { operation, class, status, elapsed: started.elapsed() });
     }
 }
 
@@ -336,12 +311,7 @@ fn class(failure: &Failure) -> &'static str {
 ///
 /// 401 says that the target does not know us. 403 may be about this one account, so it only counts as a failure.
 fn settle(permit: Permit, refused: Refused) -> Refused {
-    let Failure {
-        class,
-        reason,
-        retry_after,
-        ..
-    } = refused.failure;
+    let Failure { class, reason, retry_after, .. } = refused.failure;
     match class {
         FailureClass::Fenced => {}
         FailureClass::RetryAfter if reason == Reason::Throttled => {
@@ -369,20 +339,10 @@ fn lost(call: &Call, error: &reqwest::Error, sent: bool) -> Refused {
             Reason::Unreachable,
             "the request was sent and no whole answer came: it may or may not have had an effect",
         ),
-        None => (
-            FailureClass::RetryAfter,
-            Reason::Unreachable,
-            client::unreachable(error),
-        ),
+        None => (FailureClass::RetryAfter, Reason::Unreachable, client::unreachable(error)),
     };
     let message = format!("{}: {what}", call.operation);
-    Failure {
-        class,
-        reason,
-        message,
-        retry_after: None,
-    }
-    .into()
+    Failure { class, reason, message, retry_after: None }.into()
 }
 
 fn fenced_off(call: &Call, fenced: Fenced) -> Refused {

@@ -21,22 +21,15 @@ fn bearer() -> Credentials {
 
 fn http(server: &Server) -> (Http, Fence, Gate) {
     let (fence, gate, meter, _) = surroundings();
-    let http = Http::new(
-        &server.config(),
-        bearer(),
-        protocol(),
-        (fence.clone(), gate.clone(), meter),
-    )
-    .unwrap();
+    let http =
+        Http::new(&server.config(), bearer(), protocol(), (fence.clone(), gate.clone(), meter)).unwrap();
     (http, fence, gate)
 }
 
 fn call(http: &Http, method: Method) -> Call {
     Call {
         operation: "try",
-        body: [Method::POST, Method::PATCH, Method::PUT]
-            .contains(&method)
-            .then(|| json!({"a": 1})),
+        body: [Method::POST, Method::PATCH, Method::PUT].contains(&method).then(|| json!({"a": 1})),
         method,
         url: http.url(&["Users"]).unwrap(),
         if_match: None,
@@ -60,16 +53,9 @@ async fn no_byte_leaves_after_the_lease(
 ) {
     let server = Server::start(|_| reply(200, "", "{}")).await;
     let (fence, _, meter, _) = surroundings();
-    let gate = Gate::new(GateConfig {
-        requests_per_second: Some(5),
-    });
-    let http = Http::new(
-        &server.config(),
-        bearer(),
-        protocol(),
-        (fence.clone(), gate.clone(), meter),
-    )
-    .unwrap();
+    let gate = Gate::new(GateConfig { requests_per_second: Some(5) });
+    let http =
+        Http::new(&server.config(), bearer(), protocol(), (fence.clone(), gate.clone(), meter)).unwrap();
     if kept_alive {
         http.send(&call(&http, method.clone())).await.unwrap();
     } else {
@@ -87,12 +73,7 @@ async fn no_byte_leaves_after_the_lease(
         }
     });
     let refused = outcome.unwrap_err();
-    assert_eq!(
-        refused.failure.class,
-        FailureClass::Fenced,
-        "{:?}",
-        refused.failure
-    );
+    assert_eq!(refused.failure.class, FailureClass::Fenced, "{:?}", refused.failure);
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(server.bytes.lock().unwrap().len(), before, "bytes were written");
     assert_eq!(server.requests.lock().unwrap().len(), usize::from(kept_alive));
@@ -123,17 +104,9 @@ async fn requests_are_complete_and_say_who_sends_them() {
     let requests = server.requests.lock().unwrap();
     assert_eq!(requests[0].body, "{\"a\":1}");
     assert!(requests[0].head.contains("user-agent: tenure/test"));
-    assert!(
-        requests[0]
-            .head
-            .contains(&format!("authorization: bearer {CANARY}"))
-    );
+    assert!(requests[0].head.contains(&format!("authorization: bearer {CANARY}")));
     assert!(requests[0].head.contains("content-type: application/json"));
-    assert!(
-        !requests[1].head.contains("transfer-encoding"),
-        "{}",
-        requests[1].head
-    );
+    assert!(!requests[1].head.contains("transfer-encoding"), "{}", requests[1].head);
 }
 
 #[tokio::test]
@@ -141,10 +114,7 @@ async fn path_segments_are_encoded_and_cannot_climb() {
     let server = Server::start(|_| reply(200, "", "{}")).await;
     let (http, ..) = http(&server);
     let url = http.url(&["Users", "a/b?c#d%2e é"]).unwrap();
-    assert!(
-        url.as_str().ends_with("/v2/Users/a%2Fb%3Fc%23d%252e%20%C3%A9"),
-        "{url}"
-    );
+    assert!(url.as_str().ends_with("/v2/Users/a%2Fb%3Fc%23d%252e%20%C3%A9"), "{url}");
     for id in ["", ".", ".."] {
         http.url(&["Users", id]).unwrap_err();
     }
@@ -162,10 +132,7 @@ async fn a_lost_reply_is_unknown_only_for_changes(
 ) {
     let server = Server::start(move |_| if hang { Reply::Hang } else { Reply::Close }).await;
     let (fence, gate, meter, _) = surroundings();
-    let config = HttpConfig {
-        timeout: Duration::from_millis(300),
-        ..server.config()
-    };
+    let config = HttpConfig { timeout: Duration::from_millis(300), ..server.config() };
     let http = Http::new(&config, bearer(), protocol(), (fence, gate, meter)).unwrap();
     let failure = http.send(&call(&http, method)).await.unwrap_err().failure;
     assert_eq!((failure.class, failure.reason), (class, Reason::Unreachable));
@@ -175,22 +142,13 @@ async fn a_lost_reply_is_unknown_only_for_changes(
 #[tokio::test]
 async fn a_refused_connection_had_no_effect() {
     let server = Server::start(|_| Reply::Close).await;
-    let config = HttpConfig {
-        base_url: "http://127.0.0.1:1/v2".to_owned(),
-        ..server.config()
-    };
+    let config = HttpConfig { base_url: "http://127.0.0.1:1/v2".to_owned(), ..server.config() };
     let (fence, gate, meter, reports) = surroundings();
     let http = Http::new(&config, bearer(), protocol(), (fence, gate, meter)).unwrap();
     let failure = http.send(&call(&http, Method::POST)).await.unwrap_err().failure;
-    assert_eq!(
-        (failure.class, failure.reason),
-        (FailureClass::RetryAfter, Reason::Unreachable)
-    );
+    assert_eq!((failure.class, failure.reason), (FailureClass::RetryAfter, Reason::Unreachable));
     let report = reports.lock().unwrap()[0];
-    assert_eq!(
-        (report.operation, report.class, report.status),
-        ("try", "retry", None)
-    );
+    assert_eq!((report.operation, report.class, report.status), ("try", "retry", None));
 }
 
 #[tokio::test]
@@ -204,10 +162,7 @@ async fn a_name_that_leads_here_is_a_matter_of_configuration() {
     let (fence, gate, meter, _) = surroundings();
     let http = Http::new(&config, bearer(), protocol(), (fence, gate, meter)).unwrap();
     let failure = http.send(&call(&http, Method::POST)).await.unwrap_err().failure;
-    assert_eq!(
-        (failure.class, failure.reason),
-        (FailureClass::Permanent, Reason::InvalidConfiguration)
-    );
+    assert_eq!((failure.class, failure.reason), (FailureClass::Permanent, Reason::InvalidConfiguration));
 }
 
 #[tokio::test]
@@ -219,10 +174,7 @@ async fn the_gate_learns_from_answers() {
     })
     .await;
     let (http, _, gate) = http(&server);
-    let at = |id: &str| Call {
-        url: http.url(&["Users", id]).unwrap(),
-        ..call(&http, Method::GET)
-    };
+    let at = |id: &str| Call { url: http.url(&["Users", id]).unwrap(), ..call(&http, Method::GET) };
     for _ in 0..30 {
         http.send(&at("gone")).await.unwrap_err();
     }
@@ -232,29 +184,12 @@ async fn the_gate_learns_from_answers() {
     assert!(matches!(gate.state(), GateState::Paused { .. }));
 
     let (http, _, gate) = self::http(&server);
-    let at = |id: &str| Call {
-        url: http.url(&["Users", id]).unwrap(),
-        ..call(&http, Method::GET)
-    };
+    let at = |id: &str| Call { url: http.url(&["Users", id]).unwrap(), ..call(&http, Method::GET) };
     http.send(&at("who")).await.unwrap_err();
-    assert!(matches!(
-        gate.state(),
-        GateState::Open {
-            reason: Reason::CredentialsRefused,
-            ..
-        }
-    ));
+    assert!(matches!(gate.state(), GateState::Open { reason: Reason::CredentialsRefused, .. }));
     let failure = http.send(&at("gone")).await.unwrap_err().failure;
-    assert_eq!(
-        (failure.class, failure.reason),
-        (FailureClass::RetryAfter, Reason::Quarantined)
-    );
-    http.send(&Call {
-        probe: true,
-        ..at("gone")
-    })
-    .await
-    .unwrap_err();
+    assert_eq!((failure.class, failure.reason), (FailureClass::RetryAfter, Reason::Quarantined));
+    http.send(&Call { probe: true, ..at("gone") }).await.unwrap_err();
     assert_eq!(gate.state(), GateState::Closed);
 }
 

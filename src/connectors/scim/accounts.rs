@@ -55,10 +55,7 @@ impl Scim {
                 found => return found.map_err(|refused| about_collection(query.operation, refused)),
             }
         }
-        let everything = Query {
-            filter: None,
-            ..*query
-        };
+        let everything = Query { filter: None, ..*query };
         let found = self.collect(&everything, &keep).await;
         found.map_err(|refused| about_collection(query.operation, refused))
     }
@@ -96,10 +93,7 @@ impl Scim {
             let mut found = self.find_accounts(attribute, value).await?;
             return match (found.pop(), found.is_empty()) {
                 (Some(made), true) => Ok(made),
-                _ => Err(unexpected(
-                    &call,
-                    "the answer is empty and the account is not found",
-                )),
+                _ => Err(unexpected(&call, "the answer is empty and the account is not found")),
             };
         };
         let made =
@@ -146,10 +140,7 @@ impl Scim {
         path: &[&str; 2],
         changes: &[Change],
     ) -> Result<Answer, Refused> {
-        if let Some(answer) = self
-            .patch_if_possible(operation, path, operations(changes))
-            .await?
-        {
+        if let Some(answer) = self.patch_if_possible(operation, path, operations(changes)).await? {
             return Ok(answer);
         }
         let whole = |resource: &mut Map<String, Value>| {
@@ -160,23 +151,12 @@ impl Scim {
     }
 
     pub(super) async fn activate(&self, id: &str, active: bool) -> Result<RemoteAccount, Failure> {
-        let operation = if active {
-            "resume account"
-        } else {
-            "suspend account"
-        };
-        let change = Change {
-            attribute: "active".to_owned(),
-            value: Some(Value::Bool(active)),
-        };
+        let operation = if active { "resume account" } else { "suspend account" };
+        let change = Change { attribute: "active".to_owned(), value: Some(Value::Bool(active)) };
         self.change_account(operation, id, &[change]).await?;
         // What the answer to the change said is an echo, not a proof.
         let account = self.read_back(id).await?;
-        if account.active == active {
-            Ok(account)
-        } else {
-            Err(not_applied(operation))
-        }
+        if account.active == active { Ok(account) } else { Err(not_applied(operation)) }
     }
 
     pub(super) async fn delete_account(&self, id: &str) -> Result<(), Failure> {
@@ -235,10 +215,7 @@ impl Scim {
         loop {
             let mut original = self.original(operation, path).await?;
             if !change(&mut original.resource) {
-                return Ok(Answer {
-                    body: Some(Value::Object(original.resource)),
-                    etag: None,
-                });
+                return Ok(Answer { body: Some(Value::Object(original.resource)), etag: None });
             }
             let call = Call {
                 body: Some(Value::Object(original.resource)),
@@ -254,10 +231,7 @@ impl Scim {
     }
 
     async fn original(&self, operation: &'static str, path: &[&str; 2]) -> Result<Original, Refused> {
-        let call = Call {
-            limit: LISTING,
-            ..self.call(operation, Method::GET, path)?
-        };
+        let call = Call { limit: LISTING, ..self.call(operation, Method::GET, path)? };
         let Answer { body, etag } = self.send(&call).await?;
         let Some(body) = body.filter(|body| resource::id(body).is_ok_and(|id| id == path[1])) else {
             return Err(unexpected(&call, "the answer is about something else").into());
@@ -288,10 +262,7 @@ fn not_applied(operation: &str) -> Failure {
 /// Of a multi-valued attribute, its values (RFC 7643 §2.4).
 fn searchable(attribute: &str) -> Cow<'_, str> {
     const MULTI_VALUED: [&str; 6] = ["emails", "phoneNumbers", "ims", "photos", "entitlements", "roles"];
-    if MULTI_VALUED
-        .iter()
-        .any(|multi| multi.eq_ignore_ascii_case(attribute))
-    {
+    if MULTI_VALUED.iter().any(|multi| multi.eq_ignore_ascii_case(attribute)) {
         return Cow::Owned(format!("{attribute}.value"));
     }
     Cow::Borrowed(attribute)
@@ -323,27 +294,15 @@ fn apply(resource: &mut Map<String, Value>, changes: &[Change]) {
 }
 
 fn wanted(change: &Change) -> Option<Value> {
-    change
-        .value
-        .as_ref()
-        .filter(|value| !value.is_null())
-        .map(without_nulls)
+    change.value.as_ref().filter(|value| !value.is_null()).map(without_nulls)
 }
 
 fn representation(account: &NewAccount) -> Value {
-    let mut resource = Map::from_iter([
-        ("schemas".to_owned(), json!([USER])),
-        ("active".to_owned(), json!(true)),
-    ]);
+    let mut resource =
+        Map::from_iter([("schemas".to_owned(), json!([USER])), ("active".to_owned(), json!(true))]);
     let (marker, person) = &account.marker;
-    let fixed = [
-        ("userName", json!(account.login)),
-        (marker.as_str(), json!(person)),
-    ];
-    let mapped = account
-        .attributes
-        .iter()
-        .map(|(name, value)| (name.as_str(), without_nulls(value)));
+    let fixed = [("userName", json!(account.login)), (marker.as_str(), json!(person))];
+    let mapped = account.attributes.iter().map(|(name, value)| (name.as_str(), without_nulls(value)));
     for (name, value) in mapped.chain(fixed).filter(|(_, value)| !value.is_null()) {
         let path = Path::parse(name);
         declare(&mut resource, path);
@@ -357,11 +316,7 @@ fn declare(resource: &mut Map<String, Value>, path: Path<'_>) {
     let Some(urn) = path.extension else { return };
     let schemas = resource.entry("schemas").or_insert_with(|| json!([USER]));
     if let Value::Array(schemas) = schemas
-        && !schemas.iter().any(|known| {
-            known
-                .as_str()
-                .is_some_and(|known| known.eq_ignore_ascii_case(urn))
-        })
+        && !schemas.iter().any(|known| known.as_str().is_some_and(|known| known.eq_ignore_ascii_case(urn)))
     {
         schemas.push(json!(urn));
     }

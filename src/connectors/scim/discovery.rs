@@ -33,35 +33,18 @@ pub(super) struct Capabilities {
 
 impl Default for Capabilities {
     fn default() -> Self {
-        Self {
-            patch: false,
-            filter: false,
-            etag: false,
-            paging: Paging::Index,
-            page: PAGE,
-        }
+        Self { patch: false, filter: false, etag: false, paging: Paging::Index, page: PAGE }
     }
 }
 
 impl From<Capabilities> for Probe {
     fn from(capabilities: Capabilities) -> Self {
-        let Capabilities {
-            patch,
-            filter,
-            etag,
-            paging,
-            ..
-        } = capabilities;
+        let Capabilities { patch, filter, etag, paging, .. } = capabilities;
         let paging = match paging {
             Paging::Index => "Index",
             Paging::Cursor => "Cursor",
         };
-        Self {
-            patch,
-            filter,
-            etag,
-            paging,
-        }
+        Self { patch, filter, etag, paging }
     }
 }
 
@@ -73,18 +56,12 @@ pub(super) fn read(config: &Value) -> Capabilities {
         Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
         _ => false,
     };
-    let most = field(config, "pagination")
-        .and_then(|p| field(p, "maxPageSize"))
-        .and_then(Value::as_u64);
+    let most = field(config, "pagination").and_then(|p| field(p, "maxPageSize")).and_then(Value::as_u64);
     Capabilities {
         patch: flag("patch", "supported"),
         filter: flag("filter", "supported"),
         etag: flag("etag", "supported"),
-        paging: if flag("pagination", "cursor") {
-            Paging::Cursor
-        } else {
-            Paging::Index
-        },
+        paging: if flag("pagination", "cursor") { Paging::Cursor } else { Paging::Index },
         page: most.filter(|most| *most > 0).map_or(PAGE, |most| most.min(PAGE)),
     }
 }

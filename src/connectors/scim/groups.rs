@@ -17,11 +17,7 @@ pub(super) fn only(kind: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let message = "SCIM has no such type of entitlement: use group".to_owned();
-    Err(trouble(
-        FailureClass::Permanent,
-        Reason::InvalidConfiguration,
-        message,
-    ))
+    Err(trouble(FailureClass::Permanent, Reason::InvalidConfiguration, message))
 }
 
 impl Scim {
@@ -31,10 +27,7 @@ impl Scim {
         if named.is_some() || ["", ".", ".."].contains(&name) {
             return Ok(named);
         }
-        let call = Call {
-            limit: LISTING,
-            ..self.call("find group", Method::GET, &["Groups", name])?
-        };
+        let call = Call { limit: LISTING, ..self.call("find group", Method::GET, &["Groups", name])? };
         match self.send(&call).await {
             Ok(answer) => {
                 let id = answer.body.as_ref().and_then(|body| resource::id(body).ok());
@@ -56,11 +49,7 @@ impl Scim {
         };
         let keep = |group: &Value| {
             let same = field(group, "displayName").and_then(Value::as_str) == Some(name);
-            if same {
-                resource::id(group).map(Some)
-            } else {
-                Ok(None)
-            }
+            if same { resource::id(group).map(Some) } else { Ok(None) }
         };
         let mut found = self.search(&query, keep).await?;
         match (found.pop(), found.is_empty()) {
@@ -100,10 +89,7 @@ impl Scim {
     /// Puts an account into a group or takes it out. That it is so already is a success.
     pub(super) async fn set_member(&self, account: &str, group: &str, member: bool) -> Result<(), Failure> {
         let (operation, change) = if member {
-            (
-                "add member",
-                json!([{ "op": "add", "path": "members", "value": [{ "value": account }] }]),
-            )
+            ("add member", json!([{ "op": "add", "path": "members", "value": [{ "value": account }] }]))
         } else {
             let path = format!("members[{}]", filter("value", account));
             ("remove member", json!([{ "op": "remove", "path": path }]))
@@ -135,9 +121,7 @@ impl Scim {
         member: bool,
     ) -> Result<Option<Value>, Refused> {
         let _one_at_a_time = self.shared.groups.lock().await;
-        let answer = self
-            .replace(operation, path, |group| set_member(group, account, member))
-            .await?;
+        let answer = self.replace(operation, path, |group| set_member(group, account, member)).await?;
         Ok(answer.body)
     }
 
@@ -157,10 +141,7 @@ impl Scim {
             }),
             FailureClass::Gone => self.collection_answers("Groups").await,
             FailureClass::Permanent | FailureClass::Conflict => {
-                let call = Call {
-                    limit: LISTING,
-                    ..self.call("read group", Method::GET, path)?
-                };
+                let call = Call { limit: LISTING, ..self.call("read group", Method::GET, path)? };
                 let group = self.send(&call).await.ok().and_then(|answer| answer.body);
                 let group = group.filter(|group| resource::id(group).is_ok_and(|id| id == path[1]));
                 let so_already = match group.map(|group| is_member(&group, account)) {
@@ -179,11 +160,7 @@ impl Scim {
 /// Whether the account is among the group's members; `None` where the group does not show any.
 fn is_member(group: &Value, account: &str) -> Option<bool> {
     let members = field(group, "members").filter(|members| !members.is_null())?;
-    Some(
-        members
-            .as_array()
-            .is_some_and(|members| members.iter().any(|member| is(member, account))),
-    )
+    Some(members.as_array().is_some_and(|members| members.iter().any(|member| is(member, account))))
 }
 
 fn is(member: &Value, account: &str) -> bool {
@@ -192,13 +169,8 @@ fn is(member: &Value, account: &str) -> bool {
 
 /// Changes the members; `false` if nothing had to be changed.
 fn set_member(group: &mut Map<String, Value>, account: &str, wanted: bool) -> bool {
-    let key = group
-        .keys()
-        .find(|key| key.eq_ignore_ascii_case("members"))
-        .cloned();
-    let members = group
-        .entry(key.unwrap_or_else(|| "members".to_owned()))
-        .or_insert_with(|| json!([]));
+    let key = group.keys().find(|key| key.eq_ignore_ascii_case("members")).cloned();
+    let members = group.entry(key.unwrap_or_else(|| "members".to_owned())).or_insert_with(|| json!([]));
     if members.is_null() {
         *members = json!([]);
     }

@@ -14,11 +14,7 @@ use crate::connectors::http::{Call, LISTING, Refused};
 use crate::connectors::{Failure, FailureClass, Page};
 
 /// All but the unreserved characters (RFC 3986 §2.3).
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// A listing with more resources than this is not believed.
 const RESOURCES_AT_MOST: u64 = 10_000_000;
 /// A cursor may lead through this many empty pages in a row.
@@ -61,9 +57,7 @@ impl Position {
 
     /// Takes the cursor for the next page, if there is one.
     fn follow(&mut self, answer: &Value) -> bool {
-        let next = field(answer, "nextCursor")
-            .and_then(Value::as_str)
-            .filter(|next| !next.is_empty());
+        let next = field(answer, "nextCursor").and_then(Value::as_str).filter(|next| !next.is_empty());
         self.cursor = next.map(str::to_owned);
         self.cursor.is_some()
     }
@@ -86,11 +80,7 @@ impl Lap {
         }
         self.passed += 1;
         if self.passed > self.until {
-            *self = Self {
-                page,
-                passed: 0,
-                until: (self.until * 2).max(1),
-            };
+            *self = Self { page, passed: 0, until: (self.until * 2).max(1) };
         }
         false
     }
@@ -105,12 +95,8 @@ pub(super) struct Slice {
 impl Scim {
     /// One page of accounts, for a sweep. The cursor is a [`Position`] in JSON.
     pub(super) async fn accounts_page(&self, cursor: Option<&str>) -> Result<Page, Failure> {
-        let query = Query {
-            operation: "list accounts",
-            collection: "Users",
-            filter: None,
-            without_members: false,
-        };
+        let query =
+            Query { operation: "list accounts", collection: "Users", filter: None, without_members: false };
         let position = match cursor.map(serde_json::from_str) {
             None => None,
             Some(Ok(position)) => Some(position),
@@ -118,13 +104,8 @@ impl Scim {
         };
         let slice = self.slice(&query, position).await;
         let slice = slice.map_err(|refused| about_collection(query.operation, refused))?;
-        let accounts = slice
-            .resources
-            .iter()
-            .map(|user| resource::account(user, &self.shared.marker));
-        let accounts = accounts
-            .collect::<Result<_, _>>()
-            .map_err(|why| unreadable(query.operation, why))?;
+        let accounts = slice.resources.iter().map(|user| resource::account(user, &self.shared.marker));
+        let accounts = accounts.collect::<Result<_, _>>().map_err(|why| unreadable(query.operation, why))?;
         let next = slice.next.as_ref().map(serde_json::to_string).transpose();
         let next = next.map_err(|_| incomplete(query.operation, "its position cannot be kept"))?;
         Ok(Page { accounts, next })
@@ -158,17 +139,14 @@ impl Scim {
         let answer = self.send(&call).await;
         let answer = answer.map_err(|refused| about_collection(call.operation, refused))?;
         let found = answer.body.as_ref().and_then(|body| contents(body).ok());
-        found
-            .map(drop)
-            .ok_or_else(|| incomplete(call.operation, "the answer is no list"))
+        found.map(drop).ok_or_else(|| incomplete(call.operation, "the answer is no list"))
     }
 
     async fn slice(&self, query: &Query<'_>, position: Option<Position>) -> Result<Slice, Refused> {
         let capabilities = self.capabilities().await?;
         let mut call = self.call(query.operation, Method::GET, &[query.collection])?;
         let position = position.unwrap_or_default();
-        call.url
-            .set_query(Some(&parameters(query, &capabilities, &position)));
+        call.url.set_query(Some(&parameters(query, &capabilities, &position)));
         call.limit = LISTING;
         let answer = self.send(&call).await?.body.unwrap_or_default();
         Ok(judge(&call, capabilities.paging, position, &answer)?)
@@ -179,19 +157,10 @@ fn parameters(query: &Query<'_>, capabilities: &Capabilities, position: &Positio
     let encoded = |text: &str| utf8_percent_encode(text, QUERY).to_string();
     let place = match capabilities.paging {
         Paging::Index => format!("startIndex={}", position.seen + 1),
-        Paging::Cursor => format!(
-            "cursor={}",
-            encoded(position.cursor.as_deref().unwrap_or_default())
-        ),
+        Paging::Cursor => format!("cursor={}", encoded(position.cursor.as_deref().unwrap_or_default())),
     };
-    let filter = query
-        .filter
-        .map_or_else(String::new, |filter| format!("filter={}&", encoded(filter)));
-    let less = if query.without_members {
-        "excludedAttributes=members&"
-    } else {
-        ""
-    };
+    let filter = query.filter.map_or_else(String::new, |filter| format!("filter={}&", encoded(filter)));
+    let less = if query.without_members { "excludedAttributes=members&" } else { "" };
     format!("{filter}{less}{place}&count={}", capabilities.page)
 }
 
@@ -223,21 +192,14 @@ fn judge(call: &Call, paging: Paging, mut position: Position, answer: &Value) ->
         return Err(trouble(
             FailureClass::RetryAfter,
             Reason::UnexpectedAnswer,
-            format!(
-                "{}: resources went away while it was read: it has to begin again",
-                call.operation
-            ),
+            format!("{}: resources went away while it was read: it has to begin again", call.operation),
         ));
     }
     position.seen += resources.len() as u64;
     if position.seen > most {
         return wrong("more resources came than there are");
     }
-    position.empty = if resources.is_empty() {
-        position.empty + 1
-    } else {
-        0
-    };
+    position.empty = if resources.is_empty() { position.empty + 1 } else { 0 };
     if position.empty > EMPTY_PAGES {
         return wrong("the pages are empty and do not end");
     }
@@ -253,10 +215,7 @@ fn judge(call: &Call, paging: Paging, mut position: Position, answer: &Value) ->
     if !more && position.seen < least {
         return wrong("fewer resources came than there are");
     }
-    Ok(Slice {
-        resources,
-        next: more.then_some(position),
-    })
+    Ok(Slice { resources, next: more.then_some(position) })
 }
 
 /// A short hash of the ids on a page.
@@ -266,19 +225,11 @@ fn fingerprint(resources: &[Value]) -> Result<u64, Unreadable> {
         hash.update(resource::id(resource)?);
         hash.update([0]);
     }
-    Ok(hash
-        .finalize()
-        .iter()
-        .take(8)
-        .fold(0, |short, byte| short << 8 | u64::from(*byte)))
+    Ok(hash.finalize().iter().take(8).fold(0, |short, byte| short << 8 | u64::from(*byte)))
 }
 
 fn incomplete(operation: &str, what: &str) -> Failure {
-    trouble(
-        FailureClass::Unknown,
-        Reason::UnexpectedAnswer,
-        format!("{operation}: {what}"),
-    )
+    trouble(FailureClass::Unknown, Reason::UnexpectedAnswer, format!("{operation}: {what}"))
 }
 
 pub(super) fn unreadable(operation: &str, why: Unreadable) -> Failure {

@@ -43,24 +43,12 @@ pub static TRAITS: ConnectorTraits = ConnectorTraits {
     login: "userName",
     defaults: &[
         ("userName", "user.userName"),
-        (
-            "name.givenName",
-            "has(user.name.givenName) ? user.name.givenName : null",
-        ),
-        (
-            "name.familyName",
-            "has(user.name.familyName) ? user.name.familyName : null",
-        ),
-        (
-            "name.formatted",
-            "has(user.name.formatted) ? user.name.formatted : null",
-        ),
+        ("name.givenName", "has(user.name.givenName) ? user.name.givenName : null"),
+        ("name.familyName", "has(user.name.familyName) ? user.name.familyName : null"),
+        ("name.formatted", "has(user.name.formatted) ? user.name.formatted : null"),
         ("displayName", "user.displayName"),
         ("emails", "user.emails.size() == 0 ? null : user.emails"),
-        (
-            "phoneNumbers",
-            "user.phoneNumbers.size() == 0 ? null : user.phoneNumbers",
-        ),
+        ("phoneNumbers", "user.phoneNumbers.size() == 0 ? null : user.phoneNumbers"),
         ("addresses", "user.addresses.size() == 0 ? null : user.addresses"),
         ("title", "user.title"),
         ("preferredLanguage", "user.preferredLanguage"),
@@ -123,11 +111,7 @@ impl Scim {
             discovered: RwLock::default(),
             groups: Mutex::default(),
         };
-        Ok(Self {
-            shared: Arc::new(shared),
-            lane: Lane::Verify,
-            probing: false,
-        })
+        Ok(Self { shared: Arc::new(shared), lane: Lane::Verify, probing: false })
     }
 
     /// The same connector, whose requests go in this lane.
@@ -160,20 +144,13 @@ impl Scim {
         operations: Value,
     ) -> Result<Answer, Refused> {
         let body = json!({ "schemas": [PATCH], "Operations": operations });
-        let call = Call {
-            body: Some(body),
-            ..self.call(operation, Method::PATCH, path)?
-        };
+        let call = Call { body: Some(body), ..self.call(operation, Method::PATCH, path)? };
         self.send(&call).await
     }
 
     /// What the service provider can do: as probed, or asked for now.
     async fn capabilities(&self) -> Result<Capabilities, Failure> {
-        let known = *self
-            .shared
-            .discovered
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let known = *self.shared.discovered.read().unwrap_or_else(PoisonError::into_inner);
         match known {
             Some(capabilities) => Ok(capabilities),
             None => self.discover().await,
@@ -183,24 +160,14 @@ impl Scim {
     async fn discover(&self) -> Result<Capabilities, Failure> {
         let call = self.call("read capabilities", Method::GET, &["ServiceProviderConfig"])?;
         let capabilities = match self.send(&call).await {
-            Ok(Answer {
-                body: Some(config @ Value::Object(_)),
-                ..
-            }) => discovery::read(&config),
+            Ok(Answer { body: Some(config @ Value::Object(_)), .. }) => discovery::read(&config),
             Ok(_) => {
-                return Err(unexpected(
-                    &call,
-                    "the answer is no service provider configuration",
-                ));
+                return Err(unexpected(&call, "the answer is no service provider configuration"));
             }
             Err(refused) if matches!(refused.status, Some(404 | 501)) => Capabilities::default(),
             Err(refused) => return Err(refused.into()),
         };
-        *self
-            .shared
-            .discovered
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Some(capabilities);
+        *self.shared.discovered.write().unwrap_or_else(PoisonError::into_inner) = Some(capabilities);
         Ok(capabilities)
     }
 }
@@ -208,10 +175,7 @@ impl Scim {
 impl Connector for Scim {
     async fn probe(&self) -> Result<Probe, Failure> {
         // Users first: many service providers show their configuration to anybody, which proves no credentials.
-        let probing = Self {
-            probing: true,
-            ..self.clone()
-        };
+        let probing = Self { probing: true, ..self.clone() };
         probing.collection_answers("Users").await?;
         Ok(probing.discover().await?.into())
     }
@@ -270,25 +234,13 @@ impl Connector for Scim {
 }
 
 /// `scimType`s that something depends on (RFC 7644 §3.12, RFC 9865 §2.1).
-const KEYWORDS: [&str; 6] = [
-    "uniqueness",
-    "noTarget",
-    "invalidFilter",
-    "tooMany",
-    "invalidCursor",
-    "expiredCursor",
-];
+const KEYWORDS: [&str; 6] =
+    ["uniqueness", "noTarget", "invalidFilter", "tooMany", "invalidCursor", "expiredCursor"];
 
 /// Reads a SCIM error: its `scimType` counts more than its status, which many get wrong.
 fn judge(status: u16, body: Option<&Value>) -> Verdict {
-    let kind = body
-        .and_then(|body| resource::field(body, "scimType"))
-        .and_then(Value::as_str);
-    let keyword = kind.and_then(|kind| {
-        KEYWORDS
-            .into_iter()
-            .find(|known| known.eq_ignore_ascii_case(kind))
-    });
+    let kind = body.and_then(|body| resource::field(body, "scimType")).and_then(Value::as_str);
+    let keyword = kind.and_then(|kind| KEYWORDS.into_iter().find(|known| known.eq_ignore_ascii_case(kind)));
     let verdict = match keyword {
         Some("uniqueness") => by_status(409),
         Some("invalidCursor" | "expiredCursor") => Verdict {
@@ -304,20 +256,11 @@ fn judge(status: u16, body: Option<&Value>) -> Verdict {
 
 /// The answer to a request for one thing makes no sense.
 fn unexpected(call: &Call, what: &str) -> Failure {
-    trouble(
-        FailureClass::Unknown,
-        Reason::UnexpectedAnswer,
-        format!("{}: {what}", call.operation),
-    )
+    trouble(FailureClass::Unknown, Reason::UnexpectedAnswer, format!("{}: {what}", call.operation))
 }
 
 fn trouble(class: FailureClass, reason: Reason, message: String) -> Failure {
-    Failure {
-        class,
-        reason,
-        message,
-        retry_after: None,
-    }
+    Failure { class, reason, message, retry_after: None }
 }
 
 /// Whether the target has no such method (RFC 9110 §15.5.6, §15.6.2).

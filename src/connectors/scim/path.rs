@@ -9,10 +9,7 @@ use super::USER;
 /// The full name of an attribute of the enterprise extension (RFC 7643 §4.3).
 macro_rules! enterprise {
     ($attribute:literal) => {
-        concat!(
-            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:",
-            $attribute
-        )
+        concat!("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:", $attribute)
     };
 }
 pub(super) use enterprise;
@@ -76,11 +73,7 @@ impl<'a> Path<'a> {
             None => (rest, None),
         };
         let extension = schema.filter(|schema| !schema.eq_ignore_ascii_case(USER));
-        Self {
-            extension,
-            attribute,
-            sub,
-        }
+        Self { extension, attribute, sub }
     }
 
     /// Puts a value there, or takes it away with what is then empty.
@@ -141,9 +134,7 @@ pub(super) fn flatten(resource: &Map<String, Value>) -> BTreeMap<String, Value> 
     let mut flat = BTreeMap::new();
     for (key, value) in resource {
         match value {
-            _ if ["id", "schemas", "meta"]
-                .iter()
-                .any(|skipped| key.eq_ignore_ascii_case(skipped)) => {}
+            _ if ["id", "schemas", "meta"].iter().any(|skipped| key.eq_ignore_ascii_case(skipped)) => {}
             Value::Object(extension) if key.contains(':') => {
                 for (attribute, value) in extension {
                     insert(&mut flat, &format!("{key}:{attribute}"), value);
@@ -171,9 +162,7 @@ fn insert(flat: &mut BTreeMap<String, Value>, name: &str, value: &Value) {
 
 /// The name in the spelling of RFC 7643, where it is one of its.
 pub(super) fn canonical(name: &str) -> String {
-    let core = name
-        .rsplit_once(':')
-        .filter(|(schema, _)| schema.eq_ignore_ascii_case(USER));
+    let core = name.rsplit_once(':').filter(|(schema, _)| schema.eq_ignore_ascii_case(USER));
     let name = core.map_or(name, |(_, attribute)| attribute);
     let known = SPELLING.iter().find(|known| known.eq_ignore_ascii_case(name));
     known.map_or_else(|| name.to_owned(), |known| (*known).to_owned())

@@ -42,11 +42,7 @@ pub(super) fn id(resource: &Value) -> Result<String, Unreadable> {
         Some(Value::Number(id)) => id.to_string(),
         _ => return Err(Unreadable::NoId),
     };
-    if id.is_empty() || id.len() > ID_AT_MOST {
-        Err(Unreadable::NoId)
-    } else {
-        Ok(id)
-    }
+    if id.is_empty() || id.len() > ID_AT_MOST { Err(Unreadable::NoId) } else { Ok(id) }
 }
 
 /// A user as converge sees it. One that says nothing of `active` is active.
@@ -56,22 +52,13 @@ pub(super) fn account(resource: &Value, marker: &str) -> Result<RemoteAccount, U
     let active = match field(resource, "active") {
         None | Some(Value::Null) => true,
         Some(Value::Bool(active)) => *active,
-        Some(Value::String(text)) => text
-            .to_ascii_lowercase()
-            .parse()
-            .map_err(|_| Unreadable::Active)?,
+        Some(Value::String(text)) => text.to_ascii_lowercase().parse().map_err(|_| Unreadable::Active)?,
         Some(_) => return Err(Unreadable::Active),
     };
     let attributes = flatten(object);
     let login = text(field(resource, "userName")).unwrap_or_default();
     let marker = text(values(&attributes, marker).first().copied());
-    Ok(RemoteAccount {
-        id,
-        login,
-        marker,
-        active,
-        attributes,
-    })
+    Ok(RemoteAccount { id, login, marker, active, attributes })
 }
 
 fn text(value: Option<&Value>) -> Option<String> {
@@ -95,37 +82,20 @@ fn values<'a>(attributes: &'a std::collections::BTreeMap<String, Value>, name: &
     let (list, sub) = match get(&name) {
         Some(Value::Array(list)) => (list, "value"),
         Some(value) => return vec![value],
-        None => match name
-            .rsplit_once('.')
-            .and_then(|(name, sub)| Some((get(name)?, sub)))
-        {
+        None => match name.rsplit_once('.').and_then(|(name, sub)| Some((get(name)?, sub))) {
             Some((Value::Array(list), sub)) => (list, sub),
             _ => return Vec::new(),
         },
     };
-    list.iter()
-        .filter_map(|value| {
-            if value.is_object() {
-                field(value, sub)
-            } else {
-                Some(value)
-            }
-        })
-        .collect()
+    list.iter().filter_map(|value| if value.is_object() { field(value, sub) } else { Some(value) }).collect()
 }
 
 /// Whether an account has this value. Letter case counts only for the marker and for `externalId` and `id`, which are
 /// `caseExact` (RFC 7643 §3.1); of all other attributes it is not by default (§2.2).
 pub(super) fn matches(account: &RemoteAccount, marker: &str, attribute: &str, value: &str) -> bool {
-    let exact = ["externalId", "id", marker]
-        .iter()
-        .any(|exact| exact.eq_ignore_ascii_case(attribute));
+    let exact = ["externalId", "id", marker].iter().any(|exact| exact.eq_ignore_ascii_case(attribute));
     let same = |found: &str| {
-        if exact {
-            found == value
-        } else {
-            found.to_lowercase() == value.to_lowercase()
-        }
+        if exact { found == value } else { found.to_lowercase() == value.to_lowercase() }
     };
     if attribute.eq_ignore_ascii_case("id") {
         return same(&account.id);

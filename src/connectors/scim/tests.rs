@@ -13,21 +13,13 @@ const CANARY: &str = "canary-c0ffee";
 
 fn config() -> Reply {
     let on = json!({ "supported": true });
-    reply(
-        200,
-        "",
-        json!({ "patch": on, "filter": on, "etag": on }).to_string(),
-    )
+    reply(200, "", json!({ "patch": on, "filter": on, "etag": on }).to_string())
 }
 
 /// A server that answers `hostile` to everything but the discovery.
 async fn server(hostile: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Server {
     let answer = move |request: &Received| {
-        if request.path.ends_with("/ServiceProviderConfig") {
-            config()
-        } else {
-            hostile(request)
-        }
+        if request.path.ends_with("/ServiceProviderConfig") { config() } else { hostile(request) }
     };
     Server::start(answer).await
 }
@@ -35,10 +27,7 @@ async fn server(hostile: impl Fn(&Received) -> Reply + Send + Sync + 'static) ->
 fn scim(server: &Server) -> Scim {
     let (fence, gate, meter, _) = surroundings();
     let config = ScimConfig {
-        http: HttpConfig {
-            timeout: Duration::from_millis(500),
-            ..server.config()
-        },
+        http: HttpConfig { timeout: Duration::from_millis(500), ..server.config() },
         credentials: Credentials::Bearer(CANARY.into()),
         marker_attribute: "externalId".to_owned(),
         create_groups: true,
@@ -56,11 +45,8 @@ fn ann() -> NewAccount {
 }
 
 fn gzip(content: &[u8]) -> Vec<u8> {
-    let mut child = Command::new("gzip")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("gzip is installed");
+    let mut child =
+        Command::new("gzip").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("gzip is installed");
     let mut stdin = child.stdin.take().unwrap();
     let content = content.to_vec();
     let writer = std::thread::spawn(move || stdin.write_all(&content).unwrap());
@@ -98,11 +84,9 @@ fn hostile(name: &str) -> Reply {
         "501" => reply(501, "", error("")),
         "503" => reply(503, "retry-after: canary-c0ffee\r\n", ""),
         "wrong kind" => reply(200, "", format!("[\"{CANARY}\"]")),
-        "other user" => reply(
-            200,
-            "",
-            json!({ "id": "2", "userName": CANARY, "externalId": "E-2" }).to_string(),
-        ),
+        "other user" => {
+            reply(200, "", json!({ "id": "2", "userName": CANARY, "externalId": "E-2" }).to_string())
+        }
         other => panic!("{other}"),
     }
 }
@@ -138,10 +122,7 @@ fn hostile(name: &str) -> Reply {
 async fn every_hostile_answer_is_a_failure_in_our_words(#[case] name: &'static str, #[case] classes: &str) {
     let server = server(|_| hostile(name)).await;
     // Each has a gate of its own, so that none is refused for what happened to another.
-    let change = [Change {
-        attribute: "title".to_owned(),
-        value: Some(json!("x")),
-    }];
+    let change = [Change { attribute: "title".to_owned(), value: Some(json!("x")) }];
     let outcomes = [
         scim(&server).get("1").await.map(drop),
         scim(&server).create(&ann()).await.map(drop),
@@ -160,10 +141,7 @@ async fn every_hostile_answer_is_a_failure_in_our_words(#[case] name: &'static s
             _ => FailureClass::Conflict,
         };
         assert_eq!(failure.class, expected, "{failure:?}");
-        assert!(
-            !format!("{failure} {failure:?}").contains("canary"),
-            "{failure:?}"
-        );
+        assert!(!format!("{failure} {failure:?}").contains("canary"), "{failure:?}");
         assert_eq!(failure.retry_after.is_some(), name == "429");
     }
     assert!(started.elapsed() < Duration::from_secs(10));
@@ -178,13 +156,7 @@ async fn a_filter_that_is_ignored_finds_only_who_matches() {
     ]});
     let server = server(move |_| reply(200, "", everybody.to_string())).await;
     let found = scim(&server).find("externalId", "E-1").await.unwrap();
-    assert_eq!(
-        found
-            .iter()
-            .map(|account| account.id.as_str())
-            .collect::<Vec<_>>(),
-        ["1"]
-    );
+    assert_eq!(found.iter().map(|account| account.id.as_str()).collect::<Vec<_>>(), ["1"]);
     assert_eq!(scim(&server).find("externalId", "E-9").await.unwrap(), []);
 }
 
@@ -198,10 +170,7 @@ async fn a_repeating_page_ends_a_search_and_a_sweep() {
     let scim = scim(&server);
     let first = scim.page(None).await.unwrap();
     let failure = scim.page(first.next.as_deref()).await.unwrap_err();
-    assert_eq!(
-        (failure.class, failure.reason),
-        (FailureClass::Unknown, Reason::UnexpectedAnswer)
-    );
+    assert_eq!((failure.class, failure.reason), (FailureClass::Unknown, Reason::UnexpectedAnswer));
 }
 
 /// The change is accepted with 200 and an echo, and nothing changes.
@@ -209,32 +178,19 @@ async fn a_repeating_page_ends_a_search_and_a_sweep() {
 async fn a_suspension_without_effect_is_not_believed() {
     let server = server(|request| {
         let active = request.method == "GET";
-        reply(
-            200,
-            "",
-            json!({ "id": "1", "userName": "ann", "active": active }).to_string(),
-        )
+        reply(200, "", json!({ "id": "1", "userName": "ann", "active": active }).to_string())
     })
     .await;
     let failure = scim(&server).set_active("1", false).await.unwrap_err();
-    assert_eq!(
-        (failure.class, failure.reason),
-        (FailureClass::RetryAfter, Reason::NotApplied)
-    );
+    assert_eq!((failure.class, failure.reason), (FailureClass::RetryAfter, Reason::NotApplied));
     let failure = scim(&server).delete("1").await.unwrap_err();
     assert_eq!(failure.reason, Reason::NotApplied);
 }
 
 #[tokio::test]
 async fn a_membership_without_effect_is_not_believed() {
-    let server = server(|_| {
-        reply(
-            200,
-            "",
-            json!({ "id": "g", "members": [{ "value": "1" }] }).to_string(),
-        )
-    })
-    .await;
+    let server =
+        server(|_| reply(200, "", json!({ "id": "g", "members": [{ "value": "1" }] }).to_string())).await;
     scim(&server).grant("1", "group", "g").await.unwrap();
     let failure = scim(&server).revoke("1", "group", "g").await.unwrap_err();
     assert_eq!(failure.reason, Reason::NotApplied);
@@ -294,15 +250,9 @@ async fn a_lost_update_is_avoided() {
         _ => reply(412, "", ""),
     })
     .await;
-    let change = Change {
-        attribute: "title".to_owned(),
-        value: Some(json!("x")),
-    };
+    let change = Change { attribute: "title".to_owned(), value: Some(json!("x")) };
     let account = scim(&server).update("1", &[change]).await.unwrap();
-    assert_eq!(
-        (&account.attributes["x"], &account.attributes["title"]),
-        (&json!(2), &json!("x"))
-    );
+    assert_eq!((&account.attributes["x"], &account.attributes["title"]), (&json!(2), &json!("x")));
     assert_eq!(server.count("PUT"), 2);
 }
 

@@ -58,7 +58,9 @@ pub fn secrets(spec: &AppSpec) -> Vec<Name> {
 }
 
 fn references(spec: &AppSpec) -> Vec<&SecretKeyRef> {
-    let Some(scim) = &spec.connector.scim else { return Vec::new() };
+    let Some(scim) = &spec.connector.scim else {
+        return Vec::new();
+    };
     let mut all: Vec<_> = scim.ca_secret_ref.iter().collect();
     let auth = &scim.auth;
     all.extend(auth.bearer.iter().map(|b| &b.token_secret_ref));
@@ -97,7 +99,13 @@ pub async fn connect(
     };
     let connector = Scim::new(config, around.fence.clone(), gate, around.meter.clone())
         .map_err(|failure| (failure.reason, failure.message))?;
-    Ok(Connected { connector, target: target::hash(spec), entitlements: Mutex::default(), concurrency: spec.limits.concurrency, end })
+    Ok(Connected {
+        connector,
+        target: target::hash(spec),
+        entitlements: Mutex::default(),
+        concurrency: spec.limits.concurrency,
+        end,
+    })
 }
 
 fn creates_groups(scim: &ScimConnector) -> bool {
@@ -120,7 +128,10 @@ fn credentials(auth: &ScimAuth, values: &Values) -> Result<Credentials, Refused>
             scopes: oauth2.scopes.clone(),
         });
     }
-    Err((Reason::InvalidConfiguration, "spec.connector.scim.auth: set exactly one of bearer, basic, oauth2".to_owned()))
+    Err((
+        Reason::InvalidConfiguration,
+        "spec.connector.scim.auth: set exactly one of bearer, basic, oauth2".to_owned(),
+    ))
 }
 
 /// The data of the Secrets that an App uses.
@@ -137,18 +148,37 @@ impl Values {
             let found = tokio::time::timeout(PATIENCE, api.get_opt(&name)).await;
             let secret = match found {
                 Ok(Ok(Some(secret))) => secret,
-                Ok(Ok(None)) => return Err((Reason::SecretNotFound, format!("Secret {name} does not exist in this namespace"))),
+                Ok(Ok(None)) => {
+                    return Err((
+                        Reason::SecretNotFound,
+                        format!("Secret {name} does not exist in this namespace"),
+                    ));
+                }
                 Ok(Err(kube::Error::Api(status))) => {
-                    return Err((Reason::SecretNotFound, format!("Secret {name} could not be read: the API server answered {}", status.code)));
+                    return Err((
+                        Reason::SecretNotFound,
+                        format!("Secret {name} could not be read: the API server answered {}", status.code),
+                    ));
                 }
                 Ok(Err(_)) | Err(_) => {
-                    return Err((Reason::SecretNotFound, format!("Secret {name} could not be read: the API server gave no answer")));
+                    return Err((
+                        Reason::SecretNotFound,
+                        format!("Secret {name} could not be read: the API server gave no answer"),
+                    ));
                 }
             };
             if !secret.labels().contains_key(CREDENTIALS_LABEL) {
-                return Err((Reason::SecretNotFound, format!("Secret {name} lacks the label {CREDENTIALS_LABEL}, without which no Secret is used")));
+                return Err((
+                    Reason::SecretNotFound,
+                    format!(
+                        "Secret {name} lacks the label {CREDENTIALS_LABEL}, without which no Secret is used"
+                    ),
+                ));
             }
-            all.insert(name.to_string(), secret.data.unwrap_or_default().into_iter().map(|(k, v)| (k, v.0)).collect());
+            all.insert(
+                name.to_string(),
+                secret.data.unwrap_or_default().into_iter().map(|(k, v)| (k, v.0)).collect(),
+            );
         }
         Ok(Self(all))
     }
@@ -156,14 +186,21 @@ impl Values {
     fn bytes(&self, reference: &SecretKeyRef) -> Result<Vec<u8>, Refused> {
         let SecretKeyRef { name, key } = reference;
         let found = self.0.get(name).and_then(|data| data.get(key)).filter(|v| !v.is_empty());
-        found.cloned().ok_or_else(|| (Reason::SecretNotFound, format!("Secret {name} has no value under the key {key}")))
+        found.cloned().ok_or_else(|| {
+            (Reason::SecretNotFound, format!("Secret {name} has no value under the key {key}"))
+        })
     }
 
     fn text(&self, reference: &SecretKeyRef) -> Result<String, Refused> {
         // An editor's line break at the end of a file is never part of a credential.
-        String::from_utf8(self.bytes(reference)?).map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).map_err(|_| {
-            (Reason::InvalidConfiguration, format!("Secret {}, key {}: not UTF-8", reference.name, reference.key))
-        })
+        String::from_utf8(self.bytes(reference)?)
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            .map_err(|_| {
+                (
+                    Reason::InvalidConfiguration,
+                    format!("Secret {}, key {}: not UTF-8", reference.name, reference.key),
+                )
+            })
     }
 
     fn secret(&self, reference: &SecretKeyRef) -> Result<SecretString, Refused> {

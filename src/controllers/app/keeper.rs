@@ -15,7 +15,7 @@ use crate::controllers::engine::Engine;
 
 /// First and longest wait after a probe that failed.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
-const LAST_RETRY: Duration = Duration::from_secs(300);
+const LAST_RETRY: Duration = Duration::from_mins(5);
 
 /// How an App fares, for its status.
 #[derive(Clone, Debug, Default)]
@@ -126,7 +126,8 @@ impl Keeper {
         };
         let gate = self.gate_for(spec);
         let key = self.app.key.clone();
-        let connected = connect::connect(&around, &key.namespace, spec, gate, self.app.end.child_token()).await?;
+        let connected =
+            connect::connect(&around, &key.namespace, spec, gate, self.app.end.child_token()).await?;
         let connected = Arc::new(connected);
         self.connector = Some(connected.clone());
         Ok(connected)
@@ -191,7 +192,7 @@ async fn pause(app: &AppRuntime, wait: Duration) -> Wake {
 async fn quarantined(app: &AppRuntime) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let state = app.connection().and(app.health.lock().gate.as_ref().map(Gate::state));
+        let state = app.connection().and_then(|_| app.health.lock().gate.as_ref().map(Gate::state));
         if let Some(GateState::Open { next_probe, .. }) = state {
             app.set_connection(None);
             tokio::time::sleep_until(next_probe).await;

@@ -152,13 +152,22 @@ impl AppRuntime {
             .lock()
             .entry(person.clone())
             .and_modify(|t| (t.reason, t.message) = (failure.reason, failure.message.clone()))
-            .or_insert_with(|| Trouble { since: Instant::now(), reason: failure.reason, message: failure.message.clone() });
+            .or_insert_with(|| Trouble {
+                since: Instant::now(),
+                reason: failure.reason,
+                message: failure.message.clone(),
+            });
         self.health.lock().last_failure = Some(failure.clone());
         if failure.class == FailureClass::Credentials {
             // A new secret may be there already; the keeper looks, and its probe says.
             self.wake.notify_one();
         }
-        let wait = self.backoff.lock().failed(person.clone(), Severity::Transient, failure.retry_after, rand::random());
+        let wait = self.backoff.lock().failed(
+            person.clone(),
+            Severity::Transient,
+            failure.retry_after,
+            rand::random(),
+        );
         Outcome::Retry { after: wait }
     }
 

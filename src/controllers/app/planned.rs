@@ -16,8 +16,12 @@ pub struct Planned(BTreeMap<Name, Vec<&'static str>>);
 impl Planned {
     /// Keeps a person's plan; one without steps is dropped.
     pub fn put(&mut self, person: &Name, plan: &Plan) {
-        let mut steps: Vec<_> =
-            plan.steps.iter().filter(|s| s.is_remote() || matches!(s, Step::Adopt { .. })).map(Step::as_str).collect();
+        let mut steps: Vec<_> = plan
+            .steps
+            .iter()
+            .filter(|s| s.is_remote() || matches!(s, Step::Adopt { .. }))
+            .map(Step::as_str)
+            .collect();
         if plan.blocked.is_some() {
             steps.push("blocked");
         }
@@ -35,7 +39,10 @@ impl Planned {
 
     /// Counts of accounts by kind of step, and the first people by name.
     pub fn report(&self) -> PlannedSteps {
-        let count = |kinds: &[&str]| i64::try_from(self.0.values().filter(|s| s.iter().any(|k| kinds.contains(k))).count()).unwrap_or(i64::MAX);
+        let count = |kinds: &[&str]| {
+            i64::try_from(self.0.values().filter(|s| s.iter().any(|k| kinds.contains(k))).count())
+                .unwrap_or(i64::MAX)
+        };
         PlannedSteps {
             create: count(&["create"]),
             adopt: count(&["adopt"]),
@@ -44,7 +51,12 @@ impl Planned {
             resume: count(&["resume"]),
             delete: count(&["delete"]),
             blocked: count(&["blocked"]),
-            sample: self.0.iter().take(SAMPLE).map(|(person, steps)| format!("{person}: {}", steps.join(", "))).collect(),
+            sample: self
+                .0
+                .iter()
+                .take(SAMPLE)
+                .map(|(person, steps)| format!("{person}: {}", steps.join(", ")))
+                .collect(),
         }
     }
 }

@@ -9,14 +9,22 @@ use crate::api::{AppStatus, Mode, Reason};
 use crate::connectors::FailureClass;
 use crate::connectors::gate::{Gate, GateState};
 use crate::controllers::conditions::{
-    CREDENTIALS_VALID, Conditions, PAUSED, READY, REACHABLE, RECONCILING, STALLED, Statement,
+    CREDENTIALS_VALID, Conditions, PAUSED, REACHABLE, READY, RECONCILING, STALLED, Statement,
 };
 use crate::runtime::index::AppObject;
 
 /// The status that follows from how an App fares.
-pub fn status(object: &AppObject, health: &Health, counts: AccountCounts, planned: PlannedSteps, now: Timestamp) -> AppStatus {
+pub fn status(
+    object: &AppObject,
+    health: &Health,
+    counts: AccountCounts,
+    planned: PlannedSteps,
+    now: Timestamp,
+) -> AppStatus {
     let stored = &object.status;
-    let Some(spec) = object.spec.as_deref() else { return stored.clone() };
+    let Some(spec) = object.spec.as_deref() else {
+        return stored.clone();
+    };
     let generation = object.meta.generation;
     let mut conditions = Conditions::over(&stored.conditions, generation, now);
     let ready = readiness(object, health);
@@ -24,9 +32,15 @@ pub fn status(object: &AppObject, health: &Health, counts: AccountCounts, planne
     let working = counts.pending > 0 && spec.mode == Mode::Enforce;
     conditions.set(REACHABLE, reachable(health));
     conditions.set(CREDENTIALS_VALID, credentials(health));
-    conditions.only_while(PAUSED, object.meta.paused.then(|| (Reason::PausedByAnnotation, "nothing is sent to this App".to_owned())));
+    conditions.only_while(
+        PAUSED,
+        object.meta.paused.then(|| (Reason::PausedByAnnotation, "nothing is sent to this App".to_owned())),
+    );
     conditions.only_while(STALLED, stalled.then(|| (ready.reason, ready.message.clone())));
-    conditions.only_while(RECONCILING, (working && !stalled).then(|| (Reason::Progressing, "accounts are being changed".to_owned())));
+    conditions.only_while(
+        RECONCILING,
+        (working && !stalled).then(|| (Reason::Progressing, "accounts are being changed".to_owned())),
+    );
     conditions.set(READY, ready);
     AppStatus {
         observed_generation: Some(generation),
@@ -35,7 +49,10 @@ pub fn status(object: &AppObject, health: &Health, counts: AccountCounts, planne
         capabilities: health.capabilities.clone().or_else(|| stored.capabilities.clone()),
         accounts: Some(counts),
         planned: (spec.mode == Mode::DryRun).then_some(planned),
-        last_handled_reconcile_at: health.handled.clone().unwrap_or_else(|| stored.last_handled_reconcile_at.clone()),
+        last_handled_reconcile_at: health
+            .handled
+            .clone()
+            .unwrap_or_else(|| stored.last_handled_reconcile_at.clone()),
         conditions: conditions.finish(),
     }
 }
@@ -51,7 +68,10 @@ fn readiness(object: &AppObject, health: &Health) -> Statement {
         return Statement::no(*reason, format!("{field}: {message}"));
     }
     if object.meta.paused {
-        return Statement::unknown(Reason::PausedByAnnotation, "the annotation tenure.dev/paused is \"true\"");
+        return Statement::unknown(
+            Reason::PausedByAnnotation,
+            "the annotation tenure.dev/paused is \"true\"",
+        );
     }
     if let Some(failure) = &health.probe_failure {
         return Statement::no(failure.reason, failure.message.clone());
@@ -59,9 +79,14 @@ fn readiness(object: &AppObject, health: &Health) -> Statement {
     match health.gate.as_ref().map(Gate::state) {
         Some(GateState::Open { reason, .. }) => {
             let last = health.last_failure.as_ref().map(|f| format!(": {}", f.message)).unwrap_or_default();
-            Statement::no(reason, format!("in quarantine after repeated failures{last}; it is probed and released by itself"))
+            Statement::no(
+                reason,
+                format!("in quarantine after repeated failures{last}; it is probed and released by itself"),
+            )
         }
-        Some(GateState::Paused { .. }) => Statement::no(Reason::Throttled, "the App asked for a pause (Retry-After)"),
+        Some(GateState::Paused { .. }) => {
+            Statement::no(Reason::Throttled, "the App asked for a pause (Retry-After)")
+        }
         _ if !health.known => Statement::unknown(Reason::Progressing, "the App has not been asked yet"),
         _ => match &health.last_failure {
             Some(failure) => Statement::no(failure.reason, failure.message.clone()),
@@ -76,9 +101,13 @@ fn readiness(object: &AppObject, health: &Health) -> Statement {
 fn reachable(health: &Health) -> Statement {
     let failure = health.probe_failure.as_ref().or(health.last_failure.as_ref());
     match failure {
-        Some(failure) if failure.reason == Reason::Unreachable => Statement::no(Reason::Unreachable, failure.message.clone()),
+        Some(failure) if failure.reason == Reason::Unreachable => {
+            Statement::no(Reason::Unreachable, failure.message.clone())
+        }
         Some(_) => Statement::yes(Reason::Answered, "the App answers"),
-        None if health.known && health.refused.is_none() => Statement::yes(Reason::Answered, "the App answers"),
+        None if health.known && health.refused.is_none() => {
+            Statement::yes(Reason::Answered, "the App answers")
+        }
         None => Statement::unknown(Reason::Progressing, "the App has not been asked yet"),
     }
 }

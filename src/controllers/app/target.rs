@@ -6,7 +6,9 @@ use crate::api::AppSpec;
 
 /// Where the App points to, without what does not change the system: case of the host, a trailing slash.
 pub fn endpoint(spec: &AppSpec) -> String {
-    let Some(scim) = &spec.connector.scim else { return String::new() };
+    let Some(scim) = &spec.connector.scim else {
+        return String::new();
+    };
     url::Url::parse(&scim.base_url)
         .map_or_else(|_| scim.base_url.clone(), |url| url.as_str().trim_end_matches('/').to_owned())
 }
@@ -14,7 +16,7 @@ pub fn endpoint(spec: &AppSpec) -> String {
 /// Short hash of [`endpoint`]: 12 hexadecimal digits.
 pub fn hash(spec: &AppSpec) -> String {
     let digest = Sha256::digest(endpoint(spec).as_bytes());
-    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().take(6).fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"))
 }
 
 #[cfg(test)]
@@ -23,7 +25,10 @@ mod tests {
 
     fn app(base_url: &str) -> AppSpec {
         let auth = serde_json::json!({"bearer": {"tokenSecretRef": {"name": "s", "key": "k"}}});
-        serde_json::from_value(serde_json::json!({"connector": {"scim": {"baseUrl": base_url, "auth": auth}}})).unwrap()
+        serde_json::from_value(
+            serde_json::json!({"connector": {"scim": {"baseUrl": base_url, "auth": auth}}}),
+        )
+        .unwrap()
     }
 
     #[test]

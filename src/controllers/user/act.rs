@@ -58,7 +58,12 @@ pub enum Ending {
 const ATTEMPTS: usize = 8;
 
 /// Takes one account to where it should be, as far as that goes.
-pub async fn pass<C: Connector, P: Ports>(connector: &C, ports: &P, work: &AccountDecision, policy: &AppSpec) -> Ending {
+pub async fn pass<C: Connector, P: Ports>(
+    connector: &C,
+    ports: &P,
+    work: &AccountDecision,
+    policy: &AppSpec,
+) -> Ending {
     let mut run = Run { connector, ports, work, policy, entry: work.entry.clone(), touched: false };
     let mut seen = Observed::default();
     for _ in 0..ATTEMPTS {
@@ -85,7 +90,8 @@ pub async fn rehearse<C: Connector, P: Ports>(
     policy: &AppSpec,
 ) -> Result<Plan, Failure> {
     let mut seen = Observed::default();
-    plan_with(connector, ports, work, work.entry.as_ref(), &mut seen, &work.context.at(policy, ports.now())).await
+    plan_with(connector, ports, work, work.entry.as_ref(), &mut seen, &work.context.at(policy, ports.now()))
+        .await
 }
 
 async fn plan_with<C: Connector, P: Ports>(
@@ -104,7 +110,12 @@ async fn plan_with<C: Connector, P: Ports>(
     }
 }
 
-async fn ask<C: Connector, P: Ports>(connector: &C, ports: &P, query: Query, seen: &mut Observed) -> Result<(), Failure> {
+async fn ask<C: Connector, P: Ports>(
+    connector: &C,
+    ports: &P,
+    query: Query,
+    seen: &mut Observed,
+) -> Result<(), Failure> {
     match query {
         Query::Get(id) => {
             let account = connector.get(&id).await?;
@@ -122,7 +133,11 @@ async fn ask<C: Connector, P: Ports>(connector: &C, ports: &P, query: Query, see
     Ok(())
 }
 
-async fn resolve<C: Connector, P: Ports>(connector: &C, ports: &P, entitlement: &EntitlementSpec) -> Result<Resolution, Failure> {
+async fn resolve<C: Connector, P: Ports>(
+    connector: &C,
+    ports: &P,
+    entitlement: &EntitlementSpec,
+) -> Result<Resolution, Failure> {
     if let Some(id) = ports.known(entitlement) {
         return Ok(Resolution::Id(id));
     }
@@ -184,13 +199,15 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
             match self.take(step).await {
                 Ok(Reply::Account(seen_after)) => account = Some(seen_after),
                 Ok(_) => {}
-                Err(Halt::Target(failure)) if failure.class == FailureClass::Conflict => match taken_login(step, self.context().login_attribute) {
-                    Some(login) => {
-                        seen.refused(login);
-                        return Ok(None);
+                Err(Halt::Target(failure)) if failure.class == FailureClass::Conflict => {
+                    match taken_login(step, self.context().login_attribute) {
+                        Some(login) => {
+                            seen.refused(login);
+                            return Ok(None);
+                        }
+                        None => return Err(Halt::Target(failure)),
                     }
-                    None => return Err(Halt::Target(failure)),
-                },
+                }
                 Err(halt) => return Err(halt),
             }
         }
@@ -230,7 +247,9 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
             Step::Update { id, changes } => {
                 Reply::Account(failpoint::during("update-sent", target.update(id, changes)).await?)
             }
-            Step::Suspend { id } => Reply::Account(failpoint::during("suspend-sent", target.set_active(id, false)).await?),
+            Step::Suspend { id } => {
+                Reply::Account(failpoint::during("suspend-sent", target.set_active(id, false)).await?)
+            }
             Step::Resume { id } => Reply::Account(target.set_active(id, true).await?),
             Step::Delete { id } => {
                 failpoint::during("delete-sent", target.delete(id)).await?;
@@ -240,19 +259,28 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
                 target.revoke(id, kind, entitlement).await?;
                 Reply::Done
             }
-            Step::Grant { id, entitlement, remote } => self.grant(id.as_deref(), entitlement, remote.clone()).await?,
-            Step::Adopt { .. } | Step::Announce(_) | Step::Retain | Step::Release { .. } | Step::Forget => Reply::Done,
+            Step::Grant { id, entitlement, remote } => {
+                self.grant(id.as_deref(), entitlement, remote.clone()).await?
+            }
+            Step::Adopt { .. } | Step::Announce(_) | Step::Retain | Step::Release { .. } | Step::Forget => {
+                Reply::Done
+            }
         };
         failpoint::hit(&format!("after-{}", step.as_str()));
         Ok(reply)
     }
 
-    async fn grant(&self, id: Option<&str>, entitlement: &EntitlementSpec, remote: Option<String>) -> Result<Reply, Failure> {
+    async fn grant(
+        &self,
+        id: Option<&str>,
+        entitlement: &EntitlementSpec,
+        remote: Option<String>,
+    ) -> Result<Reply, Failure> {
         let remote = match remote {
             Some(remote) => remote,
             None => self.connector.create_entitlement(entitlement).await?,
         };
-        let account = id.or(self.entry.as_ref().map(|e| e.id.as_str())).unwrap_or_default();
+        let account = id.or_else(|| self.entry.as_ref().map(|e| e.id.as_str())).unwrap_or_default();
         let granted = self.connector.grant(account, &entitlement.kind, &remote).await;
         self.ports.learnt(entitlement, granted.is_ok().then_some(&remote));
         granted?;

@@ -119,15 +119,23 @@ pub fn decide(ns: &Namespace, mut person: Person, departure: Departure, now: Tim
         roles.effective.clear();
     }
     let stalled = twin.map(|older| (Reason::DuplicatePersonId, older)).or_else(|| stale(&lifecycle));
-    let situation = Situation { ns, lifecycle: &lifecycle, roles: &roles, scope: &scope, departure, stalled: &stalled, resume, now };
-    let accounts: Vec<_> =
-        apps.into_iter().filter_map(|app| situation.account(&person, &app)).collect();
+    let situation = Situation {
+        ns,
+        lifecycle: &lifecycle,
+        roles: &roles,
+        scope: &scope,
+        departure,
+        stalled: &stalled,
+        resume,
+        now,
+    };
+    let accounts: Vec<_> = apps.into_iter().filter_map(|app| situation.account(&person, &app)).collect();
     let waits = accounts.iter().filter_map(|a| match a.due {
         Due::Nothing { next } => next,
         Due::Ledger(_) | Due::Work { .. } => None,
     });
     let next = waits.chain(lifecycle.next).chain(roles.next).min();
-    Decision { accounts, stalled, next, lifecycle, roles, person }
+    Decision { person, lifecycle, roles, accounts, stalled, next }
 }
 
 fn stale(lifecycle: &Lifecycle) -> Option<(Reason, String)> {
@@ -150,14 +158,14 @@ fn twins(ns: &Namespace, person: &mut Person) -> Option<String> {
     if same.len() < 2 {
         return None;
     }
-    let candidates: Vec<_> = same
-        .iter()
-        .map(|(name, p)| Claim { created: p.created, name, deleting: p.deleting })
-        .collect();
+    let candidates: Vec<_> =
+        same.iter().map(|(name, p)| Claim { created: p.created, name, deleting: p.deleting }).collect();
     let keeper = converge::keeper(&candidates)?;
     let (keeper_name, _) = same.get(keeper)?;
     if ***keeper_name != *person.key.name {
-        return Some(format!("User {keeper_name} has the same personId and keeps the accounts: delete one of the two"));
+        return Some(format!(
+            "User {keeper_name} has the same personId and keeps the accounts: delete one of the two"
+        ));
     }
     for (_, other) in same.iter().filter(|(name, p)| p.deleting && **name != person.key.name) {
         let Some(old) = other.status() else { continue };
@@ -213,7 +221,10 @@ impl Situation<'_> {
             app: app.into(),
             target: spec.as_deref().map(target::hash).unwrap_or_default(),
             spec: spec.clone(),
-            marker: spec.as_ref().map(|s| format!("{}{}", s.marker.prefix, person.spec.person_id)).unwrap_or_default(),
+            marker: spec
+                .as_ref()
+                .map(|s| format!("{}{}", s.marker.prefix, person.spec.person_id))
+                .unwrap_or_default(),
             resume: self.resume,
         };
         let idle = person.paused && !matches!(self.departure, Departure::Released(_));
@@ -223,7 +234,7 @@ impl Situation<'_> {
         } else {
             let policy = context.spec.as_deref().unwrap_or(&default_policy);
             match converge::due(&wanted, entry.as_ref(), &context.at(policy, self.now)) {
-                Due::Nothing { .. } if entry.is_none() && self.may_have_lost(person, app, &wanted) => {
+                Due::Nothing { .. } if entry.is_none() && Self::may_have_lost(person, app, &wanted) => {
                     Due::Work { lane: Lane::Leave, removal: true }
                 }
                 due => due,
@@ -244,7 +255,7 @@ impl Situation<'_> {
 
     /// Whether a crash may have lost the record of an account that was made just before the person left: the finalizer
     /// says that one was about to be made, and the status is from before the leave. The target is then asked.
-    fn may_have_lost(&self, person: &Person, app: &str, wanted: &Wanted) -> bool {
+    fn may_have_lost(person: &Person, app: &str, wanted: &Wanted) -> bool {
         matches!(wanted, Wanted::Gone(Cause::Leave | Cause::UserDeleted | Cause::Suspension))
             && person.held()
             && !person.fresh.iter().any(|looked| **looked == *app)
@@ -262,15 +273,18 @@ impl Situation<'_> {
         }
         match self.departure {
             Departure::Released(reason) if person.deleting => return Wanted::Released(reason),
-            Departure::Unchecked if person.deleting => return unknown(Reason::Progressing, "deletion is being looked at"),
+            Departure::Unchecked if person.deleting => {
+                return unknown(Reason::Progressing, "deletion is being looked at");
+            }
             _ => {}
         }
         match (self.lifecycle.phase, grant) {
             (Phase::Left, _) => Wanted::Gone(Cause::Leave),
             _ if person.deleting => Wanted::Gone(Cause::UserDeleted),
-            (_, Grant::No) if !self.ns.unreadable_bindings.is_empty() => {
-                unknown(Reason::RemovalsFrozen, "an AppBinding of this namespace cannot be decoded: nothing is taken away")
-            }
+            (_, Grant::No) if !self.ns.unreadable_bindings.is_empty() => unknown(
+                Reason::RemovalsFrozen,
+                "an AppBinding of this namespace cannot be decoded: nothing is taken away",
+            ),
             (_, Grant::No) => Wanted::Gone(Cause::Unassign),
             (Phase::Staged | Phase::Suspended, _) => Wanted::Gone(Cause::Suspension),
             (Phase::Active, Grant::Yes(mut account)) => {
@@ -288,11 +302,9 @@ impl Situation<'_> {
         match wanted {
             Wanted::Gone(Cause::Leave | Cause::Suspension) => true,
             Wanted::Gone(Cause::Unassign) => {
-                let lost = person
-                    .status
-                    .roles
-                    .iter()
-                    .filter(|r| r.via == EffectiveRole::ASSIGNED && !self.roles.effective.iter().any(|e| e.name == r.name));
+                let lost = person.status.roles.iter().filter(|r| {
+                    r.via == EffectiveRole::ASSIGNED && !self.roles.effective.iter().any(|e| e.name == r.name)
+                });
                 lost.into_iter().any(|role| self.ns.bindings_of(app).any(|b| b.role() == role.name))
             }
             _ => false,

@@ -12,7 +12,7 @@ use super::decide::{Decision, Departure};
 use super::record::{Outcome, Turn};
 use super::status::{self, Overdue};
 use super::store::Written;
-use crate::api::{LedgerEntry, Reason};
+use crate::api::{AccountState, LedgerEntry, Reason};
 use crate::controllers::engine::{Engine, Touch};
 use crate::converge::Due;
 use crate::runtime::failpoint;
@@ -31,7 +31,9 @@ pub async fn run(engine: Arc<Engine>) {
     let writers = Arc::new(Semaphore::new(WRITERS));
     loop {
         let turn = engine.recorder.next().await;
-        let Ok(permit) = writers.clone().acquire_owned().await else { return };
+        let Ok(permit) = writers.clone().acquire_owned().await else {
+            return;
+        };
         let engine = engine.clone();
         tokio::spawn(async move {
             let outcome = engine.flush(&turn).await;
@@ -43,7 +45,9 @@ pub async fn run(engine: Arc<Engine>) {
 
 impl Engine {
     async fn flush(self: &Arc<Self>, turn: &Turn) -> Outcome {
-        let Some(decision) = self.decide(&turn.key) else { return Outcome::Gone };
+        let Some(decision) = self.decide(&turn.key) else {
+            return Outcome::Gone;
+        };
         if decision.person.deleting && decision.person.held() && self.is_dealt_with(&decision) {
             return self.let_go(&decision.person).await;
         }
@@ -56,16 +60,26 @@ impl Engine {
         }
         let status = status::status(&decision, &overdue, Timestamp::now());
         if status == decision.person.stored {
-            return self.stored_as_is(&decision);
+            return Outcome::Stored { accounts: decision.person.stored.accounts };
         }
         failpoint::hit("before-status");
         let written = self.store.write_status(&decision.person, &status).await;
         failpoint::hit("after-status");
+        if matches!(written, Written::Done(_)) {
+            self.audit_released(&decision, &status.accounts);
+        }
         self.conclude(&turn.key, written, status.accounts)
     }
 
-    fn stored_as_is(&self, decision: &Decision) -> Outcome {
-        Outcome::Stored { accounts: decision.person.stored.accounts.clone() }
+    /// The audit lines of accounts that this status lets go of.
+    fn audit_released(&self, decision: &Decision, accounts: &[LedgerEntry]) {
+        let released = |e: &&LedgerEntry| e.state == AccountState::Released;
+        for entry in accounts.iter().filter(released) {
+            let before = decision.person.stored.accounts.iter().find(|e| e.app == entry.app);
+            if before.is_some_and(|e| e.state != AccountState::Released) {
+                self.audit_release(&decision.person.key, entry, &entry.reason);
+            }
+        }
     }
 
     /// Takes the answer to a write into the index.
@@ -143,14 +157,20 @@ impl Engine {
             (Departure::Unchecked, _) => false,
             (Departure::Released(_), _) => true,
             // Another User has the same personId: it must have taken the ledger over first.
-            (Departure::Ordinary, Some((Reason::DuplicatePersonId, _))) => self.is_inherited(&decision.person),
-            (Departure::Ordinary, _) => decision.accounts.iter().all(|a| !matches!(a.due, Due::Work { .. }) || a.dry_run),
+            (Departure::Ordinary, Some((Reason::DuplicatePersonId, _))) => {
+                self.is_inherited(&decision.person)
+            }
+            (Departure::Ordinary, _) => {
+                decision.accounts.iter().all(|a| !matches!(a.due, Due::Work { .. }) || a.dry_run)
+            }
         }
     }
 
     fn is_inherited(&self, person: &Person) -> bool {
         let taken = |accounts: &[LedgerEntry]| {
-            person.status.accounts.iter().all(|mine| mine.id.is_empty() || accounts.iter().any(|a| a.app == mine.app && a.id == mine.id))
+            person.status.accounts.iter().all(|mine| {
+                mine.id.is_empty() || accounts.iter().any(|a| a.app == mine.app && a.id == mine.id)
+            })
         };
         self.fleet
             .read(&person.key.namespace, |ns| {
@@ -168,7 +188,7 @@ impl Engine {
             Written::Done(_) | Written::Gone => {
                 if let Departure::Released(reason) = departure {
                     for entry in &person.status.accounts {
-                        self.audit_release(&person.key, entry, reason);
+                        self.audit_release(&person.key, entry, reason.as_str());
                     }
                 }
                 Outcome::Gone
@@ -188,7 +208,8 @@ impl Engine {
         let mut overdue = Overdue::new();
         for account in decision.accounts.iter().filter(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run) {
             let key = Key::new(decision.person.key.namespace.clone(), account.app.clone());
-            let trouble = self.known_app(&key).and_then(|app| app.overdue(&decision.person.key.name, super::PATIENCE));
+            let trouble =
+                self.known_app(&key).and_then(|app| app.overdue(&decision.person.key.name, super::PATIENCE));
             overdue.extend(trouble.map(|t| (account.app.clone(), t)));
         }
         overdue

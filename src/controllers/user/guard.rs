@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What a live look at a namespace showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ground {
-    /// Roles, Apps and AppBindings are as the index has them, and nothing is being torn down.
+    /// Roles, Apps and `AppBindings` are as the index has them, and nothing is being torn down.
     Firm,
     /// The namespace or the definitions are being deleted.
     Vanishing(Reason),
@@ -30,11 +30,14 @@ pub enum Ground {
     Unclear(String),
 }
 
+/// The last look at a namespace; locked while somebody looks.
+type Look = Arc<tokio::sync::Mutex<Option<(Instant, Ground)>>>;
+
 /// Looks at namespaces; one look serves everybody who asked before it began.
 pub struct Guard {
     client: Client,
     fleet: Arc<Fleet>,
-    looks: Mutex<HashMap<Name, Arc<tokio::sync::Mutex<Option<(Instant, Ground)>>>>>,
+    looks: Mutex<HashMap<Name, Look>>,
 }
 
 impl Guard {
@@ -113,24 +116,39 @@ impl Guard {
 
     async fn live<K>(&self, namespace: &str) -> Result<BTreeMap<String, (String, i64)>, String>
     where
-        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug,
     {
-        let list = Api::<PartialObjectMeta<K>>::namespaced(self.client.clone(), namespace).list(&ListParams::default()).await;
+        let list = Api::<PartialObjectMeta<K>>::namespaced(self.client.clone(), namespace)
+            .list(&ListParams::default())
+            .await;
         let list = list.map_err(|e| e.to_string())?;
         Ok(list
             .items
             .into_iter()
-            .map(|o| (o.name_any(), (o.metadata.uid.unwrap_or_default(), o.metadata.generation.unwrap_or_default())))
+            .map(|o| {
+                (
+                    o.name_any(),
+                    (o.metadata.uid.unwrap_or_default(), o.metadata.generation.unwrap_or_default()),
+                )
+            })
             .collect())
     }
 }
 
 /// Whether the index has exactly what the server has, spec for spec: a generation counts spec changes.
-fn agrees<'a>(live: &BTreeMap<String, (String, i64)>, known: impl Iterator<Item = (&'a Name, &'a Meta)>) -> bool {
+fn agrees<'a>(
+    live: &BTreeMap<String, (String, i64)>,
+    known: impl Iterator<Item = (&'a Name, &'a Meta)>,
+) -> bool {
     let mut count = 0;
     for (name, meta) in known {
         count += 1;
-        let same = live.get(&**name).is_some_and(|(uid, generation)| *uid == meta.uid && *generation == meta.generation);
+        let same = live
+            .get(&**name)
+            .is_some_and(|(uid, generation)| *uid == meta.uid && *generation == meta.generation);
         if !same {
             return false;
         }

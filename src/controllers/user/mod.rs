@@ -32,7 +32,7 @@ pub(super) const SOON: Duration = Duration::from_secs(1);
 /// between loses nothing, as the account bears the marker.
 pub(super) const JOINED: Duration = Duration::from_secs(10);
 /// How long an App's trouble keeps a person's work waiting before it is written on the person.
-pub(super) const PATIENCE: Duration = Duration::from_secs(600);
+pub(super) const PATIENCE: Duration = Duration::from_mins(10);
 
 /// How many people are looked at before other tasks get a turn.
 const BATCH: usize = 32;
@@ -52,7 +52,12 @@ impl Looker {
     }
 
     /// Runs until the channels close. What concerns one person goes before the backlog of what concerns many.
-    pub async fn run(mut self, mut changes: UnboundedReceiver<Change>, mut touches: UnboundedReceiver<Touch>, beat: Beat) {
+    pub async fn run(
+        mut self,
+        mut changes: UnboundedReceiver<Change>,
+        mut touches: UnboundedReceiver<Touch>,
+        beat: Beat,
+    ) {
         let mut tick = tokio::time::interval(Duration::from_millis(500));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut synced = false;
@@ -99,7 +104,11 @@ impl Looker {
         for (namespace, content) in self.engine.fleet.all().iter() {
             for (name, person) in content.users() {
                 let key = Key::new(namespace.clone(), name.clone());
-                if person.leaving { first.push(key) } else { later.push(key) }
+                if person.leaving {
+                    first.push(key);
+                } else {
+                    later.push(key);
+                }
             }
             for app in content.apps.keys() {
                 self.engine.app(&Key::new(namespace.clone(), app.clone()));
@@ -149,7 +158,9 @@ impl Looker {
 
     /// What the ledger says was confirmed is looked at again, because the ledger is an old one.
     fn doubt(&self, key: &Key) {
-        let Some(person) = self.engine.person(key) else { return };
+        let Some(person) = self.engine.person(key) else {
+            return;
+        };
         for mut entry in person.status.accounts {
             if entry.state == AccountState::Active {
                 entry.applied.clear();
@@ -210,15 +221,22 @@ impl Looker {
 
     fn enqueue_namespace_twins(&mut self, key: &Key) {
         let stalled = self.engine.fleet.read(&key.namespace, |ns| {
-            let twin = |p: &crate::runtime::index::StoredPerson| p.status().is_some_and(|s| s.conditions.iter().any(|c| c.reason == "DuplicatePersonId"));
-            ns.users().filter(|(_, p)| twin(p)).map(|(n, _)| Key::new(key.namespace.clone(), n.clone())).collect::<Vec<_>>()
+            let twin = |p: &crate::runtime::index::StoredPerson| {
+                p.status().is_some_and(|s| s.conditions.iter().any(|c| c.reason == "DuplicatePersonId"))
+            };
+            ns.users()
+                .filter(|(_, p)| twin(p))
+                .map(|(n, _)| Key::new(key.namespace.clone(), n.clone()))
+                .collect::<Vec<_>>()
         });
         self.backlog.extend(stalled.into_iter().flatten());
     }
 
     /// Decides about a person and sees to what follows.
     fn look(&mut self, key: &Key, fresh: bool) {
-        let Some(decision) = self.engine.decide(key) else { return };
+        let Some(decision) = self.engine.decide(key) else {
+            return;
+        };
         match decision.next {
             Some(at) => self.wakeups.set(key.clone(), at),
             None => self.wakeups.remove(key),
@@ -244,12 +262,11 @@ impl Looker {
         let (engine, key) = (self.engine.clone(), key.clone());
         tokio::spawn(async move {
             let departure = engine.guard.departure(&key.namespace).await;
-            match departure {
-                Some(found) => engine.departures.lock().insert(key.clone(), found),
-                None => {
-                    tokio::time::sleep(SOON).await;
-                    engine.departures.lock().remove(&key)
-                }
+            if let Some(found) = departure {
+                engine.departures.lock().insert(key.clone(), found)
+            } else {
+                tokio::time::sleep(SOON).await;
+                engine.departures.lock().remove(&key)
             };
             engine.touch(Touch::Changed(key));
         });
@@ -288,14 +305,20 @@ pub(super) fn needs_hold(decision: &Decision) -> bool {
     let person = &decision.person;
     !person.deleting
         && !person.held()
-        && person.status.accounts.iter().any(|e| !matches!(e.state, AccountState::Released | AccountState::Deleted) && !e.id.is_empty())
+        && person
+            .status
+            .accounts
+            .iter()
+            .any(|e| !matches!(e.state, AccountState::Released | AccountState::Deleted) && !e.id.is_empty())
 }
 
 fn summarize(decision: &Decision) -> Summary {
     let bindings: std::collections::BTreeSet<Name> = decision
         .accounts
         .iter()
-        .flat_map(|a| a.bindings.iter().cloned().chain(a.issues.iter().map(|i| Name::from(i.binding.as_str()))))
+        .flat_map(|a| {
+            a.bindings.iter().cloned().chain(a.issues.iter().map(|i| Name::from(i.binding.as_str())))
+        })
         .collect();
     Summary {
         roles: decision.roles.effective.iter().map(|r| Name::from(r.name.as_str())).collect(),
@@ -308,7 +331,10 @@ fn summarize(decision: &Decision) -> Summary {
                 app: a.app.clone(),
                 state: a.entry.as_ref().map(|e| e.state),
                 due: matches!(a.due, Due::Work { .. }),
-                troubled: a.entry.as_ref().is_some_and(|e| matches!(e.state, AccountState::Failed | AccountState::Conflict) || (!e.reason.is_empty() && e.applied.is_empty() && e.state == AccountState::Active)),
+                troubled: a.entry.as_ref().is_some_and(|e| {
+                    matches!(e.state, AccountState::Failed | AccountState::Conflict)
+                        || (!e.reason.is_empty() && e.applied.is_empty() && e.state == AccountState::Active)
+                }),
             })
             .collect(),
     }

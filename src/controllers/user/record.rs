@@ -181,7 +181,11 @@ impl State {
     }
 
     fn take(&mut self, now: Instant) -> Result<Turn, Option<Instant>> {
-        let next = self.order.iter().find(|(_, key)| !self.busy.contains(*key)).map(|(place, key)| (*place, key.clone()));
+        let next = self
+            .order
+            .iter()
+            .find(|(_, key)| !self.busy.contains(*key))
+            .map(|(place, key)| (*place, key.clone()));
         match next {
             Some((place, key)) if place.0 <= now => {
                 let deadline = self.people.remove(&key).map_or(now, |due| due.deadline);

@@ -8,7 +8,9 @@ use super::decide::{AccountDecision, Decision};
 use crate::access::Phase;
 use crate::api::user::PersonState;
 use crate::api::{AccountState, LedgerEntry, Reason, UserStatus};
-use crate::controllers::conditions::{Conditions, PAUSED, READY, RECONCILING, STALLED, Statement, whole_seconds};
+use crate::controllers::conditions::{
+    Conditions, PAUSED, READY, RECONCILING, STALLED, Statement, whole_seconds,
+};
 use crate::converge::{Due, Wanted};
 use crate::runtime::index::Name;
 
@@ -36,9 +38,15 @@ pub fn status(decision: &Decision, overdue: &Overdue, now: Timestamp) -> UserSta
     };
     let mut conditions = Conditions::over(&stored.conditions, person.generation, now);
     let ready = readiness(decision, &status.accounts, overdue);
-    conditions.only_while(RECONCILING, (busy && decision.stalled.is_none()).then(|| (ready.reason, ready.message.clone())));
+    conditions.only_while(
+        RECONCILING,
+        (busy && decision.stalled.is_none()).then(|| (ready.reason, ready.message.clone())),
+    );
     conditions.only_while(STALLED, decision.stalled.clone());
-    conditions.only_while(PAUSED, person.paused.then(|| (Reason::PausedByAnnotation, "nothing is done for this person".to_owned())));
+    conditions.only_while(
+        PAUSED,
+        person.paused.then(|| (Reason::PausedByAnnotation, "nothing is done for this person".to_owned())),
+    );
     conditions.set(READY, ready);
     status.conditions = conditions.finish();
     status
@@ -89,7 +97,10 @@ fn readiness(decision: &Decision, accounts: &[LedgerEntry], overdue: &Overdue) -
         return Statement::no(*reason, message.clone());
     }
     if decision.person.paused {
-        return Statement::unknown(Reason::PausedByAnnotation, "the annotation tenure.dev/paused is \"true\"");
+        return Statement::unknown(
+            Reason::PausedByAnnotation,
+            "the annotation tenure.dev/paused is \"true\"",
+        );
     }
     if let Some(trouble) = account_trouble(accounts) {
         return trouble;
@@ -120,20 +131,34 @@ fn readiness(decision: &Decision, accounts: &[LedgerEntry], overdue: &Overdue) -
 
 /// What the ledger says is wrong. Conflicts come first: a person must act.
 fn account_trouble(accounts: &[LedgerEntry]) -> Option<Statement> {
-    let quiet = [Reason::AttributesNotKept, Reason::TargetChanged, Reason::AppDeleted, Reason::NamespaceDeleted, Reason::DefinitionsDeleted]
-        .map(Reason::as_str);
+    let quiet = [
+        Reason::AttributesNotKept,
+        Reason::TargetChanged,
+        Reason::AppDeleted,
+        Reason::NamespaceDeleted,
+        Reason::DefinitionsDeleted,
+    ]
+    .map(Reason::as_str);
     let troubled = |e: &&LedgerEntry| {
-        !e.reason.is_empty() && !quiet.contains(&e.reason.as_str()) && !matches!(e.state, AccountState::Released | AccountState::Retained | AccountState::Deleted)
+        !e.reason.is_empty()
+            && !quiet.contains(&e.reason.as_str())
+            && !matches!(e.state, AccountState::Released | AccountState::Retained | AccountState::Deleted)
     };
     let worst = accounts.iter().filter(troubled).min_by_key(|e| e.state != AccountState::Conflict)?;
-    let reason = if worst.state == AccountState::Conflict { Reason::AccountsInConflict } else { Reason::AccountsFailed };
+    let reason = if worst.state == AccountState::Conflict {
+        Reason::AccountsInConflict
+    } else {
+        Reason::AccountsFailed
+    };
     Some(Statement::no(reason, format!("App {}: {}: {}", worst.app, worst.reason, worst.message)))
 }
 
 /// Accounts of which it cannot be told what they should be.
 fn undecided(accounts: &[AccountDecision]) -> Option<Statement> {
     accounts.iter().find_map(|account| match &account.wanted {
-        Wanted::Unknown { reason, message } => Some(Statement::no(*reason, format!("App {}: {message}", account.app))),
+        Wanted::Unknown { reason, message } => {
+            Some(Statement::no(*reason, format!("App {}: {message}", account.app)))
+        }
         _ => None,
     })
 }

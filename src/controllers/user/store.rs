@@ -63,7 +63,14 @@ impl Store {
             "spec": person.spec,
             "status": status,
         });
-        let outcome = self.send(http::Method::PUT, &path(&person.key, "/status?fieldManager=tenure"), Some(&body), "application/json").await;
+        let outcome = self
+            .send(
+                http::Method::PUT,
+                &path(&person.key, "/status?fieldManager=tenure"),
+                Some(&body),
+                "application/json",
+            )
+            .await;
         self.count("UserStatus", &outcome);
         outcome
     }
@@ -88,7 +95,9 @@ impl Store {
             {"op": "add", "path": "/metadata/finalizers", "value": finalizers},
         ]);
         let kind = "application/json-patch+json";
-        let outcome = self.send(http::Method::PATCH, &path(&person.key, "?fieldManager=tenure"), Some(&patch), kind).await;
+        let outcome = self
+            .send(http::Method::PATCH, &path(&person.key, "?fieldManager=tenure"), Some(&patch), kind)
+            .await;
         self.count("User", &outcome);
         outcome
     }
@@ -103,12 +112,19 @@ impl Store {
         self.metrics.api_write(kind, result);
     }
 
-    async fn send<B: Serialize + Sync>(&self, method: http::Method, path: &str, body: Option<&B>, kind: &str) -> Written {
+    async fn send<B: Serialize + Sync>(
+        &self,
+        method: http::Method,
+        path: &str,
+        body: Option<&B>,
+        kind: &str,
+    ) -> Written {
         let bytes = match body.map(serde_json::to_vec).transpose() {
             Ok(bytes) => bytes.unwrap_or_default(),
             Err(error) => return Written::Failed(error.to_string()),
         };
-        let request = http::Request::builder().method(method).uri(path).header(http::header::CONTENT_TYPE, kind);
+        let request =
+            http::Request::builder().method(method).uri(path).header(http::header::CONTENT_TYPE, kind);
         let request = match request.body(bytes) {
             Ok(request) => request,
             Err(error) => return Written::Failed(error.to_string()),

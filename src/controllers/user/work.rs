@@ -13,8 +13,8 @@ use super::guard::Ground;
 use super::store::Written;
 use super::{JOINED, SOON};
 use crate::api::{self, AppSpec, EntitlementSpec, LedgerEntry, Reason};
-use crate::connectors::scim::Scim;
 use crate::connectors::Failure;
+use crate::connectors::scim::Scim;
 use crate::controllers::app::{AppRuntime, Connected};
 use crate::controllers::engine::{Engine, Touch};
 use crate::converge::{Cause, Due, Lane, Refusal, Step, Wanted};
@@ -47,10 +47,22 @@ pub async fn run(engine: Arc<Engine>, app: Arc<AppRuntime>, connected: Arc<Conne
 }
 
 impl Engine {
-    async fn work(self: &Arc<Self>, app: &Arc<AppRuntime>, connected: &Connected, key: &Key, job: &Job<Name>) -> Outcome {
-        let Some(account) = self.account(key, &app.key.name) else { return Outcome::Ok };
-        let Due::Work { lane, removal } = account.due else { return Outcome::Ok };
-        let Some(policy) = account.context.spec.clone() else { return Outcome::Ok };
+    async fn work(
+        self: &Arc<Self>,
+        app: &Arc<AppRuntime>,
+        connected: &Connected,
+        key: &Key,
+        job: &Job<Name>,
+    ) -> Outcome {
+        let Some(account) = self.account(key, &app.key.name) else {
+            return Outcome::Ok;
+        };
+        let Due::Work { lane, removal } = account.due else {
+            return Outcome::Ok;
+        };
+        let Some(policy) = account.context.spec.clone() else {
+            return Outcome::Ok;
+        };
         if account.context.target != connected.target {
             // The App points elsewhere since just now; its keeper is about to connect there.
             return Outcome::Retry { after: CHANGED_RETRY };
@@ -63,7 +75,15 @@ impl Engine {
         }
         let connector = connected.connector.with_lane(lane);
         let ports = Live {
-            connected, engine: self, app, key, account: &account, lane, queued: job.queued_at, decided: tokio::time::Instant::now() };
+            connected,
+            engine: self,
+            app,
+            key,
+            account: &account,
+            lane,
+            queued: job.queued_at,
+            decided: tokio::time::Instant::now(),
+        };
         if account.dry_run {
             return self.rehearse(&connector, &ports, &policy).await;
         }
@@ -87,7 +107,14 @@ impl Engine {
         }
     }
 
-    fn conclude_pass(&self, app: &AppRuntime, key: &Key, account: &AccountDecision, lane: Lane, ending: Ending) -> Outcome {
+    fn conclude_pass(
+        &self,
+        app: &AppRuntime,
+        key: &Key,
+        account: &AccountDecision,
+        lane: Lane,
+        ending: Ending,
+    ) -> Outcome {
         let within = if lane == Lane::Join { JOINED } else { SOON };
         match ending {
             Ending::Settled(entry) => {
@@ -130,14 +157,24 @@ impl Engine {
     }
 
     fn announce_refusal(&self, key: &Key, account: &AccountDecision, refusal: &Refusal) {
-        let known = account.entry.as_ref().is_some_and(|e| e.reason == refusal.reason.as_str() && e.message == refusal.message);
+        let known = account
+            .entry
+            .as_ref()
+            .is_some_and(|e| e.reason == refusal.reason.as_str() && e.message == refusal.message);
         if !known {
-            self.announce(key, "Reconcile", refusal.reason, format!("App {}: {}", account.app, refusal.message), true);
+            self.announce(
+                key,
+                "Reconcile",
+                refusal.reason,
+                format!("App {}: {}", account.app, refusal.message),
+                true,
+            );
         }
     }
 
     fn announce(&self, key: &Key, action: &'static str, reason: Reason, note: String, warning: bool) {
-        let uid = self.fleet.read(&key.namespace, |ns| ns.user(&key.name).map(|p| p.uid.to_string())).flatten();
+        let uid =
+            self.fleet.read(&key.namespace, |ns| ns.user(&key.name).map(|p| p.uid.to_string())).flatten();
         let regarding = ObjectReference {
             api_version: Some(format!("{}/{}", api::GROUP, api::VERSION)),
             kind: Some("User".to_owned()),
@@ -150,7 +187,7 @@ impl Engine {
     }
 
     /// The audit line of an account that is left as it is because what held it is gone.
-    pub(super) fn audit_release(&self, key: &Key, entry: &LedgerEntry, reason: Reason) {
+    pub(super) fn audit_release(&self, key: &Key, entry: &LedgerEntry, reason: &str) {
         self.metrics.released_accounts(1);
         logging::audit(&AuditLine {
             namespace: &key.namespace,
@@ -160,7 +197,7 @@ impl Engine {
             operation: "release",
             fields: &[],
             result: "ok",
-            cause: reason.as_str(),
+            cause: reason,
         });
     }
 }

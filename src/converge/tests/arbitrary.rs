@@ -22,26 +22,14 @@ pub(super) struct Case {
 
 impl Case {
     pub(super) fn context(&self) -> Context<'_> {
-        Context {
-            resume: self.resume,
-            ..context(&self.spec)
-        }
+        Context { resume: self.resume, ..context(&self.spec) }
     }
 
     /// Makes the account hold what the ledger says it does; the plan does not look.
     pub(super) fn believe_ledger(&mut self) {
-        for entry in self
-            .entry
-            .iter()
-            .filter(|entry| self.world.accounts.contains_key(&entry.id))
-        {
-            let groups = entry
-                .entitlements
-                .iter()
-                .filter_map(|held| held.strip_prefix("group:"));
-            self.world
-                .members
-                .extend(groups.map(|group| (entry.id.clone(), group.to_owned())));
+        for entry in self.entry.iter().filter(|entry| self.world.accounts.contains_key(&entry.id)) {
+            let groups = entry.entitlements.iter().filter_map(|held| held.strip_prefix("group:"));
+            self.world.members.extend(groups.map(|group| (entry.id.clone(), group.to_owned())));
         }
     }
 }
@@ -71,51 +59,25 @@ fn world() -> impl Strategy<Value = World> {
     let marker = select(vec![None, None, Some(""), Some(OURS), Some("p-2")]);
     let one = (marker, proptest::bool::weighted(0.7), values());
     let accounts = subsequence(&LOGINS[..], 0..=4).prop_shuffle();
-    let members = subsequence(
-        vec![("a0", "g1"), ("a0", "g2"), ("a1", "g1"), ("a2", "g3")],
-        0..=4,
-    );
-    (
-        accounts,
-        proptest::collection::vec(one, 4),
-        members,
-        any::<bool>(),
-    )
-        .prop_map(|(logins, ones, members, creates_groups)| {
+    let members = subsequence(vec![("a0", "g1"), ("a0", "g2"), ("a1", "g1"), ("a2", "g3")], 0..=4);
+    (accounts, proptest::collection::vec(one, 4), members, any::<bool>()).prop_map(
+        |(logins, ones, members, creates_groups)| {
             let accounts =
-                logins
-                    .iter()
-                    .zip(ones)
-                    .enumerate()
-                    .map(|(place, (login, (marker, active, attributes)))| {
-                        let account = account(&format!("a{place}"), login, marker);
-                        RemoteAccount {
-                            active,
-                            attributes,
-                            ..account
-                        }
-                    });
+                logins.iter().zip(ones).enumerate().map(|(place, (login, (marker, active, attributes)))| {
+                    let account = account(&format!("a{place}"), login, marker);
+                    RemoteAccount { active, attributes, ..account }
+                });
             let mut world = World::with(accounts);
-            let real = members
-                .iter()
-                .filter(|(account, _)| world.accounts.contains_key(*account));
-            world.members = real
-                .map(|(account, group)| ((*account).to_owned(), (*group).to_owned()))
-                .collect();
-            World {
-                creates_groups,
-                ..world
-            }
-        })
+            let real = members.iter().filter(|(account, _)| world.accounts.contains_key(*account));
+            world.members =
+                real.map(|(account, group)| ((*account).to_owned(), (*group).to_owned())).collect();
+            World { creates_groups, ..world }
+        },
+    )
 }
 
 pub(super) fn desired() -> impl Strategy<Value = DesiredAccount> {
-    let strength = select(vec![
-        Strength::Always,
-        Strength::Always,
-        Strength::Initial,
-        Strength::IfEmpty,
-    ]);
+    let strength = select(vec![Strength::Always, Strength::Always, Strength::Initial, Strength::IfEmpty]);
     let rules = proptest::collection::vec((strength, any::<bool>()), 3);
     let logins = subsequence(&LOGINS[..], 1..=3).prop_shuffle();
     let groups = subsequence(vec!["G1", "G2", "G3", "G4"], 0..=3);
@@ -125,14 +87,7 @@ pub(super) fn desired() -> impl Strategy<Value = DesiredAccount> {
             .into_iter()
             .zip(rules)
             .map(|((name, value), (strength, clear_when_null))| {
-                (
-                    name,
-                    DesiredAttribute {
-                        value,
-                        strength,
-                        clear_when_null,
-                    },
-                )
+                (name, DesiredAttribute { value, strength, clear_when_null })
             })
             .collect(),
         entitlements: groups.into_iter().map(group).collect(),
@@ -140,12 +95,7 @@ pub(super) fn desired() -> impl Strategy<Value = DesiredAccount> {
 }
 
 pub(super) fn any_wanted() -> impl Strategy<Value = Wanted> {
-    let cause = select(vec![
-        Cause::Suspension,
-        Cause::Leave,
-        Cause::Unassign,
-        Cause::UserDeleted,
-    ]);
+    let cause = select(vec![Cause::Suspension, Cause::Leave, Cause::Unassign, Cause::UserDeleted]);
     prop_oneof![
         6 => desired().prop_map(wanted),
         5 => cause.prop_map(Wanted::Gone),
@@ -167,20 +117,13 @@ pub(super) const STATES: [AccountState; 9] = [
 ];
 
 fn instant() -> impl Strategy<Value = Option<Timestamp>> {
-    let around = (-40i64..40).prop_map(|days| {
-        NOW.checked_add(jiff::SignedDuration::from_hours(days * 24))
-            .unwrap()
-    });
+    let around =
+        (-40i64..40).prop_map(|days| NOW.checked_add(jiff::SignedDuration::from_hours(days * 24)).unwrap());
     proptest::option::of(around)
 }
 
 fn pending() -> impl Strategy<Value = Option<PendingIntent>> {
-    let intents = [
-        ("create", "ann"),
-        ("create", "zoe"),
-        ("delete", "a1"),
-        ("odd", ""),
-    ];
+    let intents = [("create", "ann"), ("create", "zoe"), ("delete", "a1"), ("odd", "")];
     let intent = select(intents.to_vec()).prop_map(|(operation, key)| PendingIntent {
         operation: operation.to_owned(),
         key: key.to_owned(),
@@ -191,18 +134,9 @@ fn pending() -> impl Strategy<Value = Option<PendingIntent>> {
 
 fn any_entry() -> impl Strategy<Value = LedgerEntry> {
     let id = select(vec!["", "a0", "a0", "a1", "a2", "a3", "a9"]);
-    let held = subsequence(
-        vec!["group:g1", "group:g2", "group:g9", "junk", ":", "licence:l:1"],
-        0..=4,
-    )
-    .prop_shuffle();
-    let reason = select(vec![
-        "",
-        "",
-        "SuspendedElsewhere",
-        "AttributesNotKept",
-        "Unreachable",
-    ]);
+    let held = subsequence(vec!["group:g1", "group:g2", "group:g9", "junk", ":", "licence:l:1"], 0..=4)
+        .prop_shuffle();
+    let reason = select(vec!["", "", "SuspendedElsewhere", "AttributesNotKept", "Unreachable"]);
     let applied = select(vec!["", "v1:00", "v0:1"]);
     let target = select(vec![TARGET, TARGET, TARGET, "t0", ""]);
     let first = (id, target, login(), select(&STATES[..]), held, applied);
@@ -231,30 +165,19 @@ fn removal() -> impl Strategy<Value = RemovalPolicy> {
     let strip = select(vec![RemoveEntitlements::None, RemoveEntitlements::Managed]);
     (action, after, strip).prop_map(|(action, after, remove_entitlements)| RemovalPolicy {
         action,
-        delete_after: after
-            .filter(|_| action == RemovalAction::Suspend)
-            .map(str::to_owned),
+        delete_after: after.filter(|_| action == RemovalAction::Suspend).map(str::to_owned),
         remove_entitlements,
     })
 }
 
 pub(super) fn any_spec() -> impl Strategy<Value = AppSpec> {
-    let policy = select(vec![
-        AdoptionPolicy::AdoptOrCreate,
-        AdoptionPolicy::AdoptOnly,
-        AdoptionPolicy::CreateOnly,
-    ]);
-    let match_on = subsequence(
-        vec!["userName", "mail", "mail.value", "externalId", "phones", "odd"],
-        0..=3,
-    );
+    let policy =
+        select(vec![AdoptionPolicy::AdoptOrCreate, AdoptionPolicy::AdoptOnly, AdoptionPolicy::CreateOnly]);
+    let match_on = subsequence(vec!["userName", "mail", "mail.value", "externalId", "phones", "odd"], 0..=3);
     (policy, match_on.prop_shuffle(), removal(), removal(), removal()).prop_map(
         |(policy, match_on, on_leave, on_unassign, on_user_deleted)| AppSpec {
             connector: Connector::default(),
-            adoption: Adoption {
-                policy,
-                match_on: strings(&match_on),
-            },
+            adoption: Adoption { policy, match_on: strings(&match_on) },
             on_leave,
             on_unassign,
             on_user_deleted,
@@ -265,20 +188,8 @@ pub(super) fn any_spec() -> impl Strategy<Value = AppSpec> {
 
 pub(super) fn any_case() -> impl Strategy<Value = Case> {
     let entry = proptest::option::weighted(0.8, any_entry());
-    (
-        world(),
-        any_wanted(),
-        entry,
-        any_spec(),
-        proptest::bool::weighted(0.2),
-    )
-        .prop_map(|(world, wanted, entry, spec, resume)| Case {
-            world,
-            wanted,
-            entry,
-            spec,
-            resume,
-        })
+    (world(), any_wanted(), entry, any_spec(), proptest::bool::weighted(0.2))
+        .prop_map(|(world, wanted, entry, spec, resume)| Case { world, wanted, entry, spec, resume })
 }
 
 /// Any JSON value.

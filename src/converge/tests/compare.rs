@@ -33,14 +33,7 @@ fn of(change: impl Fn(&mut DesiredAccount)) -> String {
 }
 
 fn set(desired: &mut DesiredAccount, name: &str, value: Value, strength: Strength, clear_when_null: bool) {
-    desired.attributes.insert(
-        name.to_owned(),
-        DesiredAttribute {
-            value,
-            strength,
-            clear_when_null,
-        },
-    );
+    desired.attributes.insert(name.to_owned(), DesiredAttribute { value, strength, clear_when_null });
 }
 
 #[test]
@@ -52,14 +45,8 @@ fn the_digest_is_stable_across_versions() {
 #[test]
 fn the_digest_covers_what_can_still_be_changed() {
     let base = of(|_| {});
-    assert_ne!(
-        base,
-        of(|d| set(d, "title", json!("Nurse"), Strength::Always, false))
-    );
-    assert_ne!(
-        base,
-        of(|d| set(d, "title", json!("Engineer"), Strength::IfEmpty, false))
-    );
+    assert_ne!(base, of(|d| set(d, "title", json!("Nurse"), Strength::Always, false)));
+    assert_ne!(base, of(|d| set(d, "title", json!("Engineer"), Strength::IfEmpty, false)));
     assert_ne!(base, of(|d| set(d, "city", json!(null), Strength::Always, true)));
     assert_ne!(base, of(|d| d.entitlements.extend([group("G2")])));
     assert_ne!(base, digest(&ann(&["G1"]), "ann2"));
@@ -72,10 +59,7 @@ fn the_digest_covers_what_can_still_be_changed() {
 #[test]
 fn the_digest_leaves_out_what_cannot() {
     let base = of(|_| {});
-    assert_eq!(
-        base,
-        of(|d| set(d, "city", json!("Bern"), Strength::Initial, false))
-    );
+    assert_eq!(base, of(|d| set(d, "city", json!("Bern"), Strength::Initial, false)));
     assert_eq!(base, of(|d| set(d, "city", json!(null), Strength::Always, false)));
     assert_eq!(base, of(|d| set(d, "city", json!(""), Strength::IfEmpty, true)));
     assert_eq!(base, of(|d| d.logins.push("ann2".to_owned())));

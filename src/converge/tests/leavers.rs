@@ -8,18 +8,11 @@ use super::*;
 use crate::api::app::{RemovalAction, RemovalPolicy, RemoveEntitlements};
 
 fn policy(action: RemovalAction, delete_after: Option<&str>) -> RemovalPolicy {
-    RemovalPolicy {
-        action,
-        delete_after: delete_after.map(str::to_owned),
-        ..RemovalPolicy::default()
-    }
+    RemovalPolicy { action, delete_after: delete_after.map(str::to_owned), ..RemovalPolicy::default() }
 }
 
 fn on_leave(policy: RemovalPolicy) -> AppSpec {
-    AppSpec {
-        on_leave: policy,
-        ..AppSpec::default()
-    }
+    AppSpec { on_leave: policy, ..AppSpec::default() }
 }
 
 fn names(outcome: &Outcome) -> Vec<&str> {
@@ -51,23 +44,15 @@ fn a_leaver_is_suspended_and_keeps_what_they_hold() {
     assert_eq!(names(&outcome), ["suspend"]);
     assert_eq!(world.asked, [Query::Get("a0".to_owned())]);
     let entry = stored.clone().unwrap();
-    assert_eq!(
-        (entry.state, entry.entitlements.len(), entry.delete_at),
-        (AccountState::Suspended, 2, None)
-    );
-    assert_eq!(
-        due(&Wanted::Gone(Cause::Leave), Some(&entry), &context(&spec)),
-        Due::Nothing { next: None }
-    );
+    assert_eq!((entry.state, entry.entitlements.len(), entry.delete_at), (AccountState::Suspended, 2, None));
+    assert_eq!(due(&Wanted::Gone(Cause::Leave), Some(&entry), &context(&spec)), Due::Nothing { next: None });
 }
 
 #[test]
 fn managed_entitlements_go_after_the_suspension() {
     let (mut world, mut stored) = active();
-    let strip = RemovalPolicy {
-        remove_entitlements: RemoveEntitlements::Managed,
-        ..RemovalPolicy::default()
-    };
+    let strip =
+        RemovalPolicy { remove_entitlements: RemoveEntitlements::Managed, ..RemovalPolicy::default() };
     let outcome = leave(&mut world, &mut stored, &on_leave(strip), Cause::Leave, 0);
     assert_eq!(names(&outcome), ["suspend", "revoke", "revoke"]);
     assert_eq!(stored.unwrap().entitlements.len(), 0);
@@ -79,38 +64,18 @@ fn deletion_is_announced_and_comes_after_the_suspension() {
     let outcome = leave(&mut world, &mut stored, &spec, Cause::Leave, 0);
     assert_eq!(names(&outcome), ["suspend", "announce", "delete"]);
     let entry = stored.clone().unwrap();
-    assert_eq!(
-        (entry.state, entry.pending, entry.reason.as_str()),
-        (AccountState::Deleted, None, "")
-    );
-    assert_eq!(
-        leave(&mut world, &mut stored, &spec, Cause::Leave, 1).steps.len(),
-        0
-    );
+    assert_eq!((entry.state, entry.pending, entry.reason.as_str()), (AccountState::Deleted, None, ""));
+    assert_eq!(leave(&mut world, &mut stored, &spec, Cause::Leave, 1).steps.len(), 0);
 }
 
 #[test]
 fn deletion_waits_for_its_day() {
     let ((mut world, mut stored), spec) = (active(), on_leave(policy(RemovalAction::Suspend, Some("30d"))));
-    assert_eq!(
-        names(&leave(&mut world, &mut stored, &spec, Cause::Leave, 0)),
-        ["suspend"]
-    );
+    assert_eq!(names(&leave(&mut world, &mut stored, &spec, Cause::Leave, 0)), ["suspend"]);
     let at = stored.as_ref().unwrap().delete_at;
-    assert_eq!(
-        due(&Wanted::Gone(Cause::Leave), stored.as_ref(), &context(&spec)),
-        Due::Nothing { next: at }
-    );
-    assert_eq!(
-        leave(&mut world, &mut stored, &spec, Cause::Leave, 29)
-            .steps
-            .len(),
-        0
-    );
-    assert_eq!(
-        names(&leave(&mut world, &mut stored, &spec, Cause::Leave, 30)),
-        ["announce", "delete"]
-    );
+    assert_eq!(due(&Wanted::Gone(Cause::Leave), stored.as_ref(), &context(&spec)), Due::Nothing { next: at });
+    assert_eq!(leave(&mut world, &mut stored, &spec, Cause::Leave, 29).steps.len(), 0);
+    assert_eq!(names(&leave(&mut world, &mut stored, &spec, Cause::Leave, 30)), ["announce", "delete"]);
     assert!(world.accounts.is_empty());
 }
 
@@ -127,13 +92,7 @@ fn the_policy_in_force_says_when(
     #[case] deleted_on: Option<i64>,
 ) {
     let (mut world, mut stored) = active();
-    leave(
-        &mut world,
-        &mut stored,
-        &on_leave(policy(RemovalAction::Suspend, first)),
-        Cause::Leave,
-        0,
-    );
+    leave(&mut world, &mut stored, &on_leave(policy(RemovalAction::Suspend, first)), Cause::Leave, 0);
     let spec = on_leave(policy(RemovalAction::Suspend, then));
     let gone = (10..200).find(|&day| {
         leave(&mut world, &mut stored, &spec, Cause::Leave, day);
@@ -144,10 +103,8 @@ fn the_policy_in_force_says_when(
 
 #[test]
 fn a_longer_time_holds_for_those_who_wait_already() {
-    let of = |after| AppSpec {
-        on_unassign: policy(RemovalAction::Suspend, Some(after)),
-        ..AppSpec::default()
-    };
+    let of =
+        |after| AppSpec { on_unassign: policy(RemovalAction::Suspend, Some(after)), ..AppSpec::default() };
     let (mut world, mut stored) = active();
     leave(&mut world, &mut stored, &of("30d"), Cause::Unassign, 0);
     leave(&mut world, &mut stored, &of("90d"), Cause::Unassign, 89);
@@ -170,42 +127,22 @@ fn of_two_reasons_the_earlier_date_wins_and_a_return_cancels_it() {
     assert_eq!(stored.as_ref().unwrap().delete_at, at);
     leave(&mut world, &mut stored, &spec, Cause::Suspension, 20);
     assert_eq!(stored.as_ref().unwrap().delete_at, None);
-    assert_eq!(
-        leave(&mut world, &mut stored, &spec, Cause::Suspension, 400)
-            .steps
-            .len(),
-        0
-    );
+    assert_eq!(leave(&mut world, &mut stored, &spec, Cause::Suspension, 400).steps.len(), 0);
 }
 
 #[test]
 fn a_retained_account_is_untouched_until_its_person_leaves() {
-    let spec = AppSpec {
-        on_unassign: policy(RemovalAction::Retain, None),
-        ..AppSpec::default()
-    };
+    let spec = AppSpec { on_unassign: policy(RemovalAction::Retain, None), ..AppSpec::default() };
     let (mut world, mut stored) = active();
     let before = world.clone();
-    assert_eq!(
-        leave(&mut world, &mut stored, &spec, Cause::Unassign, 0).remote(),
-        0
-    );
+    assert_eq!(leave(&mut world, &mut stored, &spec, Cause::Unassign, 0).remote(), 0);
     let entry = stored.clone().unwrap();
-    assert_eq!(
-        (world.visible(), entry.state),
-        (before.visible(), AccountState::Retained)
-    );
+    assert_eq!((world.visible(), entry.state), (before.visible(), AccountState::Retained));
     assert_eq!(entry.reason, "RetainedByPolicy");
     assert_eq!(world.asked, []);
-    assert_eq!(
-        names(&leave(&mut world, &mut stored, &spec, Cause::Leave, 1)),
-        ["suspend"]
-    );
+    assert_eq!(names(&leave(&mut world, &mut stored, &spec, Cause::Leave, 1)), ["suspend"]);
     // Going back to Retain does not hand it out again.
-    assert_eq!(
-        leave(&mut world, &mut stored, &spec, Cause::Unassign, 2).remote(),
-        0
-    );
+    assert_eq!(leave(&mut world, &mut stored, &spec, Cause::Unassign, 2).remote(), 0);
     assert_eq!(stored.unwrap().state, AccountState::Suspended);
 }
 
@@ -214,10 +151,7 @@ fn a_stricter_reason_reaches_a_suspended_account() {
     let spec = on_leave(policy(RemovalAction::Delete, None));
     let (mut world, mut stored) = active();
     leave(&mut world, &mut stored, &spec, Cause::Unassign, 0);
-    assert_eq!(
-        names(&leave(&mut world, &mut stored, &spec, Cause::Leave, 1)),
-        ["announce", "delete"]
-    );
+    assert_eq!(names(&leave(&mut world, &mut stored, &spec, Cause::Leave, 1)), ["announce", "delete"]);
 }
 
 #[rstest]
@@ -248,10 +182,7 @@ fn an_id_that_is_no_longer_theirs_does_not_hide_the_account_that_is() {
 #[test]
 fn every_account_with_the_marker_is_suspended_and_none_deleted() {
     let spec = on_leave(policy(RemovalAction::Delete, None));
-    let twice = [
-        account("a1", "ann", Some(OURS)),
-        account("a2", "ann2", Some(OURS)),
-    ];
+    let twice = [account("a1", "ann", Some(OURS)), account("a2", "ann2", Some(OURS))];
     let (mut world, mut stored) = (World::with(twice), Some(entry("", "", AccountState::Conflict)));
     let outcome = leave(&mut world, &mut stored, &spec, Cause::Leave, 0);
     assert_eq!(names(&outcome), ["suspend", "suspend"]);
@@ -270,42 +201,21 @@ fn where_there_is_no_account_the_ledger_says_so(
     #[case] to: Option<(AccountState, &str)>,
 ) {
     let mut stored = Some(from);
-    leave(
-        &mut World::default(),
-        &mut stored,
-        &AppSpec::default(),
-        Cause::Leave,
-        0,
-    );
-    assert_eq!(
-        stored.as_ref().map(|entry| (entry.state, entry.reason.as_str())),
-        to
-    );
+    leave(&mut World::default(), &mut stored, &AppSpec::default(), Cause::Leave, 0);
+    assert_eq!(stored.as_ref().map(|entry| (entry.state, entry.reason.as_str())), to);
 }
 
 #[test]
 fn a_crash_after_the_delete_is_recovered_from_the_intent() {
     let ((mut world, mut stored), spec) = (active(), on_leave(policy(RemovalAction::Delete, None)));
-    let crash = Crash {
-        after: Some(2),
-        stores: false,
-    };
-    pass(
-        &mut world,
-        &Wanted::Gone(Cause::Leave),
-        &mut stored,
-        &context(&spec),
-        crash,
-    );
+    let crash = Crash { after: Some(2), stores: false };
+    pass(&mut world, &Wanted::Gone(Cause::Leave), &mut stored, &context(&spec), crash);
     assert!(world.accounts.is_empty());
     assert_eq!(stored.as_ref().unwrap().state, AccountState::Deleting);
     leave(&mut world, &mut stored, &spec, Cause::Leave, 0);
     assert_eq!(world.asked, [Query::Get("a0".to_owned())]);
     let entry = stored.unwrap();
-    assert_eq!(
-        (entry.state, entry.reason.as_str(), entry.pending),
-        (AccountState::Deleted, "", None)
-    );
+    assert_eq!((entry.state, entry.reason.as_str(), entry.pending), (AccountState::Deleted, "", None));
 }
 
 #[test]
@@ -331,12 +241,6 @@ fn a_suspension_by_hand_that_was_known_outlives_the_return() {
     leave(&mut world, &mut stored, &spec, Cause::Suspension, 0);
     assert_eq!(stored.as_ref().unwrap().state, AccountState::Suspended);
     stored = stored.map(|entry| fail(entry, Reason::Unreachable, "no answer", &context(&spec)));
-    pass(
-        &mut world,
-        &wanted(ann(&[])),
-        &mut stored,
-        &context(&spec),
-        Crash::default(),
-    );
+    pass(&mut world, &wanted(ann(&[])), &mut stored, &context(&spec), Crash::default());
     assert!(!world.accounts["a0"].active);
 }

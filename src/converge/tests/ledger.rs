@@ -16,10 +16,7 @@ fn lane(due: &Due) -> &'static str {
 }
 
 fn applied() -> LedgerEntry {
-    LedgerEntry {
-        applied: digest(&ann(&["G1"]), "ann"),
-        ..entry("a0", "Ann", AccountState::Active)
-    }
+    LedgerEntry { applied: digest(&ann(&["G1"]), "ann"), ..entry("a0", "Ann", AccountState::Active) }
 }
 
 #[rstest]
@@ -39,10 +36,7 @@ fn applied() -> LedgerEntry {
 #[case::old_trouble(Some(LedgerEntry { reason: "MappingFailed".into(), ..applied() }), "ledger")]
 fn due_for_an_account(#[case] entry: Option<LedgerEntry>, #[case] expected: &str) {
     let spec = AppSpec::default();
-    assert_eq!(
-        lane(&due(&wanted(ann(&["G1"])), entry.as_ref(), &context(&spec))),
-        expected
-    );
+    assert_eq!(lane(&due(&wanted(ann(&["G1"])), entry.as_ref(), &context(&spec))), expected);
 }
 
 #[rstest]
@@ -58,35 +52,21 @@ fn due_for_an_account(#[case] entry: Option<LedgerEntry>, #[case] expected: &str
 #[case::released(Some(AccountState::Released), "nothing")]
 fn due_for_a_leaver(#[case] state: Option<AccountState>, #[case] expected: &str) {
     let (spec, entry) = (AppSpec::default(), state.map(|state| entry("a0", "ann", state)));
-    assert_eq!(
-        lane(&due(&Wanted::Gone(Cause::Leave), entry.as_ref(), &context(&spec))),
-        expected
-    );
+    assert_eq!(lane(&due(&Wanted::Gone(Cause::Leave), entry.as_ref(), &context(&spec))), expected);
 }
 
 #[test]
 fn a_suspended_account_on_another_target_is_looked_for() {
     let spec = AppSpec::default();
-    let entry = LedgerEntry {
-        target: "t0".into(),
-        ..entry("a0", "ann", AccountState::Suspended)
-    };
-    assert_eq!(
-        lane(&due(&Wanted::Gone(Cause::Leave), Some(&entry), &context(&spec))),
-        "leave"
-    );
+    let entry = LedgerEntry { target: "t0".into(), ..entry("a0", "ann", AccountState::Suspended) };
+    assert_eq!(lane(&due(&Wanted::Gone(Cause::Leave), Some(&entry), &context(&spec))), "leave");
 }
 
 #[test]
 fn what_cannot_be_told_is_noted_once_and_nothing_else() {
     let spec = AppSpec::default();
-    let unknown = Wanted::Unknown {
-        reason: Reason::MappingFailed,
-        message: "title: no such key".to_owned(),
-    };
-    let Due::Ledger(noted) = due(&unknown, Some(&applied()), &context(&spec)) else {
-        panic!()
-    };
+    let unknown = Wanted::Unknown { reason: Reason::MappingFailed, message: "title: no such key".to_owned() };
+    let Due::Ledger(noted) = due(&unknown, Some(&applied()), &context(&spec)) else { panic!() };
     let expected = LedgerEntry {
         reason: "MappingFailed".to_owned(),
         message: "title: no such key".to_owned(),
@@ -96,9 +76,7 @@ fn what_cannot_be_told_is_noted_once_and_nothing_else() {
     assert_eq!(lane(&due(&unknown, Some(&noted), &context(&spec))), "nothing");
     assert_eq!(lane(&due(&unknown, None, &context(&spec))), "nothing");
     // And cleared when it can be told again.
-    let Due::Ledger(cleared) = due(&wanted(ann(&["G1"])), Some(&noted), &context(&spec)) else {
-        panic!()
-    };
+    let Due::Ledger(cleared) = due(&wanted(ann(&["G1"])), Some(&noted), &context(&spec)) else { panic!() };
     assert_eq!(*cleared, applied());
 }
 
@@ -106,9 +84,7 @@ fn what_cannot_be_told_is_noted_once_and_nothing_else() {
 fn a_released_account_is_remembered_as_such() {
     let spec = AppSpec::default();
     let released = Wanted::Released(Reason::AppDeleted);
-    let Due::Ledger(entry) = due(&released, Some(&applied()), &context(&spec)) else {
-        panic!()
-    };
+    let Due::Ledger(entry) = due(&released, Some(&applied()), &context(&spec)) else { panic!() };
     assert_eq!(
         (entry.state, entry.reason.as_str(), entry.id.as_str()),
         (AccountState::Released, "AppDeleted", "a0")
@@ -117,31 +93,11 @@ fn a_released_account_is_remembered_as_such() {
 }
 
 #[rstest]
-#[case(
-    entry("", "", AccountState::Creating),
-    Reason::AccountExists,
-    AccountState::Conflict
-)]
-#[case(
-    entry("", "", AccountState::Creating),
-    Reason::Unreachable,
-    AccountState::Failed
-)]
-#[case(
-    entry("a0", "ann", AccountState::Deleted),
-    Reason::Rejected,
-    AccountState::Failed
-)]
-#[case(
-    entry("a0", "ann", AccountState::Active),
-    Reason::Rejected,
-    AccountState::Active
-)]
-#[case(
-    entry("a0", "ann", AccountState::Suspended),
-    Reason::NotOurs,
-    AccountState::Suspended
-)]
+#[case(entry("", "", AccountState::Creating), Reason::AccountExists, AccountState::Conflict)]
+#[case(entry("", "", AccountState::Creating), Reason::Unreachable, AccountState::Failed)]
+#[case(entry("a0", "ann", AccountState::Deleted), Reason::Rejected, AccountState::Failed)]
+#[case(entry("a0", "ann", AccountState::Active), Reason::Rejected, AccountState::Active)]
+#[case(entry("a0", "ann", AccountState::Suspended), Reason::NotOurs, AccountState::Suspended)]
 fn a_failure_keeps_the_account_and_stays_due(
     #[case] from: LedgerEntry,
     #[case] reason: Reason,
@@ -149,25 +105,11 @@ fn a_failure_keeps_the_account_and_stays_due(
 ) {
     let spec = AppSpec::default();
     let ctx = context(&spec);
-    let failed = fail(
-        LedgerEntry {
-            applied: applied().applied,
-            ..from
-        },
-        reason,
-        &"é".repeat(600),
-        &ctx,
-    );
+    let failed = fail(LedgerEntry { applied: applied().applied, ..from }, reason, &"é".repeat(600), &ctx);
     assert_eq!((failed.state, failed.reason.as_str()), (state, reason.as_str()));
     assert_eq!(failed.message.chars().count(), 512);
-    assert!(matches!(
-        due(&wanted(ann(&["G1"])), Some(&failed), &ctx),
-        Due::Work { .. }
-    ));
-    let later = Context {
-        now: Timestamp::MAX,
-        ..ctx
-    };
+    assert!(matches!(due(&wanted(ann(&["G1"])), Some(&failed), &ctx), Due::Work { .. }));
+    let later = Context { now: Timestamp::MAX, ..ctx };
     assert_eq!(fail(failed.clone(), reason, &"é".repeat(600), &later), failed);
 }
 
@@ -178,27 +120,14 @@ fn what_is_not_confirmed_is_not_claimed() {
     let gone = Wanted::Gone(Cause::Leave);
     let still_active = account("a0", "ann", Some(OURS));
     let entry = settle(applied(), &gone, &plan, Some(&still_active), &ctx).unwrap();
-    assert_eq!(
-        (entry.state, entry.reason.as_str()),
-        (AccountState::Active, "NotApplied")
-    );
-    let inactive = RemoteAccount {
-        active: false,
-        ..still_active
-    };
+    assert_eq!((entry.state, entry.reason.as_str()), (AccountState::Active, "NotApplied"));
+    let inactive = RemoteAccount { active: false, ..still_active };
     let entry = settle(applied(), &wanted(ann(&[])), &plan, Some(&inactive), &ctx).unwrap();
-    assert_eq!(
-        (entry.applied.as_str(), entry.reason.as_str()),
-        ("", "NotApplied")
-    );
+    assert_eq!((entry.applied.as_str(), entry.reason.as_str()), ("", "NotApplied"));
 }
 
 fn claim(second: i64, name: &str, deleting: bool) -> Claim<'_> {
-    Claim {
-        created: Timestamp::constant(second, 0),
-        name,
-        deleting,
-    }
+    Claim { created: Timestamp::constant(second, 0), name, deleting }
 }
 
 #[rstest]
@@ -213,10 +142,7 @@ fn one_user_keeps_the_accounts(#[case] claims: &[Claim<'_>], #[case] expected: O
 
 #[test]
 fn the_ledger_passes_on() {
-    let of = |app: &str, id: &str, state| LedgerEntry {
-        app: app.to_owned(),
-        ..entry(id, "ann", state)
-    };
+    let of = |app: &str, id: &str, state| LedgerEntry { app: app.to_owned(), ..entry(id, "ann", state) };
     let old = [
         of("c", "1", AccountState::Active),
         of("a", "2", AccountState::Deleted),
@@ -227,9 +153,6 @@ fn the_ledger_passes_on() {
         of("b", "4", AccountState::Active),
         of("c", "", AccountState::Conflict),
     ];
-    let ids: Vec<_> = inherit(&old, &new)
-        .into_iter()
-        .map(|entry| entry.app + &entry.id)
-        .collect();
+    let ids: Vec<_> = inherit(&old, &new).into_iter().map(|entry| entry.app + &entry.id).collect();
     assert_eq!(ids, ["a3", "b4", "c1", "d"]);
 }

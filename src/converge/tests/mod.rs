@@ -32,18 +32,11 @@ pub(super) fn context(spec: &AppSpec) -> Context<'_> {
 }
 
 pub(super) fn attribute(value: Value) -> DesiredAttribute {
-    DesiredAttribute {
-        value,
-        strength: Strength::Always,
-        clear_when_null: false,
-    }
+    DesiredAttribute { value, strength: Strength::Always, clear_when_null: false }
 }
 
 pub(super) fn group(name: &str) -> EntitlementSpec {
-    EntitlementSpec {
-        kind: "group".to_owned(),
-        value: name.to_owned(),
-    }
+    EntitlementSpec { kind: "group".to_owned(), value: name.to_owned() }
 }
 
 pub(super) fn strings(items: &[&str]) -> Vec<String> {

@@ -10,10 +10,7 @@ use super::*;
 use crate::api::app::{AdoptionPolicy, RemovalAction, RemoveEntitlements};
 use crate::converge::compare::{same_login, strings as texts};
 
-const WHOLE: Crash = Crash {
-    after: None,
-    stores: false,
-};
+const WHOLE: Crash = Crash { after: None, stores: false };
 
 /// Passes until there is nothing to do, or only what is refused.
 fn converge(world: &mut World, wanted: &Wanted, entry: &mut Option<LedgerEntry>, ctx: &Context<'_>) {
@@ -22,10 +19,7 @@ fn converge(world: &mut World, wanted: &Wanted, entry: &mut Option<LedgerEntry>,
 }
 
 fn mapped_agreements(desired: &DesiredAccount, account: &RemoteAccount) -> usize {
-    let login = desired
-        .logins
-        .iter()
-        .any(|login| same_login(login, &account.login));
+    let login = desired.logins.iter().any(|login| same_login(login, &account.login));
     let agrees = |(name, want): &(&String, &DesiredAttribute)| {
         let have = account.attributes.get(*name).map(texts).unwrap_or_default();
         texts(&want.value).iter().any(|text| have.contains(text))
@@ -56,12 +50,7 @@ fn may_touch(case: &Case, account: &RemoteAccount) -> bool {
 fn assert_as_desired(world: &World, desired: &DesiredAccount, entry: &LedgerEntry, believed: &[String]) {
     let account = &world.accounts[&entry.id];
     assert!(account.active && account.marker.as_deref() == Some(OURS));
-    assert!(
-        desired
-            .logins
-            .iter()
-            .any(|login| same_login(login, &account.login))
-    );
+    assert!(desired.logins.iter().any(|login| same_login(login, &account.login)));
     for (name, want) in &desired.attributes {
         let have = account.attributes.get(name).unwrap_or(&Value::Null);
         match want.strength {
@@ -72,12 +61,7 @@ fn assert_as_desired(world: &World, desired: &DesiredAccount, entry: &LedgerEntr
         }
     }
     for wish in &desired.entitlements {
-        let group = world
-            .groups
-            .iter()
-            .find(|(_, name)| **name == wish.value)
-            .unwrap()
-            .0;
+        let group = world.groups.iter().find(|(_, name)| **name == wish.value).unwrap().0;
         let text = format!("group:{group}");
         assert!(world.members.contains(&(entry.id.clone(), group.clone())) || believed.contains(&text));
         assert!(entry.entitlements.contains(&text));

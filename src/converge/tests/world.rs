@@ -22,10 +22,7 @@ impl World {
     pub(super) fn with(accounts: impl IntoIterator<Item = RemoteAccount>) -> Self {
         let groups = [("g1", "G1"), ("g2", "G2"), ("g3", "G3")];
         Self {
-            accounts: accounts
-                .into_iter()
-                .map(|account| (account.id.clone(), account))
-                .collect(),
+            accounts: accounts.into_iter().map(|account| (account.id.clone(), account)).collect(),
             groups: groups.map(|(id, name)| (id.to_owned(), name.to_owned())).into(),
             ..Self::default()
         }
@@ -33,17 +30,11 @@ impl World {
 
     /// What other observers see.
     pub(super) fn visible(&self) -> (Vec<&RemoteAccount>, Vec<(String, String)>) {
-        (
-            self.accounts.values().collect(),
-            self.members.iter().cloned().collect(),
-        )
+        (self.accounts.values().collect(), self.members.iter().cloned().collect())
     }
 
     pub(super) fn marked(&self) -> Vec<&RemoteAccount> {
-        self.accounts
-            .values()
-            .filter(|account| account.marker.as_deref() == Some(OURS))
-            .collect()
+        self.accounts.values().filter(|account| account.marker.as_deref() == Some(OURS)).collect()
     }
 
     fn answer(&mut self, query: Query, seen: &mut Observed) {
@@ -67,16 +58,8 @@ impl World {
                 seen.found(attribute, value, found);
             }
             Query::Resolve(spec) => {
-                let id = self
-                    .groups
-                    .iter()
-                    .find(|(_, name)| **name == spec.value)
-                    .map(|(id, _)| id.clone());
-                let missing = if self.creates_groups {
-                    Resolution::Creatable
-                } else {
-                    Resolution::Missing
-                };
+                let id = self.groups.iter().find(|(_, name)| **name == spec.value).map(|(id, _)| id.clone());
+                let missing = if self.creates_groups { Resolution::Creatable } else { Resolution::Missing };
                 seen.resolution(spec, id.map_or(missing, Resolution::Id));
             }
         }
@@ -102,11 +85,7 @@ impl World {
                 self.members.remove(&(id.clone(), entitlement.clone()));
                 Reply::Done
             }
-            Step::Grant {
-                id,
-                entitlement,
-                remote,
-            } => {
+            Step::Grant { id, entitlement, remote } => {
                 let group = remote.clone().unwrap_or_else(|| self.group(&entitlement.value));
                 let account = id.clone().unwrap_or_else(|| own.to_owned());
                 assert!(self.accounts.contains_key(&account), "granted to nobody");
@@ -126,9 +105,7 @@ impl World {
     }
 
     fn taken(&self, login: &str, by_other_than: &str) -> bool {
-        self.accounts
-            .values()
-            .any(|account| account.id != by_other_than && same_login(&account.login, login))
+        self.accounts.values().any(|account| account.id != by_other_than && same_login(&account.login, login))
     }
 
     fn create(&mut self, new: &NewAccount) -> Result<RemoteAccount, String> {
@@ -227,18 +204,12 @@ pub(super) fn pass(
         Due::Ledger(entry) => {
             assert_ne!(stored.as_ref(), Some(&*entry), "a write that changes nothing");
             *stored = Some(*entry);
-            assert!(
-                !matches!(due(wanted, stored.as_ref(), ctx), Due::Ledger(_)),
-                "never at rest"
-            );
+            assert!(!matches!(due(wanted, stored.as_ref(), ctx), Due::Ledger(_)), "never at rest");
             pass(world, wanted, stored, ctx, crash)
         }
         Due::Work { removal, .. } => {
             let outcome = work(world, wanted, stored, ctx, crash);
-            let adopts = outcome
-                .steps
-                .iter()
-                .any(|step| matches!(step, Step::Adopt { .. }));
+            let adopts = outcome.steps.iter().any(|step| matches!(step, Step::Adopt { .. }));
             // A login that was changed by hand shows only by looking.
             let removes = outcome.steps.iter().any(|step| step.removes(""));
             assert!(removal || adopts || !removes, "an unannounced removal");

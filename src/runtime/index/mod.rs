@@ -1,9 +1,10 @@
 //! The fleet index: everything the decisions need, in memory, fed by watches.
 //!
 //! No decision reads the API server. Users are kept as the JSON the server sent (specs and ledgers of a hundred thousand
-//! people stay small that way) and decoded when a decision is due; the few Roles, Apps and AppBindings are kept decoded
+//! people stay small that way) and decoded when a decision is due; the few Roles, Apps and `AppBindings` are kept decoded
 //! and compiled. A relist marks what it sees and sweeps the rest, in place, so that nothing is held twice.
 
+mod kinds;
 mod namespace;
 mod objects;
 mod person;

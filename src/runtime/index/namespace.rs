@@ -33,9 +33,9 @@ pub struct Namespace {
     pub roles: BTreeMap<Name, RoleObject>,
     /// Apps.
     pub apps: BTreeMap<Name, AppObject>,
-    /// AppBindings that can be, or once could be, decoded.
+    /// `AppBindings` that can be, or once could be, decoded.
     pub bindings: BTreeMap<Name, BindingObject>,
-    /// AppBindings that exist and were never decoded: what they grant is unknown.
+    /// `AppBindings` that exist and were never decoded: what they grant is unknown.
     pub unreadable_bindings: BTreeMap<Name, u32>,
     /// Users that exist and were never decoded.
     pub unreadable_users: BTreeMap<Name, u32>,
@@ -66,7 +66,12 @@ impl Namespace {
     ///
     /// An older version than the one kept is an event that our own write overtook, and is dropped; unless it comes from
     /// a list that was begun after that write: then the server itself went back (an etcd restore).
-    pub fn put_user(&mut self, name: &Name, mut person: StoredPerson, listed_since: Option<Instant>) -> Intake {
+    pub fn put_user(
+        &mut self,
+        name: &Name,
+        mut person: StoredPerson,
+        listed_since: Option<Instant>,
+    ) -> Intake {
         self.unreadable_users.remove(name);
         let mut went_back = false;
         if let Some(kept) = self.users.get_mut(name)
@@ -143,7 +148,8 @@ impl Namespace {
         if changed {
             self.book.insert(name, &role.spec);
         }
-        let object = RoleObject { meta, spec: role.spec, status: role.status.unwrap_or_default(), undecodable: false };
+        let object =
+            RoleObject { meta, spec: role.spec, status: role.status.unwrap_or_default(), undecodable: false };
         self.roles.insert(name.clone(), object);
         changed
     }
@@ -152,19 +158,23 @@ impl Namespace {
     pub fn put_app(&mut self, name: &Name, app: App, epoch: u32) -> bool {
         let meta = Meta::of(&app.metadata, epoch);
         let old = self.apps.get(name);
-        let same = old.is_some_and(|o| o.spec.as_deref() == Some(&app.spec) && o.meta.uid == meta.uid && !o.undecodable);
-        let untouched = same && old.is_some_and(|o| o.meta.paused == meta.paused && o.meta.requested == meta.requested);
+        let same = old.is_some_and(|o| {
+            o.spec.as_deref() == Some(&app.spec) && o.meta.uid == meta.uid && !o.undecodable
+        });
+        let untouched =
+            same && old.is_some_and(|o| o.meta.paused == meta.paused && o.meta.requested == meta.requested);
         let (rules, problems) = match old {
             Some(old) if same => (old.rules.clone(), old.problems.clone()),
             _ => compile_app(&app.spec),
         };
         let status = app.status.unwrap_or_default();
-        let object = AppObject { meta, spec: Some(Arc::new(app.spec)), status, rules, problems, undecodable: false };
+        let object =
+            AppObject { meta, spec: Some(Arc::new(app.spec)), status, rules, problems, undecodable: false };
         self.apps.insert(name.clone(), object);
         !untouched
     }
 
-    /// Takes an AppBinding in; the roles whose holders it may concern, or `None` where nothing changed.
+    /// Takes an `AppBinding` in; the roles whose holders it may concern, or `None` where nothing changed.
     pub fn put_binding(&mut self, name: &Name, binding: AppBinding, epoch: u32) -> Option<Vec<Name>> {
         let readable_now = self.unreadable_bindings.remove(name).is_some();
         let meta = Meta::of(&binding.metadata, epoch);
@@ -179,16 +189,16 @@ impl Namespace {
         }
         let (rules, problems) = BindingRules::compile(name, &binding.spec, &connectors::scim::TRAITS);
         let object = BindingObject { meta, spec: binding.spec, status, rules, problems, undecodable: false };
-        let mut roles = vec![object.role().into()];
+        let mut concerned = vec![object.role().into()];
         if let Some(old) = self.bindings.insert(name.clone(), object)
-            && roles.first().map(|r: &Name| &**r) != Some(old.role())
+            && concerned.first().map(|r: &Name| &**r) != Some(old.role())
         {
-            roles.push(old.role().into());
+            concerned.push(old.role().into());
         }
-        Some(roles)
+        Some(concerned)
     }
 
-    /// Drops an AppBinding; the roles whose holders it concerned.
+    /// Drops an `AppBinding`; the roles whose holders it concerned.
     pub fn remove_binding(&mut self, name: &str) -> Vec<Name> {
         self.unreadable_bindings.remove(name);
         self.bindings.remove(name).map(|b| vec![b.role().into()]).unwrap_or_default()
@@ -216,7 +226,11 @@ impl Namespace {
             person.summary.roles.iter().any(|r| roles.contains(r))
                 || app.is_some_and(|app| person.summary.accounts.iter().any(|a| &*a.app == app))
         };
-        self.users.iter().filter(|(_, p)| concerns(p)).map(|(n, _)| Key::new(namespace.clone(), n.clone())).collect()
+        self.users
+            .iter()
+            .filter(|(_, p)| concerns(p))
+            .map(|(n, _)| Key::new(namespace.clone(), n.clone()))
+            .collect()
     }
 }
 
@@ -227,7 +241,10 @@ fn compile_app(spec: &AppSpec) -> (AppRules, Vec<FieldProblem>) {
     problems.extend(marker.map(|place| FieldProblem {
         field: format!("spec.attributes[{place}].to"),
         reason: Reason::InvalidConfiguration,
-        message: format!("{} is the marker, which Tenure writes itself: choose another spec.marker.attribute", spec.marker.attribute),
+        message: format!(
+            "{} is the marker, which Tenure writes itself: choose another spec.marker.attribute",
+            spec.marker.attribute
+        ),
     }));
     (rules, problems)
 }

@@ -1,4 +1,4 @@
-//! Roles, Apps and AppBindings as the index keeps them: decoded, compiled, with the status last stored.
+//! Roles, Apps and `AppBindings` as the index keeps them: decoded, compiled, with the status last stored.
 
 use std::sync::Arc;
 
@@ -35,7 +35,8 @@ impl Meta {
             resource_version: meta.resource_version.clone().unwrap_or_default(),
             generation: meta.generation.unwrap_or_default(),
             paused: annotation(api::PAUSED).as_deref() == Some("true"),
-            requested: annotation(api::RECONCILE_REQUESTED).or_else(|| annotation(api::FLUX_RECONCILE_REQUESTED)),
+            requested: annotation(api::RECONCILE_REQUESTED)
+                .or_else(|| annotation(api::FLUX_RECONCILE_REQUESTED)),
             deleting: meta.deletion_timestamp.is_some(),
             epoch,
         }
@@ -72,7 +73,7 @@ pub struct AppObject {
     pub undecodable: bool,
 }
 
-/// An AppBinding.
+/// An `AppBinding`.
 #[derive(Clone, Debug)]
 pub struct BindingObject {
     /// Metadata.

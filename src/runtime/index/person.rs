@@ -135,11 +135,16 @@ impl StoredPerson {
         let decoded: UserSpec = serde_json::from_str(&spec).map_err(|e| decode_error("spec", &e))?;
         serde_json::from_str::<UserStatus>(&status).map_err(|e| decode_error("status", &e))?;
         let annotation = |name: &str| {
-            meta.annotations.as_ref().and_then(|a| a.get(name)).filter(|v| !v.is_empty()).map(|v| Box::<str>::from(v.as_str()))
+            meta.annotations
+                .as_ref()
+                .and_then(|a| a.get(name))
+                .filter(|v| !v.is_empty())
+                .map(|v| Box::<str>::from(v.as_str()))
         };
         Ok(Self {
             resume: annotation(api::RESUME),
-            requested: annotation(api::RECONCILE_REQUESTED).or_else(|| annotation(api::FLUX_RECONCILE_REQUESTED)),
+            requested: annotation(api::RECONCILE_REQUESTED)
+                .or_else(|| annotation(api::FLUX_RECONCILE_REQUESTED)),
             paused: annotation(api::PAUSED).as_deref() == Some("true"),
             deleting: meta.deletion_timestamp.is_some(),
             finalizers: meta.finalizers.iter().flatten().map(|f| f.as_str().into()).collect(),
@@ -182,7 +187,7 @@ impl StoredPerson {
             resource_version: self.resource_version.to_string(),
             generation: self.generation,
             deleting: self.deleting,
-            finalizers: self.finalizers.iter().map(|f| f.to_string()).collect(),
+            finalizers: self.finalizers.iter().map(std::string::ToString::to_string).collect(),
             paused: self.paused,
             resume: self.resume.as_deref().map(str::to_owned),
             requested: self.requested.as_deref().map(str::to_owned),
@@ -215,7 +220,12 @@ impl StoredPerson {
         let summary = std::mem::size_of_val(&*self.summary.roles)
             + std::mem::size_of_val(&*self.summary.bindings)
             + std::mem::size_of_val(&*self.summary.accounts);
-        self.uid.len() + self.resource_version.len() + self.person_id.len() + self.spec.len() + self.status.len() + summary
+        self.uid.len()
+            + self.resource_version.len()
+            + self.person_id.len()
+            + self.spec.len()
+            + self.status.len()
+            + summary
     }
 }
 

@@ -8,19 +8,17 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
-use kube::runtime::watcher::{self, Event};
 use kube::runtime::watcher::watcher;
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Resource, ResourceExt};
 use parking_lot::Mutex;
-use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-use super::objects::Meta;
-use super::person::{RawUser, StoredPerson};
-use super::{AppObject, Fleet, Intake, Key, Name, RoleObject};
-use crate::access::AppRules;
-use crate::api::{self, App, AppBinding, Role};
+use super::kinds::{Pass, Watched};
+use super::person::RawUser;
+use super::{Fleet, Key, Name};
+use crate::api::{App, AppBinding, Role};
 
 /// Something in the cluster changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +49,17 @@ pub enum Change {
 /// Which watches have listed everything, and when each last heard from the server.
 #[derive(Default)]
 pub struct Watching {
-    lists: Mutex<Vec<(&'static str, bool, Instant)>>,
+    lists: Mutex<Vec<ListState>>,
     undecodable: [AtomicU32; 4],
+}
+
+#[derive(Clone, Copy)]
+struct ListState {
+    kind: &'static str,
+    /// Everything was listed at least once.
+    complete: bool,
+    /// The watch is up: since the last trouble a list was begun.
+    up: bool,
 }
 
 /// Kinds in the order of the undecodable counters.
@@ -61,29 +68,41 @@ pub const KINDS: [&str; 4] = ["User", "Role", "App", "AppBinding"];
 impl Watching {
     fn enlist(&self, kind: &'static str) -> usize {
         let mut lists = self.lists.lock();
-        lists.push((kind, false, Instant::now()));
+        lists.push(ListState { kind, complete: false, up: false });
         lists.len() - 1
     }
 
     /// Notes a word from the server; `listed` completes the first list. Whether everything is complete just now.
     fn heard(&self, slot: usize, listed: bool) -> bool {
         let mut lists = self.lists.lock();
-        let before = lists.iter().all(|l| l.1);
+        let before = lists.iter().all(|l| l.complete);
         if let Some(list) = lists.get_mut(slot) {
-            list.1 |= listed;
-            list.2 = Instant::now();
+            list.complete |= listed;
+            list.up = true;
         }
-        !before && lists.iter().all(|l| l.1)
+        !before && lists.iter().all(|l| l.complete)
+    }
+
+    /// Notes that a watch broke; it is up again with the next word.
+    fn interrupted(&self, slot: usize) {
+        if let Some(list) = self.lists.lock().get_mut(slot) {
+            list.up = false;
+        }
     }
 
     /// Kinds whose first list is not complete.
     pub fn waiting_for(&self) -> Vec<&'static str> {
-        self.lists.lock().iter().filter(|l| !l.1).map(|l| l.0).collect()
+        self.lists.lock().iter().filter(|l| !l.complete).map(|l| l.kind).collect()
     }
 
-    /// Seconds since each kind's watch last heard from the server.
-    pub fn staleness(&self) -> Vec<(&'static str, f64)> {
-        self.lists.lock().iter().map(|l| (l.0, l.2.elapsed().as_secs_f64())).collect()
+    /// Kinds whose every watch is up. A quiet watch is a healthy one: the server ends it every minute, and a connection
+    /// that is dead is noticed by that.
+    pub fn up(&self) -> Vec<&'static str> {
+        let lists = self.lists.lock();
+        let mut kinds: Vec<_> = lists.iter().map(|l| l.kind).collect();
+        kinds.dedup();
+        kinds.retain(|kind| lists.iter().all(|l| l.kind != *kind || l.up));
+        kinds
     }
 
     /// Objects that could not be decoded since the start, by kind.
@@ -114,8 +133,11 @@ pub struct WatchSet {
 impl WatchSet {
     /// Starts every watch. They end when `stop` is cancelled.
     pub fn start(&self, client: &Client, stop: &CancellationToken) {
-        let scopes: Vec<Option<Name>> =
-            if self.namespaces.is_empty() { vec![None] } else { self.namespaces.iter().map(|n| Some(n.as_str().into())).collect() };
+        let scopes: Vec<Option<Name>> = if self.namespaces.is_empty() {
+            vec![None]
+        } else {
+            self.namespaces.iter().map(|n| Some(n.as_str().into())).collect()
+        };
         for scope in scopes {
             self.spawn::<RawUser>(client, scope.clone(), stop);
             self.spawn::<DeserializeGuard<Role>>(client, scope.clone(), stop);
@@ -131,7 +153,14 @@ impl WatchSet {
             Some(namespace) => K::namespaced(client.clone(), namespace),
             None => Api::all(client.clone()),
         };
-        let task = Watch::<K> { set: self.clone(), slot, scope, epoch: 0, began: Instant::now(), kind: std::marker::PhantomData };
+        let task = Watch::<K> {
+            set: self.clone(),
+            slot,
+            scope,
+            epoch: 0,
+            began: Instant::now(),
+            kind: std::marker::PhantomData,
+        };
         let stop = stop.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -177,6 +206,7 @@ impl<K: Watched> Watch<K> {
                     }
                     Err(error) => {
                         tracing::warn!(kind = K::KIND, %error, "watch interrupted; listing again");
+                        self.set.watching.interrupted(self.slot);
                         break;
                     }
                 }
@@ -193,7 +223,9 @@ impl<K: Watched> Watch<K> {
                 self.epoch += 1;
                 self.began = Instant::now();
             }
-            Event::InitApply(object) => self.put(object, Pass { epoch: self.epoch, listed_since: Some(self.began) }),
+            Event::InitApply(object) => {
+                self.put(object, Pass { epoch: self.epoch, listed_since: Some(self.began) });
+            }
             Event::Apply(object) => self.put(object, Pass { epoch: self.epoch, listed_since: None }),
             Event::Delete(object) => {
                 let key = key_of(&object);
@@ -232,224 +264,4 @@ impl<K: Watched> Watch<K> {
 
 fn key_of<K: Resource>(object: &K) -> Key {
     Key::new(object.namespace().unwrap_or_default(), object.name_any())
-}
-
-/// In which pass over the kind an object was seen.
-#[derive(Clone, Copy)]
-struct Pass {
-    /// Counts the lists; what a list does not touch is swept after it.
-    epoch: u32,
-    /// When the list began, for an object that a list brought.
-    listed_since: Option<Instant>,
-}
-
-/// A kind that the index watches.
-trait Watched: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static {
-    const KIND: &'static str;
-    const LABELS: Option<&'static str> = None;
-
-    fn namespaced(client: Client, namespace: &str) -> Api<Self>;
-    /// Takes an object in. `Err` says why it cannot be decoded; it counts as seen all the same.
-    fn put(fleet: &Fleet, key: &Key, object: Self, pass: Pass) -> Result<Option<Change>, String>;
-    fn changed(key: &Key) -> Option<Change>;
-    fn gone(fleet: &Fleet, key: &Key) -> Option<Change>;
-    fn unseen(fleet: &Fleet, scope: Option<&Name>, epoch: u32) -> Vec<Key>;
-}
-
-fn collect_unseen<'a>(
-    scope: Option<&'a Name>,
-    fleet: &Fleet,
-    unseen: impl Fn(&super::Namespace) -> Vec<Name>,
-) -> Vec<Key> {
-    let all = fleet.all();
-    all.iter()
-        .filter(|(ns, _)| scope.is_none_or(|s| s == *ns))
-        .flat_map(|(ns, content)| unseen(content).into_iter().map(|n| Key::new(ns.clone(), n)))
-        .collect()
-}
-
-impl Watched for RawUser {
-    const KIND: &'static str = "User";
-
-    fn namespaced(client: Client, namespace: &str) -> Api<Self> {
-        Api::namespaced(client, namespace)
-    }
-
-    fn put(fleet: &Fleet, key: &Key, object: Self, pass: Pass) -> Result<Option<Change>, String> {
-        match StoredPerson::from_raw(object) {
-            Ok(mut person) => {
-                person.epoch = pass.epoch;
-                let intake = fleet.write(&key.namespace, |ns| ns.put_user(&key.name, person, pass.listed_since));
-                Ok(match intake {
-                    Intake::Same => None,
-                    Intake::Changed => Some(Change::User(key.clone())),
-                    Intake::WentBack => Some(Change::WentBack(key.clone())),
-                })
-            }
-            Err(problem) => {
-                fleet.write(&key.namespace, |ns| ns.user_undecodable(&key.name, pass.epoch));
-                Err(problem)
-            }
-        }
-    }
-
-    fn changed(key: &Key) -> Option<Change> {
-        Some(Change::User(key.clone()))
-    }
-
-    fn gone(fleet: &Fleet, key: &Key) -> Option<Change> {
-        fleet.write(&key.namespace, |ns| ns.remove_user(&key.name)).map(|_| Change::UserGone(key.clone()))
-    }
-
-    fn unseen(fleet: &Fleet, scope: Option<&Name>, epoch: u32) -> Vec<Key> {
-        collect_unseen(scope, fleet, |ns| ns.users().filter(|(_, p)| p.epoch != epoch).map(|(n, _)| n.clone()).collect())
-    }
-}
-
-impl Watched for DeserializeGuard<Role> {
-    const KIND: &'static str = "Role";
-
-    fn namespaced(client: Client, namespace: &str) -> Api<Self> {
-        Api::namespaced(client, namespace)
-    }
-
-    fn put(fleet: &Fleet, key: &Key, object: Self, pass: Pass) -> Result<Option<Change>, String> {
-        fleet.write(&key.namespace, |ns| match object.0 {
-            Ok(role) => Ok(ns.put_role(&key.name, role, pass.epoch).then(|| Change::Role(key.clone()))),
-            Err(invalid) => {
-                if let Some(role) = ns.roles.get_mut(&key.name) {
-                    role.undecodable = true;
-                    role.meta = Meta::of(&invalid.metadata, pass.epoch);
-                } else {
-                    ns.book.mark_unreadable(&key.name);
-                    let meta = Meta::of(&invalid.metadata, pass.epoch);
-                    let role = RoleObject { meta, spec: api::RoleSpec::default(), status: api::RoleStatus::default(), undecodable: true };
-                    ns.roles.insert(key.name.clone(), role);
-                }
-                Err("spec or status cannot be decoded".to_owned())
-            }
-        })
-    }
-
-    fn changed(key: &Key) -> Option<Change> {
-        Some(Change::Role(key.clone()))
-    }
-
-    fn gone(fleet: &Fleet, key: &Key) -> Option<Change> {
-        fleet.write(&key.namespace, |ns| ns.remove_role(&key.name));
-        Some(Change::Role(key.clone()))
-    }
-
-    fn unseen(fleet: &Fleet, scope: Option<&Name>, epoch: u32) -> Vec<Key> {
-        collect_unseen(scope, fleet, |ns| ns.roles.iter().filter(|(_, r)| r.meta.epoch != epoch).map(|(n, _)| n.clone()).collect())
-    }
-}
-
-impl Watched for DeserializeGuard<App> {
-    const KIND: &'static str = "App";
-
-    fn namespaced(client: Client, namespace: &str) -> Api<Self> {
-        Api::namespaced(client, namespace)
-    }
-
-    fn put(fleet: &Fleet, key: &Key, object: Self, pass: Pass) -> Result<Option<Change>, String> {
-        fleet.write(&key.namespace, |ns| match object.0 {
-            Ok(app) => Ok(ns.put_app(&key.name, app, pass.epoch).then(|| Change::App(key.clone()))),
-            Err(invalid) => {
-                let meta = Meta::of(&invalid.metadata, pass.epoch);
-                let app = ns.apps.entry(key.name.clone()).or_insert_with(|| AppObject {
-                    meta: meta.clone(),
-                    spec: None,
-                    status: api::AppStatus::default(),
-                    rules: AppRules::compile(&crate::connectors::scim::TRAITS, &[]).0,
-                    problems: Vec::new(),
-                    undecodable: true,
-                });
-                app.meta = meta;
-                app.undecodable = true;
-                Err("spec or status cannot be decoded".to_owned())
-            }
-        })
-    }
-
-    fn changed(key: &Key) -> Option<Change> {
-        Some(Change::App(key.clone()))
-    }
-
-    fn gone(fleet: &Fleet, key: &Key) -> Option<Change> {
-        fleet.write(&key.namespace, |ns| ns.apps.remove(&key.name));
-        Some(Change::App(key.clone()))
-    }
-
-    fn unseen(fleet: &Fleet, scope: Option<&Name>, epoch: u32) -> Vec<Key> {
-        collect_unseen(scope, fleet, |ns| ns.apps.iter().filter(|(_, a)| a.meta.epoch != epoch).map(|(n, _)| n.clone()).collect())
-    }
-}
-
-impl Watched for DeserializeGuard<AppBinding> {
-    const KIND: &'static str = "AppBinding";
-
-    fn namespaced(client: Client, namespace: &str) -> Api<Self> {
-        Api::namespaced(client, namespace)
-    }
-
-    fn put(fleet: &Fleet, key: &Key, object: Self, pass: Pass) -> Result<Option<Change>, String> {
-        fleet.write(&key.namespace, |ns| match object.0 {
-            Ok(binding) => {
-                let roles = ns.put_binding(&key.name, binding, pass.epoch);
-                Ok(roles.map(|roles| Change::Binding { key: key.clone(), roles }))
-            }
-            Err(invalid) => {
-                if let Some(binding) = ns.bindings.get_mut(&key.name) {
-                    binding.meta = Meta::of(&invalid.metadata, pass.epoch);
-                    binding.undecodable = true;
-                } else {
-                    ns.unreadable_bindings.insert(key.name.clone(), pass.epoch);
-                }
-                Err("spec or status cannot be decoded".to_owned())
-            }
-        })
-    }
-
-    fn changed(key: &Key) -> Option<Change> {
-        Some(Change::Binding { key: key.clone(), roles: Vec::new() })
-    }
-
-    fn gone(fleet: &Fleet, key: &Key) -> Option<Change> {
-        let roles = fleet.write(&key.namespace, |ns| ns.remove_binding(&key.name));
-        Some(Change::Binding { key: key.clone(), roles })
-    }
-
-    fn unseen(fleet: &Fleet, scope: Option<&Name>, epoch: u32) -> Vec<Key> {
-        collect_unseen(scope, fleet, |ns| {
-            let unread = ns.unreadable_bindings.iter().filter(|(_, e)| **e != epoch).map(|(n, _)| n.clone());
-            ns.bindings.iter().filter(|(_, b)| b.meta.epoch != epoch).map(|(n, _)| n.clone()).chain(unread).collect()
-        })
-    }
-}
-
-impl Watched for PartialObjectMeta<Secret> {
-    const KIND: &'static str = "Secret";
-    const LABELS: Option<&'static str> = Some(api::CREDENTIALS_LABEL);
-
-    fn namespaced(client: Client, namespace: &str) -> Api<Self> {
-        Api::namespaced(client, namespace)
-    }
-
-    fn put(_: &Fleet, key: &Key, _: Self, _: Pass) -> Result<Option<Change>, String> {
-        Ok(Some(Change::Secret(key.clone())))
-    }
-
-    fn changed(key: &Key) -> Option<Change> {
-        Some(Change::Secret(key.clone()))
-    }
-
-    fn gone(_: &Fleet, key: &Key) -> Option<Change> {
-        Some(Change::Secret(key.clone()))
-    }
-
-    /// Secrets are not kept; Apps read theirs when told of a change, and a vanished one is noticed at the next use.
-    fn unseen(_: &Fleet, _: Option<&Name>, _: u32) -> Vec<Key> {
-        Vec::new()
-    }
 }

@@ -134,9 +134,7 @@ impl Election {
 
     /// The name of the process that was last seen holding the Lease.
     pub(super) fn holder(&self) -> Option<&str> {
-        self.seen
-            .as_ref()
-            .and_then(|(record, _)| record.holder.as_deref())
+        self.seen.as_ref().and_then(|(record, _)| record.holder.as_deref())
     }
 
     /// Takes in what was observed at `now` and says what to do next.
@@ -186,11 +184,7 @@ impl Election {
             }
             self.role = Role::Candidate;
         }
-        if self.grounds(now).is_some() {
-            Decision::Write
-        } else {
-            self.rest(now)
-        }
+        if self.grounds(now).is_some() { Decision::Write } else { self.rest(now) }
     }
 
     fn written(&mut self, record: Record, sent: Instant, now: Instant) -> Decision {

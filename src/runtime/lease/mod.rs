@@ -88,9 +88,7 @@ impl LeaseTiming {
     }
 
     fn jittered(mut self, random: f64) -> Self {
-        self.retry_period = self
-            .retry_period
-            .mul_f64(1.0 + Self::JITTER * random.clamp(0.0, 1.0));
+        self.retry_period = self.retry_period.mul_f64(1.0 + Self::JITTER * random.clamp(0.0, 1.0));
         self
     }
 }
@@ -173,9 +171,7 @@ pub fn client(mut config: Config, timing: &LeaseTiming) -> Result<Client, kube::
 pub fn identity(pod_name: Option<&str>) -> String {
     let host =
         || std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "tenure".to_owned());
-    let name = pod_name
-        .filter(|name| !name.is_empty())
-        .map_or_else(host, str::to_owned);
+    let name = pod_name.filter(|name| !name.is_empty()).map_or_else(host, str::to_owned);
     format!("{}_{}", name.trim(), uuid::Uuid::new_v4())
 }
 
@@ -250,9 +246,7 @@ impl Lease {
                 Standing::Leading { until }
             }
             (None, Some(from)) => Standing::Waiting { from },
-            (None, None) => Standing::Standby {
-                holder: self.election.holder().map(str::to_owned),
-            },
+            (None, None) => Standing::Standby { holder: self.election.holder().map(str::to_owned) },
         };
         self.standing.send_if_modified(|last| {
             let changed = *last != standing;
@@ -275,14 +269,12 @@ impl Lease {
                 let lease = record::create(&self.name, &self.identity, &self.timing);
                 self.write(lease, true).await
             }
-            Decision::Write => match self
-                .object
-                .as_ref()
-                .map(|o| record::claim(o, &self.identity, &self.timing))
-            {
-                Some(lease) => self.write(lease, false).await,
-                None => Observation::Conflict,
-            },
+            Decision::Write => {
+                match self.object.as_ref().map(|o| record::claim(o, &self.identity, &self.timing)) {
+                    Some(lease) => self.write(lease, false).await,
+                    None => Observation::Conflict,
+                }
+            }
             Decision::Stop(_) => Observation::Failed,
         }
     }
@@ -326,18 +318,12 @@ impl Lease {
     /// Lets go of the Lease if it is still as it was last seen. Failing to is harmless: it then expires.
     async fn release(&mut self) {
         for _ in 0..2 {
-            let Some(object) = self
-                .object
-                .as_ref()
-                .filter(|o| record::holder(o) == Some(&self.identity))
+            let Some(object) = self.object.as_ref().filter(|o| record::holder(o) == Some(&self.identity))
             else {
                 return;
             };
             let lease = record::release(object);
-            match self
-                .call(self.api.replace(&self.name, &PostParams::default(), &lease))
-                .await
-            {
+            match self.call(self.api.replace(&self.name, &PostParams::default(), &lease)).await {
                 Some(Err(kube::Error::Api(status))) if status.is_conflict() => self.read().await,
                 _ => return,
             };

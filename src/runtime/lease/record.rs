@@ -12,12 +12,7 @@ use super::core::Record;
 const RELEASED: i32 = 1;
 
 pub(super) fn holder(lease: &Lease) -> Option<&String> {
-    lease
-        .spec
-        .as_ref()?
-        .holder_identity
-        .as_ref()
-        .filter(|holder| !holder.is_empty())
+    lease.spec.as_ref()?.holder_identity.as_ref().filter(|holder| !holder.is_empty())
 }
 
 pub(super) fn read(lease: &Lease) -> Record {
@@ -32,10 +27,7 @@ pub(super) fn read(lease: &Lease) -> Record {
 
 /// A new Lease, held by `identity`.
 pub(super) fn create(name: &str, identity: &str, timing: &LeaseTiming) -> Lease {
-    let metadata = ObjectMeta {
-        name: Some(name.to_owned()),
-        ..ObjectMeta::default()
-    };
+    let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
     claim(&Lease { metadata, spec: None }, identity, timing)
 }
 

@@ -45,17 +45,8 @@ enum Request {
 #[derive(Debug)]
 enum Event {
     Fault(Fault),
-    Arrive {
-        process: usize,
-        call: u64,
-        sent: u64,
-        request: Request,
-    },
-    Deliver {
-        process: usize,
-        call: u64,
-        observation: Observation,
-    },
+    Arrive { process: usize, call: u64, sent: u64, request: Request },
+    Deliver { process: usize, call: u64, observation: Observation },
 }
 
 struct Process {
@@ -110,9 +101,7 @@ impl World {
         };
         for index in 0..PROCESSES {
             let random = world.random.random();
-            world
-                .processes
-                .push(process(format!("p{index}"), world.base, random));
+            world.processes.push(process(format!("p{index}"), world.base, random));
             world.deliver(index, 0, 1, Observation::Tick);
         }
         let mut at = 0;
@@ -133,14 +122,7 @@ impl World {
     }
 
     fn deliver(&mut self, process: usize, call: u64, at: u64, observation: Observation) {
-        self.push(
-            at,
-            Event::Deliver {
-                process,
-                call,
-                observation,
-            },
-        );
+        self.push(at, Event::Deliver { process, call, observation });
     }
 
     fn run(&mut self, end: u64) {
@@ -151,17 +133,8 @@ impl World {
             self.now = at;
             match event {
                 Event::Fault(fault) => self.fault(fault),
-                Event::Arrive {
-                    process,
-                    call,
-                    sent,
-                    request,
-                } => self.arrive(process, call, sent, &request),
-                Event::Deliver {
-                    process,
-                    call,
-                    observation,
-                } => self.step(process, call, observation),
+                Event::Arrive { process, call, sent, request } => self.arrive(process, call, sent, &request),
+                Event::Deliver { process, call, observation } => self.step(process, call, observation),
             }
         }
     }
@@ -193,8 +166,7 @@ impl World {
     fn check(&mut self, index: usize, now: Instant) {
         for (other, process) in self.processes.iter().enumerate() {
             if other != index && process.valid_until.is_some_and(|until| until > now) {
-                self.violations
-                    .push(format!("{} ms: {index} and {other} may both write", self.now));
+                self.violations.push(format!("{} ms: {index} and {other} may both write", self.now));
             }
         }
     }
@@ -226,15 +198,7 @@ impl World {
 
     fn send(&mut self, process: usize, call: u64, request: Request) {
         let (sent, at) = (self.now, self.now + self.delay());
-        self.push(
-            at,
-            Event::Arrive {
-                process,
-                call,
-                sent,
-                request,
-            },
-        );
+        self.push(at, Event::Arrive { process, call, sent, request });
     }
 
     fn arrive(&mut self, process: usize, call: u64, sent: u64, request: &Request) {
@@ -250,9 +214,7 @@ impl World {
 
     fn serve(&mut self, request: &Request, sent: Instant) -> Observation {
         let same = |lease: &Option<Record>, seen: &Record| {
-            lease
-                .as_ref()
-                .is_some_and(|l| l.uid == seen.uid && l.resource_version == seen.resource_version)
+            lease.as_ref().is_some_and(|l| l.uid == seen.uid && l.resource_version == seen.resource_version)
         };
         let (uid, holder, released) = match request {
             Request::Read => return Observation::Read(self.lease.clone()),
@@ -264,12 +226,7 @@ impl World {
             Request::Write(seen, identity) => (seen.uid.clone(), Some(identity.clone()), false),
             Request::Release(seen) => (seen.uid.clone(), None, true),
         };
-        let record = Record {
-            uid,
-            resource_version: self.version(),
-            holder,
-            released,
-        };
+        let record = Record { uid, resource_version: self.version(), holder, released };
         self.lease = Some(record.clone());
         Observation::Written { record, sent }
     }
@@ -290,10 +247,7 @@ impl World {
         let (now, random) = (self.instant(self.now), self.random.random());
         let call = self.processes[index].call + 1;
         let identity = format!("p{index}-{}", self.sequence);
-        self.processes[index] = Process {
-            call,
-            ..process(identity, now, random)
-        };
+        self.processes[index] = Process { call, ..process(identity, now, random) };
         let at = self.now + self.random.random_range(1..5000);
         self.deliver(index, call, at, Observation::Tick);
     }
@@ -319,10 +273,8 @@ impl World {
             return;
         }
         let entitled = process.election.valid_until(now).is_some_and(|until| until > now);
-        let release = process
-            .last
-            .clone()
-            .filter(|last| entitled && last.holder.as_ref() == Some(&process.identity));
+        let release =
+            process.last.clone().filter(|last| entitled && last.holder.as_ref() == Some(&process.identity));
         self.restart(index);
         if let Some(last) = release {
             self.send(index, u64::MAX, Request::Release(last));
@@ -331,10 +283,7 @@ impl World {
 
     fn writers(&self) -> usize {
         let now = self.instant(self.now);
-        self.processes
-            .iter()
-            .filter(|p| p.valid_until.is_some_and(|until| until > now))
-            .count()
+        self.processes.iter().filter(|p| p.valid_until.is_some_and(|until| until > now)).count()
     }
 }
 

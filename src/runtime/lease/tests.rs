@@ -11,12 +11,7 @@ const fn secs(seconds: u64) -> Duration {
 
 fn held(version: u32, holder: &str) -> Record {
     let holder = Some(holder.to_owned());
-    Record {
-        uid: "uid".to_owned(),
-        resource_version: version.to_string(),
-        holder,
-        released: false,
-    }
+    Record { uid: "uid".to_owned(), resource_version: version.to_string(), holder, released: false }
 }
 
 /// A process `me` that leads since `start`, by way of an expired Lease.
@@ -27,10 +22,7 @@ fn leader(start: Instant) -> Election {
     election.step(Observation::Read(Some(held(1, "other"))), start);
     let later = start + timing.lease_duration;
     election.step(Observation::Tick, later);
-    assert_eq!(
-        election.step(Observation::Read(Some(held(1, "other"))), later),
-        Decision::Write
-    );
+    assert_eq!(election.step(Observation::Read(Some(held(1, "other"))), later), Decision::Write);
     let record = held(2, "me");
     assert_eq!(
         election.step(Observation::Written { record, sent: later }, later + secs(1)),
@@ -60,10 +52,7 @@ fn a_change_of_the_record_starts_the_wait_again() {
     }
     let now = start + secs(55);
     election.step(Observation::Tick, now);
-    assert_eq!(
-        election.step(Observation::Read(Some(held(2, "other"))), now),
-        Decision::Write
-    );
+    assert_eq!(election.step(Observation::Read(Some(held(2, "other"))), now), Decision::Write);
 }
 
 #[test]
@@ -71,22 +60,9 @@ fn a_released_lease_is_taken_at_once() {
     let now = Instant::now();
     let mut election = Election::new("me".to_owned(), LeaseTiming::default(), now);
     assert_eq!(election.step(Observation::Tick, now), Decision::Read);
-    let record = Record {
-        holder: None,
-        released: true,
-        ..held(7, "")
-    };
-    assert_eq!(
-        election.step(Observation::Read(Some(record)), now),
-        Decision::Write
-    );
-    election.step(
-        Observation::Written {
-            record: held(8, "me"),
-            sent: now,
-        },
-        now,
-    );
+    let record = Record { holder: None, released: true, ..held(7, "") };
+    assert_eq!(election.step(Observation::Read(Some(record)), now), Decision::Write);
+    election.step(Observation::Written { record: held(8, "me"), sent: now }, now);
     assert_eq!(election.valid_until(now), Some(now + secs(20)));
 }
 
@@ -94,14 +70,8 @@ fn a_released_lease_is_taken_at_once() {
 fn a_lease_that_somebody_emptied_is_not_a_released_one() {
     let now = Instant::now();
     let mut election = Election::new("me".to_owned(), LeaseTiming::default(), now);
-    let record = Record {
-        holder: None,
-        ..held(7, "")
-    };
-    assert!(matches!(
-        election.step(Observation::Read(Some(record)), now),
-        Decision::Wait(_)
-    ));
+    let record = Record { holder: None, ..held(7, "") };
+    assert!(matches!(election.step(Observation::Read(Some(record)), now), Decision::Wait(_)));
 }
 
 #[test]
@@ -112,13 +82,7 @@ fn a_new_lease_gives_nothing_before_its_duration_has_passed() {
     assert_eq!(election.step(Observation::Read(None), start), Decision::Create);
     for (version, at) in (1..).zip((0..30).step_by(4)) {
         let now = start + secs(at);
-        election.step(
-            Observation::Written {
-                record: held(version, "me"),
-                sent: now,
-            },
-            now,
-        );
+        election.step(Observation::Written { record: held(version, "me"), sent: now }, now);
         assert_eq!(election.valid_until(now), None, "{at}");
     }
     assert_eq!(election.valid_until(start + secs(30)), Some(start + secs(48)));
@@ -145,19 +109,10 @@ fn a_leader_whose_renewal_succeeded_unheard_renews_again() {
     election.step(Observation::Tick, now);
     election.step(Observation::Failed, now + secs(5));
     election.step(Observation::Tick, now + secs(6));
-    assert_eq!(
-        election.step(Observation::Conflict, now + secs(6)),
-        Decision::Read
-    );
-    assert_eq!(
-        election.step(Observation::Read(Some(held(3, "me"))), now + secs(6)),
-        Decision::Write
-    );
+    assert_eq!(election.step(Observation::Conflict, now + secs(6)), Decision::Read);
+    assert_eq!(election.step(Observation::Read(Some(held(3, "me"))), now + secs(6)), Decision::Write);
     // A second conflict in one round waits for the next.
-    assert!(matches!(
-        election.step(Observation::Conflict, now + secs(6)),
-        Decision::Wait(_)
-    ));
+    assert!(matches!(election.step(Observation::Conflict, now + secs(6)), Decision::Wait(_)));
 }
 
 #[test]
@@ -168,15 +123,10 @@ fn a_leader_that_cannot_renew_stops_at_its_deadline() {
     for at in [4, 8, 12, 16, 19] {
         let now = taken + secs(at);
         election.step(Observation::Tick, now);
-        let Decision::Wait(next) = election.step(Observation::Failed, now) else {
-            panic!("at {at}")
-        };
+        let Decision::Wait(next) = election.step(Observation::Failed, now) else { panic!("at {at}") };
         assert!(next <= taken + secs(20), "sleeps past the deadline at {at}");
     }
-    assert_eq!(
-        election.step(Observation::Tick, taken + secs(20)),
-        Decision::Stop(Loss::Expired)
-    );
+    assert_eq!(election.step(Observation::Tick, taken + secs(20)), Decision::Stop(Loss::Expired));
     assert_eq!(leader(start).patience(taken + secs(18)), secs(2));
 }
 
@@ -208,26 +158,17 @@ fn lease_objects_are_written_as_client_go_does() {
     lease.metadata.uid = Some("u".to_owned());
     lease.metadata.resource_version = Some("1".to_owned());
     let spec = lease.spec.clone().unwrap();
-    assert_eq!(
-        (spec.lease_duration_seconds, spec.lease_transitions),
-        (Some(30), Some(0))
-    );
+    assert_eq!((spec.lease_duration_seconds, spec.lease_transitions), (Some(30), Some(0)));
 
     let renewed = record::claim(&lease, "a", &timing).spec.unwrap();
-    assert_eq!(
-        (renewed.lease_transitions, renewed.acquire_time),
-        (Some(0), spec.acquire_time)
-    );
+    assert_eq!((renewed.lease_transitions, renewed.acquire_time), (Some(0), spec.acquire_time));
 
     let released = record::release(&lease);
     assert!(record::read(&released).released);
     let taken = record::claim(&released, "b", &timing);
     assert_eq!(taken.spec.as_ref().unwrap().lease_transitions, Some(1));
     let read = record::read(&taken);
-    assert_eq!(
-        (read.uid.as_str(), read.resource_version.as_str(), read.released),
-        ("u", "1", false)
-    );
+    assert_eq!((read.uid.as_str(), read.resource_version.as_str(), read.released), ("u", "1", false));
     assert_eq!(read.holder.as_deref(), Some("b"));
 }
 

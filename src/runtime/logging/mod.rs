@@ -49,14 +49,8 @@ fn json<W>(filter: &str, writer: W) -> Result<impl Subscriber + Send + Sync + us
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false);
-    Ok(builder
-        .with_env_filter(with_audit(filter)?)
-        .with_writer(writer)
-        .finish())
+    let builder = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false);
+    Ok(builder.with_env_filter(with_audit(filter)?).with_writer(writer).finish())
 }
 
 fn text<W>(filter: &str, writer: W) -> Result<impl Subscriber + Send + Sync + use<W>, ParseError>
@@ -97,8 +91,7 @@ struct OneLineWriter<W>(W);
 
 impl<W: io::Write> io::Write for OneLineWriter<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        self.0
-            .write_all(one_line(&String::from_utf8_lossy(event)).as_bytes())?;
+        self.0.write_all(one_line(&String::from_utf8_lossy(event)).as_bytes())?;
         Ok(event.len())
     }
 

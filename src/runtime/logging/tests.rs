@@ -10,10 +10,7 @@ struct Memory(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Memory {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .map_err(|_| io::ErrorKind::Other)?
-            .extend_from_slice(bytes);
+        self.0.lock().map_err(|_| io::ErrorKind::Other)?.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -24,11 +21,7 @@ impl io::Write for Memory {
 
 impl Memory {
     fn lines(&self) -> Vec<String> {
-        String::from_utf8(self.0.lock().unwrap().clone())
-            .unwrap()
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
     }
 }
 
@@ -81,11 +74,7 @@ fn an_audit_line_names_everything_and_no_filter_silences_it() {
         for (name, value) in expected {
             assert_eq!(line[name], value, "{name}");
         }
-        assert_eq!(
-            line.as_object().unwrap().len(),
-            expected.len() + 1,
-            "and a timestamp"
-        );
+        assert_eq!(line.as_object().unwrap().len(), expected.len() + 1, "and a timestamp");
     }
 }
 
@@ -94,11 +83,7 @@ fn no_value_can_break_a_line_or_forge_one() {
     let hostile = "4\n2025 INFO forged\r\x1b[31m\u{85}\u{2028}\u{7f}";
     for format in [LogFormat::Json, LogFormat::Text] {
         let lines = logged(format, "info", || {
-            audit(&AuditLine {
-                id: hostile,
-                user: hostile,
-                ..LINE
-            });
+            audit(&AuditLine { id: hostile, user: hostile, ..LINE });
             tracing::info!(shown = %hostile, debugged = ?hostile, "{hostile}");
         });
         assert_eq!(lines.len(), 2, "{lines:?}");
@@ -119,9 +104,6 @@ fn filters_are_obeyed_and_checked() {
         tracing::info!("quiet");
         tracing::warn!(count = 3, "loud");
     });
-    assert!(
-        lines.len() == 1 && lines[0].ends_with("loud count=3"),
-        "{lines:?}"
-    );
+    assert!(lines.len() == 1 && lines[0].ends_with("loud count=3"), "{lines:?}");
     assert!(with_audit("tenure=shouting").is_err());
 }

@@ -30,9 +30,8 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 /// Seconds; remote requests take 10 s at most.
 const REQUEST_BUCKETS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// Seconds; from at once to a working day.
-const EFFECT_BUCKETS: &[f64] = &[
-    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 28_800.0,
-];
+const EFFECT_BUCKETS: &[f64] =
+    &[0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 28_800.0];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AppLabels {
@@ -131,36 +130,16 @@ impl AppMetrics {
     fn new(r: &mut Registry) -> Self {
         let (requests, effect) = (histogram(REQUEST_BUCKETS), histogram(EFFECT_BUCKETS));
         Self {
-            queue_depth: add(
-                r,
-                "queue_depth",
-                "Accounts that a worker may take",
-                Family::default(),
-            ),
-            queue_waiting: add(
-                r,
-                "queue_waiting",
-                "Accounts backing off or due later",
-                Family::default(),
-            ),
+            queue_depth: add(r, "queue_depth", "Accounts that a worker may take", Family::default()),
+            queue_waiting: add(r, "queue_waiting", "Accounts backing off or due later", Family::default()),
             queue_oldest: add(
                 r,
                 "queue_oldest_seconds",
                 "Age of the oldest work not done",
                 Family::default(),
             ),
-            requests: add(
-                r,
-                "remote_requests",
-                "Requests to apps by what came of them",
-                Family::default(),
-            ),
-            request_seconds: add(
-                r,
-                "remote_request_seconds",
-                "Duration of requests to apps",
-                requests,
-            ),
+            requests: add(r, "remote_requests", "Requests to apps by what came of them", Family::default()),
+            request_seconds: add(r, "remote_request_seconds", "Duration of requests to apps", requests),
             accounts: add(r, "accounts", "Accounts in the ledgers", Family::default()),
             change_to_effect: add(
                 r,
@@ -168,12 +147,7 @@ impl AppMetrics {
                 "From a change to its effect in the app",
                 effect,
             ),
-            released: add(
-                r,
-                "released_accounts",
-                "Accounts let go of as they were",
-                Counter::default(),
-            ),
+            released: add(r, "released_accounts", "Accounts let go of as they were", Counter::default()),
         }
     }
 }
@@ -181,18 +155,8 @@ impl AppMetrics {
 impl ProcessMetrics {
     fn new(r: &mut Registry) -> Self {
         Self {
-            leader: add(
-                r,
-                "leader",
-                "Whether this process may write to apps",
-                Gauge::default(),
-            ),
-            lease_valid: add(
-                r,
-                "lease_valid_seconds",
-                "How long it may, unless renewed",
-                Seconds::default(),
-            ),
+            leader: add(r, "leader", "Whether this process may write to apps", Gauge::default()),
+            lease_valid: add(r, "lease_valid_seconds", "How long it may, unless renewed", Seconds::default()),
             watch_staleness: add(
                 r,
                 "watch_staleness_seconds",
@@ -200,12 +164,7 @@ impl ProcessMetrics {
                 Family::default(),
             ),
             api_writes: add(r, "api_writes", "Writes to the Kubernetes API", Family::default()),
-            undecodable: add(
-                r,
-                "undecodable_objects",
-                "Objects that could not be read",
-                Family::default(),
-            ),
+            undecodable: add(r, "undecodable_objects", "Objects that could not be read", Family::default()),
             events_dropped: add(
                 r,
                 "events_dropped",
@@ -226,36 +185,18 @@ impl Metrics {
     /// Registers everything, with the version of this build.
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("tenure");
-        registry.register(
-            "build",
-            "This build",
-            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
-        );
+        registry.register("build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         let (apps, process) = (AppMetrics::new(&mut registry), ProcessMetrics::new(&mut registry));
-        Self {
-            registry: Arc::new(registry),
-            clocks: Arc::default(),
-            apps,
-            process,
-        }
+        Self { registry: Arc::new(registry), clocks: Arc::default(), apps, process }
     }
 
     /// How an App's queue stands.
     pub fn queue(&self, namespace: &str, app: &str, stats: &Stats) {
         for (lane, stats) in Lane::ALL.iter().zip(stats.lanes) {
             let labels = lane_labels(namespace, app, *lane);
-            self.apps
-                .queue_depth
-                .get_or_create(&labels)
-                .set(gauge(stats.ready));
-            self.apps
-                .queue_waiting
-                .get_or_create(&labels)
-                .set(gauge(stats.waiting));
-            self.apps
-                .queue_oldest
-                .get_or_create(&labels)
-                .set(stats.oldest.unwrap_or_default().as_secs_f64());
+            self.apps.queue_depth.get_or_create(&labels).set(gauge(stats.ready));
+            self.apps.queue_waiting.get_or_create(&labels).set(gauge(stats.waiting));
+            self.apps.queue_oldest.get_or_create(&labels).set(stats.oldest.unwrap_or_default().as_secs_f64());
         }
     }
 
@@ -267,20 +208,9 @@ impl Metrics {
 
     fn remote_request(&self, namespace: &str, app: &str, report: &RequestReport) {
         let (namespace, app) = (namespace.to_owned(), app.to_owned());
-        let labels = AppLabels {
-            namespace: namespace.clone(),
-            app: app.clone(),
-        };
-        self.apps
-            .request_seconds
-            .get_or_create(&labels)
-            .observe(report.elapsed.as_secs_f64());
-        let labels = RequestLabels {
-            namespace,
-            app,
-            operation: report.operation,
-            class: report.class,
-        };
+        let labels = AppLabels { namespace: namespace.clone(), app: app.clone() };
+        self.apps.request_seconds.get_or_create(&labels).observe(report.elapsed.as_secs_f64());
+        let labels = RequestLabels { namespace, app, operation: report.operation, class: report.class };
         self.apps.requests.get_or_create(&labels).inc();
     }
 
@@ -288,19 +218,13 @@ impl Metrics {
     pub fn accounts(&self, namespace: &str, app: &str, counts: &BTreeMap<AccountState, usize>) {
         for state in ACCOUNT_STATES {
             let count = counts.get(&state).copied().unwrap_or_default();
-            self.apps
-                .accounts
-                .get_or_create(&account_labels(namespace, app, state))
-                .set(gauge(count));
+            self.apps.accounts.get_or_create(&account_labels(namespace, app, state)).set(gauge(count));
         }
     }
 
     /// A change took this long to show in the app.
     pub fn change_to_effect(&self, lane: Lane, took: Duration) {
-        self.apps
-            .change_to_effect
-            .get_or_create(&[("lane", lane.as_str())])
-            .observe(took.as_secs_f64());
+        self.apps.change_to_effect.get_or_create(&[("lane", lane.as_str())]).observe(took.as_secs_f64());
     }
 
     /// Until when this process may write to apps; `None` while it may not.
@@ -315,18 +239,12 @@ impl Metrics {
 
     /// A write to the Kubernetes API ended. `result` is one of our fixed words: `ok`, `conflict`, `error`.
     pub fn api_write(&self, kind: &'static str, result: &'static str) {
-        self.process
-            .api_writes
-            .get_or_create(&WriteLabels { kind, result })
-            .inc();
+        self.process.api_writes.get_or_create(&WriteLabels { kind, result }).inc();
     }
 
     /// How many objects of a kind cannot be read at present.
     pub fn undecodable_objects(&self, kind: &'static str, count: usize) {
-        self.process
-            .undecodable
-            .get_or_create(&[("kind", kind)])
-            .set(gauge(count));
+        self.process.undecodable.get_or_create(&[("kind", kind)]).set(gauge(count));
     }
 
     /// Accounts were let go of as they were.
@@ -362,17 +280,13 @@ impl Metrics {
 
     fn read_clocks(&self, now: Instant) {
         let clocks = self.clocks();
-        let valid = clocks
-            .lease_valid_until
-            .map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        let valid =
+            clocks.lease_valid_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
         self.process.leader.set(i64::from(!valid.is_zero()));
         self.process.lease_valid.set(valid.as_secs_f64());
         for (kind, seen) in &clocks.watch_seen {
             let staleness = now.saturating_duration_since(*seen).as_secs_f64();
-            self.process
-                .watch_staleness
-                .get_or_create(&[("kind", *kind)])
-                .set(staleness);
+            self.process.watch_staleness.get_or_create(&[("kind", *kind)]).set(staleness);
         }
     }
 
@@ -394,19 +308,11 @@ const ACCOUNT_STATES: [AccountState; 9] = [
 ];
 
 fn lane_labels(namespace: &str, app: &str, lane: Lane) -> LaneLabels {
-    LaneLabels {
-        namespace: namespace.to_owned(),
-        app: app.to_owned(),
-        lane: lane.as_str(),
-    }
+    LaneLabels { namespace: namespace.to_owned(), app: app.to_owned(), lane: lane.as_str() }
 }
 
 fn account_labels(namespace: &str, app: &str, state: AccountState) -> AccountLabels {
-    AccountLabels {
-        namespace: namespace.to_owned(),
-        app: app.to_owned(),
-        state: format!("{state:?}"),
-    }
+    AccountLabels { namespace: namespace.to_owned(), app: app.to_owned(), state: format!("{state:?}") }
 }
 
 fn gauge(count: usize) -> i64 {

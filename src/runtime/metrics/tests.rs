@@ -16,18 +16,10 @@ fn lines(metrics: &Metrics, needle: &str) -> Vec<String> {
 fn queues_by_app_and_lane() {
     let metrics = Metrics::new();
     let mut stats = Stats::default();
-    stats.lanes[0] = LaneStats {
-        ready: 2,
-        waiting: 3,
-        oldest: Some(Duration::from_secs(7)),
-    };
+    stats.lanes[0] = LaneStats { ready: 2, waiting: 3, oldest: Some(Duration::from_secs(7)) };
     metrics.queue("hr", "crm", &stats);
     let labels = r#"{namespace="hr",app="crm",lane="leave"}"#;
-    for line in [
-        "queue_depth{} 2",
-        "queue_waiting{} 3",
-        "queue_oldest_seconds{} 7.0",
-    ] {
+    for line in ["queue_depth{} 2", "queue_waiting{} 3", "queue_oldest_seconds{} 7.0"] {
         let line = format!("tenure_{}", line.replace("{}", labels));
         assert!(metrics.encode().unwrap().contains(&line), "{line}");
     }
@@ -79,11 +71,7 @@ fn the_lease_runs_out_without_being_told() {
     metrics.watch_seen("User", now);
     let read = |at| {
         metrics.read_clocks(at);
-        let staleness = metrics
-            .process
-            .watch_staleness
-            .get_or_create(&[("kind", "User")])
-            .get();
+        let staleness = metrics.process.watch_staleness.get_or_create(&[("kind", "User")]).get();
         let gauges = [metrics.process.lease_valid.get(), staleness].map(Duration::from_secs_f64);
         (metrics.process.leader.get(), gauges.map(|gauge| gauge.as_secs()))
     };

@@ -112,11 +112,7 @@ impl<K: Ord + Clone + Hash> Lanes<K> {
             Place::Waiting { until, back_off } => {
                 self.take_out(&key, entry);
                 let (lane, since) = earlier(known, (lane, since));
-                let due = if back_off && !fresh {
-                    Due::BackOff(until)
-                } else {
-                    due(at.min(until), now)
-                };
+                let due = if back_off && !fresh { Due::BackOff(until) } else { due(at.min(until), now) };
                 self.place(key, lane, since, due);
             }
         }
@@ -160,16 +156,7 @@ impl<K: Ord + Clone + Hash> Lanes<K> {
                 let before = (entry.lane, entry.since);
                 let (lane, since) = again.map_or(before, |again| earlier(before, (again.lane, again.since)));
                 let fresh = again.is_some_and(|again| again.fresh);
-                self.place(
-                    key,
-                    lane,
-                    since,
-                    if fresh {
-                        Due::Now
-                    } else {
-                        Due::BackOff(now + after)
-                    },
-                );
+                self.place(key, lane, since, if fresh { Due::Now } else { Due::BackOff(now + after) });
             }
         }
     }
@@ -187,7 +174,9 @@ impl<K: Ord + Clone + Hash> Lanes<K> {
 
     /// Whether the key is with a worker, or queued and not backing off.
     pub(super) fn is_under_way(&self, key: &K) -> bool {
-        self.entries.get(key).is_some_and(|entry| !matches!(entry.place, Place::Waiting { back_off: true, .. }))
+        self.entries
+            .get(key)
+            .is_some_and(|entry| !matches!(entry.place, Place::Waiting { back_off: true, .. }))
     }
 
     /// Gives out nothing until then, or until resumed. A longer pause outlasts a shorter one.
@@ -205,10 +194,7 @@ impl<K: Ord + Clone + Hash> Lanes<K> {
 
     /// Counts and ages. Looks at every entry.
     pub(super) fn stats(&self, now: Instant) -> Stats {
-        let mut stats = Stats {
-            working: self.working,
-            ..Stats::default()
-        };
+        let mut stats = Stats { working: self.working, ..Stats::default() };
         for entry in self.entries.values() {
             let lane = &mut stats.lanes[entry.lane as usize];
             match entry.place {
@@ -238,10 +224,7 @@ impl<K: Ord + Clone + Hash> Lanes<K> {
             }
             Due::At(until) | Due::BackOff(until) => {
                 self.timers.insert((until, key.clone()));
-                Place::Waiting {
-                    until,
-                    back_off: matches!(due, Due::BackOff(_)),
-                }
+                Place::Waiting { until, back_off: matches!(due, Due::BackOff(_)) }
             }
         };
         self.entries.insert(key, Entry { lane, since, place });

@@ -87,9 +87,7 @@ pub struct WorkQueue<K: Ord + Clone + Hash> {
 
 impl<K: Ord + Clone + Hash> Clone for WorkQueue<K> {
     fn clone(&self) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-        }
+        Self { inner: Arc::clone(&self.inner) }
     }
 }
 
@@ -122,30 +120,22 @@ impl<K: Ord + Clone + Hash> Drop for Job<K> {
 impl<K: Ord + Clone + Hash> WorkQueue<K> {
     /// An empty queue.
     pub fn new() -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                lanes: Mutex::new(Some(Lanes::new())),
-                changed: Notify::new(),
-            }),
-        }
+        Self { inner: Arc::new(Inner { lanes: Mutex::new(Some(Lanes::new())), changed: Notify::new() }) }
     }
 
     /// Queues a key. One that backs off after a failure goes on backing off.
     pub fn push(&self, key: K, lane: Lane) {
-        self.inner
-            .change(|lanes, now| lanes.push(key, lane, now, false, now));
+        self.inner.change(|lanes, now| lanes.push(key, lane, now, false, now));
     }
 
     /// Queues a key on new evidence: what failed before may succeed now, so a back-off ends.
     pub fn push_fresh(&self, key: K, lane: Lane) {
-        self.inner
-            .change(|lanes, now| lanes.push(key, lane, now, true, now));
+        self.inner.change(|lanes, now| lanes.push(key, lane, now, true, now));
     }
 
     /// Queues a key from `delay` on. One that is due sooner stays so.
     pub fn push_after(&self, key: K, lane: Lane, delay: Duration) {
-        self.inner
-            .change(|lanes, now| lanes.push(key, lane, now + delay, false, now));
+        self.inner.change(|lanes, now| lanes.push(key, lane, now + delay, false, now));
     }
 
     /// Waits for the next job; `None` once the queue is closed. A `reserved` worker takes leavers only. Safe to cancel.
@@ -157,12 +147,7 @@ impl<K: Ord + Clone + Hash> WorkQueue<K> {
             let found = self.inner.lock().as_mut()?.pop(reserved, Instant::now());
             match found {
                 Found::Job(key, lane, queued_at) => {
-                    return Some(Job {
-                        key,
-                        lane,
-                        queued_at,
-                        queue: Some(Arc::clone(&self.inner)),
-                    });
+                    return Some(Job { key, lane, queued_at, queue: Some(Arc::clone(&self.inner)) });
                 }
                 Found::Nothing(None) => changed.await,
                 Found::Nothing(Some(at)) => {
@@ -176,8 +161,7 @@ impl<K: Ord + Clone + Hash> WorkQueue<K> {
     /// Hands a job back with what came of it.
     pub fn done(&self, mut job: Job<K>, outcome: Outcome) {
         job.queue = None;
-        self.inner
-            .change(|lanes, now| lanes.done(job.key.clone(), outcome, now));
+        self.inner.change(|lanes, now| lanes.done(job.key.clone(), outcome, now));
     }
 
     /// Drops a key that nothing is due for any more. One that is being worked on is left to its worker.
@@ -208,10 +192,6 @@ impl<K: Ord + Clone + Hash> WorkQueue<K> {
 
     /// Counts and ages; looks at every key, so for a scrape, not for a loop.
     pub fn stats(&self) -> Stats {
-        self.inner
-            .lock()
-            .as_ref()
-            .map(|lanes| lanes.stats(Instant::now()))
-            .unwrap_or_default()
+        self.inner.lock().as_ref().map(|lanes| lanes.stats(Instant::now())).unwrap_or_default()
     }
 }

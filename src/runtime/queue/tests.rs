@@ -19,10 +19,7 @@ struct Clocked {
 
 impl Clocked {
     fn new() -> Self {
-        Self {
-            lanes: Lanes::new(),
-            now: Instant::now(),
-        }
+        Self { lanes: Lanes::new(), now: Instant::now() }
     }
 
     fn push(&mut self, key: u32, lane: Lane) {
@@ -60,13 +57,9 @@ impl Clocked {
 #[test]
 fn lanes_in_order_and_first_come_first_served_within() {
     let mut queue = Clocked::new();
-    for (key, lane) in [
-        (1, Lane::Join),
-        (2, Lane::Verify),
-        (3, Lane::Leave),
-        (4, Lane::Join),
-        (5, Lane::Change),
-    ] {
+    for (key, lane) in
+        [(1, Lane::Join), (2, Lane::Verify), (3, Lane::Leave), (4, Lane::Join), (5, Lane::Change)]
+    {
         queue.push(key, lane);
     }
     queue.push(1, Lane::Join);
@@ -166,10 +159,7 @@ fn a_delay_ends_with_a_sooner_push_and_is_not_put_off_by_a_later_one() {
     let mut queue = Clocked::new();
     queue.push_after(1, Lane::Verify, secs(10));
     queue.push_after(1, Lane::Verify, secs(20));
-    assert_eq!(
-        queue.lanes.pop(false, queue.now),
-        Found::Nothing(Some(queue.now + secs(10)))
-    );
+    assert_eq!(queue.lanes.pop(false, queue.now), Found::Nothing(Some(queue.now + secs(10))));
     queue.push_after(1, Lane::Join, secs(5));
     queue.wait(secs(5));
     assert_eq!(queue.pop_job(false), Some((1, Lane::Join)));
@@ -181,10 +171,7 @@ fn a_paused_queue_gives_out_nothing_and_the_longest_pause_counts() {
     queue.push(1, Lane::Leave);
     queue.lanes.pause(Some(queue.now + secs(10)));
     queue.lanes.pause(Some(queue.now + secs(5)));
-    assert_eq!(
-        queue.lanes.pop(false, queue.now),
-        Found::Nothing(Some(queue.now + secs(10)))
-    );
+    assert_eq!(queue.lanes.pop(false, queue.now), Found::Nothing(Some(queue.now + secs(10))));
     queue.wait(secs(10));
     assert_eq!(queue.pop(), Some(1));
 
@@ -214,11 +201,7 @@ fn ages_count_from_the_first_push_over_retries() {
     assert_eq!((verify.waiting, verify.oldest), (1, Some(Duration::ZERO)));
     queue.push(2, Lane::Leave);
     assert_eq!(queue.lanes.stats(queue.now).lanes[0].oldest, Some(secs(10)));
-    assert_eq!(
-        queue.pop(),
-        Some(2),
-        "promoted keys go to the end of their lane, which is empty"
-    );
+    assert_eq!(queue.pop(), Some(2), "promoted keys go to the end of their lane, which is empty");
 }
 
 #[derive(Clone, Debug)]

@@ -7,10 +7,7 @@ pub(super) fn equality(filter: &str) -> Option<(&str, Value)> {
     let mut parts = filter.trim().splitn(3, ' ');
     let (attribute, operator, value) = (parts.next()?, parts.next()?, parts.next()?);
     let equal = operator.eq_ignore_ascii_case("eq");
-    equal
-        .then(|| serde_json::from_str(value).ok())
-        .flatten()
-        .map(|value| (attribute, value))
+    equal.then(|| serde_json::from_str(value).ok()).flatten().map(|value| (attribute, value))
 }
 
 pub(super) fn apply(resource: &mut Value, operation: &Value) -> Result<(), String> {
@@ -20,9 +17,7 @@ pub(super) fn apply(resource: &mut Value, operation: &Value) -> Result<(), Strin
     }
     let Some(path) = operation["path"].as_str() else {
         let object = operation["value"].as_object().ok_or("neither path nor object")?;
-        return object
-            .iter()
-            .try_for_each(|(path, value)| at_path(resource, &op, path, value));
+        return object.iter().try_for_each(|(path, value)| at_path(resource, &op, path, value));
     };
     at_path(resource, &op, path, &operation["value"])
 }
@@ -39,13 +34,7 @@ fn at_path(resource: &mut Value, op: &str, path: &str, value: &Value) -> Result<
     }
     if let Some((attribute, selected)) = rest.split_once('[') {
         let (filter, leaf) = selected.split_once(']').ok_or("an open bracket")?;
-        return in_list(
-            child(object(target)?, attribute),
-            op,
-            filter,
-            leaf.trim_start_matches('.'),
-            value,
-        );
+        return in_list(child(object(target)?, attribute), op, filter, leaf.trim_start_matches('.'), value);
     }
     let parts: Vec<&str> = rest.split('.').collect();
     let (last, parents) = parts.split_last().ok_or("an empty path")?;
@@ -116,11 +105,7 @@ fn in_list(list: &mut Value, op: &str, filter: &str, leaf: &str, value: &Value) 
         items.push(json!({ attribute: wanted }));
     }
     for item in items.iter_mut().filter(|i| i[attribute] == wanted) {
-        let target = if leaf.is_empty() {
-            item
-        } else {
-            child(object(item)?, leaf)
-        };
+        let target = if leaf.is_empty() { item } else { child(object(item)?, leaf) };
         set(target, op, value);
     }
     Ok(())

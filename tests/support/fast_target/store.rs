@@ -56,10 +56,7 @@ impl Store {
     pub(super) fn create(&mut self, users: bool, value: Value) -> Answer {
         self.collection(users).check(None, users, &value)?;
         let id = self.insert(users, value);
-        Ok((
-            StatusCode::CREATED,
-            Some(self.collection(users).get(&id)?.clone()),
-        ))
+        Ok((StatusCode::CREATED, Some(self.collection(users).get(&id)?.clone())))
     }
 
     pub(super) fn replace(&mut self, users: bool, id: &str, mut value: Value) -> Answer {
@@ -95,9 +92,7 @@ impl Store {
 
 impl Collection {
     pub(super) fn get(&self, id: &str) -> Result<&Value, Refusal> {
-        self.resources
-            .get(id)
-            .ok_or_else(|| (StatusCode::NOT_FOUND, "", format!("no {id}")))
+        self.resources.get(id).ok_or_else(|| (StatusCode::NOT_FOUND, "", format!("no {id}")))
     }
 
     fn check(&self, id: Option<&str>, users: bool, value: &Value) -> Result<(), Refusal> {
@@ -118,10 +113,7 @@ impl Collection {
             self.names.insert(name, id.to_owned());
         }
         if let Some(external) = value["externalId"].as_str() {
-            self.external_ids
-                .entry(external.to_owned())
-                .or_default()
-                .insert(id.to_owned());
+            self.external_ids.entry(external.to_owned()).or_default().insert(id.to_owned());
         }
         self.resources.insert(id.to_owned(), value);
     }
@@ -133,42 +125,25 @@ impl Collection {
         if let Some(name) = name_of(&old).filter(|n| self.names.get(n).is_some_and(|i| i == id)) {
             self.names.remove(&name);
         }
-        if let Some(ids) = old["externalId"]
-            .as_str()
-            .and_then(|e| self.external_ids.get_mut(e))
-        {
+        if let Some(ids) = old["externalId"].as_str().and_then(|e| self.external_ids.get_mut(e)) {
             ids.remove(id);
         }
     }
 
     pub(super) fn list(&self, query: &str) -> Answer {
-        let parameters: HashMap<String, String> = url::form_urlencoded::parse(query.as_bytes())
-            .into_owned()
-            .collect();
-        let number = |name: &str, default: usize| {
-            parameters
-                .get(name)
-                .and_then(|v| v.parse().ok())
-                .unwrap_or(default)
-        };
+        let parameters: HashMap<String, String> =
+            url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let number =
+            |name: &str, default: usize| parameters.get(name).and_then(|v| v.parse().ok()).unwrap_or(default);
         let (start, count) = (number("startIndex", 1).max(1), number("count", 100).min(MAX_PAGE));
         let (total, page): (usize, Vec<Value>) = match parameters.get("filter") {
             Some(filter) => {
                 let found = self.find(filter)?;
-                (
-                    found.len(),
-                    found.into_iter().skip(start - 1).take(count).cloned().collect(),
-                )
+                (found.len(), found.into_iter().skip(start - 1).take(count).cloned().collect())
             }
-            None => (
-                self.resources.len(),
-                self.resources
-                    .values()
-                    .skip(start - 1)
-                    .take(count)
-                    .cloned()
-                    .collect(),
-            ),
+            None => {
+                (self.resources.len(), self.resources.values().skip(start - 1).take(count).cloned().collect())
+            }
         };
         let answer = json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
@@ -184,12 +159,7 @@ impl Collection {
         let ids: Vec<&String> = match attribute.to_ascii_lowercase().as_str() {
             "username" | "displayname" => self.names.get(&value.to_lowercase()).into_iter().collect(),
             "externalid" => self.external_ids.get(value).into_iter().flatten().collect(),
-            "id" => self
-                .resources
-                .get_key_value(value)
-                .map(|(id, _)| id)
-                .into_iter()
-                .collect(),
+            "id" => self.resources.get_key_value(value).map(|(id, _)| id).into_iter().collect(),
             _ => return Err(refused()),
         };
         Ok(ids.into_iter().filter_map(|id| self.resources.get(id)).collect())
@@ -197,8 +167,5 @@ impl Collection {
 }
 
 fn name_of(value: &Value) -> Option<String> {
-    value["userName"]
-        .as_str()
-        .or_else(|| value["displayName"].as_str())
-        .map(str::to_lowercase)
+    value["userName"].as_str().or_else(|| value["displayName"].as_str()).map(str::to_lowercase)
 }

@@ -45,11 +45,7 @@ async fn get(http: &Http) -> Result<(), Failure> {
 }
 
 fn token(n: usize, more: &str) -> Reply {
-    reply(
-        200,
-        "",
-        format!("{{\"access_token\":\"t{n}\",\"token_type\":\"bearer\"{more}}}"),
-    )
+    reply(200, "", format!("{{\"access_token\":\"t{n}\",\"token_type\":\"bearer\"{more}}}"))
 }
 
 #[tokio::test]
@@ -67,10 +63,7 @@ async fn one_token_serves_all_and_is_renewed_before_it_expires() {
     {
         let requests = server.requests.lock().unwrap();
         assert!(requests[0].head.contains("authorization: basic "));
-        assert_eq!(
-            requests[0].body,
-            "grant_type=client_credentials&scope=users.read+users.write"
-        );
+        assert_eq!(requests[0].body, "grant_type=client_credentials&scope=users.read+users.write");
         assert!(requests[1].head.contains("authorization: bearer t0"));
     }
     tokio::time::sleep(Duration::from_millis(1_100)).await;
@@ -104,11 +97,7 @@ async fn a_second_refusal_is_final(#[case] oauth: bool, #[case] requests: usize)
         _ => reply(401, "", ""),
     })
     .await;
-    let credentials = if oauth {
-        oauth2(&server)
-    } else {
-        Credentials::Bearer(CANARY.into())
-    };
+    let credentials = if oauth { oauth2(&server) } else { Credentials::Bearer(CANARY.into()) };
     let failure = get(&http(&server, credentials)).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Credentials);
     assert_eq!(server.count("GET"), requests);
@@ -154,21 +143,14 @@ async fn those_who_waited_share_a_failure() {
 #[test]
 fn credentials_that_cannot_be_sent_are_refused_without_showing_them() {
     let new = |credentials| Authorizer::new(credentials, false, Duration::from_secs(1));
-    let basic = |user: &str| Credentials::Basic {
-        user: user.to_owned(),
-        password: CANARY.into(),
-    };
+    let basic = |user: &str| Credentials::Basic { user: user.to_owned(), password: CANARY.into() };
     let plain = Credentials::OAuth2 {
         token_url: format!("http://example.com/{CANARY}"),
         client_id: CANARY.to_owned(),
         client_secret: CANARY.into(),
         scopes: Vec::new(),
     };
-    for credentials in [
-        Credentials::Bearer(format!("{CANARY}\n{CANARY}").into()),
-        basic("a:b"),
-        plain,
-    ] {
+    for credentials in [Credentials::Bearer(format!("{CANARY}\n{CANARY}").into()), basic("a:b"), plain] {
         assert!(!format!("{credentials:?}").contains(CANARY));
         let failure = new(credentials).err().unwrap();
         assert_eq!(failure.reason, Reason::InvalidConfiguration);
@@ -181,15 +163,8 @@ fn credentials_that_cannot_be_sent_are_refused_without_showing_them() {
 #[tokio::test]
 async fn basic_credentials_are_sent_as_such() {
     let server = Server::start(|_| reply(200, "", "{}")).await;
-    let credentials = Credentials::Basic {
-        user: "Aladdin".to_owned(),
-        password: "open sesame".into(),
-    };
+    let credentials = Credentials::Basic { user: "Aladdin".to_owned(), password: "open sesame".into() };
     get(&http(&server, credentials)).await.unwrap();
     // The example of RFC 7617 §2, in lower case as the server keeps it.
-    assert!(
-        server.requests.lock().unwrap()[0]
-            .head
-            .contains("basic qwxhzgrpbjpvcgvuihnlc2ftzq==")
-    );
+    assert!(server.requests.lock().unwrap()[0].head.contains("basic qwxhzgrpbjpvcgvuihnlc2ftzq=="));
 }

@@ -29,10 +29,7 @@ fn ordinary_targets_are_allowed(#[case] url: &str) {
 #[case::nonsense("scim.example.com")]
 fn others_are_refused(#[case] url: &str) {
     let failure = target(url, false).unwrap_err();
-    assert_eq!(
-        (failure.class, failure.reason),
-        (FailureClass::Permanent, Reason::InvalidConfiguration)
-    );
+    assert_eq!((failure.class, failure.reason), (FailureClass::Permanent, Reason::InvalidConfiguration));
     assert!(!failure.message.contains("geheim"));
 }
 

@@ -4,10 +4,7 @@ use serde_json::json;
 use super::*;
 
 fn change(attribute: &str, value: Option<Value>) -> Change {
-    Change {
-        attribute: attribute.to_owned(),
-        value,
-    }
+    Change { attribute: attribute.to_owned(), value }
 }
 
 #[test]
@@ -52,10 +49,7 @@ fn one_operation_an_attribute() {
 #[test]
 fn values_of_multi_valued_attributes_are_searched_for() {
     assert_eq!(filter(&searchable("emails"), "a@b"), "emails.value eq \"a@b\"");
-    assert_eq!(
-        filter(&searchable("emails.type"), "work"),
-        "emails.type eq \"work\""
-    );
+    assert_eq!(filter(&searchable("emails.type"), "work"), "emails.type eq \"work\"");
     assert_eq!(filter(&searchable("userName"), "a"), "userName eq \"a\"");
 }
 

@@ -96,10 +96,7 @@ fn listings_by_cursor_end(#[case] answers: &[Value], #[case] count: usize) {
 #[case::empty_for_ever(&vec![next(&[], "x"); 20])]
 fn listings_by_cursor_that_cannot_be_complete_fail(#[case] answers: &[Value]) {
     let failure = read(Paging::Cursor, answers).unwrap_err();
-    assert_eq!(
-        (failure.class, failure.reason),
-        (FailureClass::Unknown, Reason::UnexpectedAnswer)
-    );
+    assert_eq!((failure.class, failure.reason), (FailureClass::Unknown, Reason::UnexpectedAnswer));
 }
 
 proptest! {
@@ -133,24 +130,10 @@ fn parameters_are_encoded() {
         without_members: false,
     };
     let by_position = parameters(&query, &Capabilities::default(), &Position::default());
-    assert_eq!(
-        by_position,
-        "filter=userName%20eq%20%22a%26b%2Bc%20d%22&startIndex=1&count=100"
-    );
-    let capabilities = Capabilities {
-        paging: Paging::Cursor,
-        page: 3,
-        ..Capabilities::default()
-    };
-    let position = Position {
-        cursor: Some("a=&b".to_owned()),
-        ..Position::default()
-    };
-    let query = Query {
-        filter: None,
-        without_members: true,
-        ..query
-    };
+    assert_eq!(by_position, "filter=userName%20eq%20%22a%26b%2Bc%20d%22&startIndex=1&count=100");
+    let capabilities = Capabilities { paging: Paging::Cursor, page: 3, ..Capabilities::default() };
+    let position = Position { cursor: Some("a=&b".to_owned()), ..Position::default() };
+    let query = Query { filter: None, without_members: true, ..query };
     assert_eq!(
         parameters(&query, &capabilities, &position),
         "excludedAttributes=members&cursor=a%3D%26b&count=3"

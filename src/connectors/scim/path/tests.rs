@@ -11,12 +11,7 @@ const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:
 #[case("name.givenName", None, "name", Some("givenName"))]
 #[case(enterprise!("department"), Some(ENTERPRISE), "department", None)]
 #[case(enterprise!("manager.value"), Some(ENTERPRISE), "manager", Some("value"))]
-#[case(
-    "urn:ietf:params:scim:schemas:core:2.0:User:name.givenName",
-    None,
-    "name",
-    Some("givenName")
-)]
+#[case("urn:ietf:params:scim:schemas:core:2.0:User:name.givenName", None, "name", Some("givenName"))]
 #[case("urn:acme:1.5:shoe.size", Some("urn:acme:1.5"), "shoe", Some("size"))]
 fn names_are_taken_apart(
     #[case] name: &str,
@@ -24,14 +19,7 @@ fn names_are_taken_apart(
     #[case] attribute: &str,
     #[case] sub: Option<&str>,
 ) {
-    assert_eq!(
-        Path::parse(name),
-        Path {
-            extension,
-            attribute,
-            sub
-        }
-    );
+    assert_eq!(Path::parse(name), Path { extension, attribute, sub });
 }
 
 #[test]
@@ -51,10 +39,7 @@ fn values_are_set_and_removed_in_place() {
     assert_eq!(whole, expected);
     set("name.GivenName", None);
     set("unknown.sub", None);
-    assert_eq!(
-        set(enterprise!("manager.value"), None),
-        json!({ "name": { "familyName": "Smith" } })
-    );
+    assert_eq!(set(enterprise!("manager.value"), None), json!({ "name": { "familyName": "Smith" } }));
 }
 
 #[test]
@@ -77,10 +62,7 @@ fn answers_are_read_whatever_their_case() {
 #[test]
 fn nulls_are_left_out_at_every_depth() {
     let value = json!([{ "value": "x", "type": null, "more": { "a": null, "b": [null, 1] } }]);
-    assert_eq!(
-        without_nulls(&value),
-        json!([{ "value": "x", "more": { "b": [null, 1] } }])
-    );
+    assert_eq!(without_nulls(&value), json!([{ "value": "x", "more": { "b": [null, 1] } }]));
 }
 
 proptest! {

@@ -14,10 +14,7 @@ use super::*;
 #[case(json!({ "active": 0 }), Err(Unreadable::Active))]
 fn active_is_read_in_all_its_forms(#[case] mut resource: Value, #[case] active: Result<bool, Unreadable>) {
     resource["id"] = json!("1");
-    assert_eq!(
-        account(&resource, "externalId").map(|account| account.active),
-        active
-    );
+    assert_eq!(account(&resource, "externalId").map(|account| account.active), active);
 }
 
 #[rstest]
@@ -74,12 +71,8 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         ".{0,8}".prop_map(Value::from),
     ];
-    let key = prop_oneof![
-        Just("id".to_owned()),
-        Just("active".to_owned()),
-        Just("name".to_owned()),
-        ".{0,6}"
-    ];
+    let key =
+        prop_oneof![Just("id".to_owned()), Just("active".to_owned()), Just("name".to_owned()), ".{0,6}"];
     leaf.prop_recursive(4, 32, 4, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
