@@ -18,7 +18,7 @@ use crate::support::{Managed, workdir};
 use crate::{progress, synthetic, usage};
 
 /// When waiting for the other process makes no sense any more.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What was measured; sizes in bytes, of everybody together.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -48,7 +48,8 @@ pub async fn measure_apart(people: usize) -> Measured {
     progress("their index, in a process of its own");
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command.arg("--measure-index").arg(&pages);
-    let process = Managed::spawn("index", &command, &folder.join("measured.json")).expect("this program again");
+    let process =
+        Managed::spawn("index", &command, &folder.join("measured.json")).expect("this program again");
     let ended = process.wait_exit(PATIENCE).await;
     let said = process.log();
     assert!(ended.is_some_and(|status| status.success()), "{ended:?}: {said}");
@@ -120,7 +121,8 @@ fn feed(fleet: &Fleet, pages: &Path, listed_since: Option<Instant>) -> Fed {
 
 /// Decides about everybody, one after the other, and keeps what the operator keeps of it. Returns the accounts due.
 fn decide_everybody(fleet: &Fleet, namespace: &Name) -> usize {
-    let names: Vec<Name> = fleet.read(namespace, |ns| ns.users().map(|(n, _)| n.clone()).collect()).unwrap_or_default();
+    let names: Vec<Name> =
+        fleet.read(namespace, |ns| ns.users().map(|(n, _)| n.clone()).collect()).unwrap_or_default();
     let mut due = 0;
     for name in names {
         let key = Key::new(namespace.clone(), name);
@@ -173,8 +175,13 @@ impl Measured {
     pub fn tell(&self, report: &mut Report) {
         let each = |bytes: f64| format!("{} bytes a person", grouped_rounded(bytes / self.people as f64));
         let both = |bytes: u64| format!("{}, {}", mib(bytes as f64), each(bytes as f64));
-        let time = |seconds: f64| format!("{seconds:.1} s, {:.0} µs a person", seconds * 1e6 / self.people as f64);
-        report.section(&format!("The index of {} people with {} accounts each", grouped(self.people), synthetic::APPS));
+        let time =
+            |seconds: f64| format!("{seconds:.1} s, {:.0} µs a person", seconds * 1e6 / self.people as f64);
+        report.section(&format!(
+            "The index of {} people with {} accounts each",
+            grouped(self.people),
+            synthetic::APPS
+        ));
         report.row("as sent by the API server, in JSON", each(self.sent as f64));
         report.row("held by the index, by its own count", each(self.counted as f64));
         report.row("resident, steady", both(self.steady));
@@ -183,7 +190,10 @@ impl Measured {
         report.row("to fill it from a list", time(self.fill));
         report.row("to relist", time(self.relist));
         report.row("to decide about everybody, on one core", time(self.decide));
-        report.row("work found due by that (the fleet is converged)", format!("{} accounts", grouped(self.due)));
+        report.row(
+            "work found due by that (the fleet is converged)",
+            format!("{} accounts", grouped(self.due)),
+        );
     }
 }
 

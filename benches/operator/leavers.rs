@@ -9,11 +9,12 @@ use serde_json::json;
 use crate::people;
 use crate::report::{Report, grouped, percentile};
 use crate::site::{self, Site};
+use crate::support::fast_target::FastTarget;
 
 /// Pause between two leavers.
 const PACE: Duration = Duration::from_millis(40);
 /// When waiting makes no sense any more.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What was measured.
 pub struct Leavers {
@@ -49,7 +50,8 @@ pub async fn measure(site: &Site, people: usize) -> Leavers {
         }));
     }
     let waiting = (2 * people).saturating_sub(site.accounts());
-    let changes: Vec<_> = futures::future::join_all(changes).await.into_iter().map(|c| c.expect("a change")).collect();
+    let changes: Vec<_> =
+        futures::future::join_all(changes).await.into_iter().map(|c| c.expect("a change")).collect();
     let ends = ends(site, count).await;
     site.onboarded(&operator, people, people).await;
     site::stop(&operator).await;
@@ -65,7 +67,7 @@ async fn ends(site: &Site, count: usize) -> BTreeMap<String, Instant> {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let mut ends = BTreeMap::new();
-    for (login, at) in site.targets.iter().flat_map(|t| t.deactivated()) {
+    for (login, at) in site.targets.iter().flat_map(FastTarget::deactivated) {
         let end = ends.entry(login).or_insert(at);
         *end = at.max(*end);
     }

@@ -1,6 +1,11 @@
 //! What the operator costs and how fast it is, on a real control plane: `make bench`. What is measured, and how, is in
 //! `docs/benchmarks.md`. Nothing here asserts a time: numbers are printed beside the goals.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark that cannot go on ends")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark that cannot go on ends"
+)]
 #![allow(clippy::cast_precision_loss, reason = "what is counted here is far below 2^52")]
 
 mod index;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::raw::Alone;
 use crate::report::{Report, median, mib};
 use crate::site::{self, Site};
+use crate::support::fast_target::FastTarget;
 use crate::usage::{Processor, SELF, Writes, memory};
 
 /// How long the operator is left alone before its memory is read as steady.
@@ -33,13 +34,13 @@ pub async fn round(site: &Site, people: usize) -> Onboarded {
     site.onboarded(&operator, 0, people).await;
     let processor = Processor::read().since(&before);
     let writes = Writes::since(mark, &site.scene.namespace).await;
-    site.scene.all_ready(people, Duration::from_secs(60)).await;
+    site.scene.all_ready(people, Duration::from_mins(1)).await;
     tokio::time::sleep(REST).await;
     let pid = operator.process().pid().to_string();
     let (peak, steady) = (memory(&pid, "VmHWM"), memory(&pid, "VmRSS"));
     site::stop(&operator).await;
     let mut requests = BTreeMap::new();
-    for (what, count) in site.targets.iter().flat_map(|t| t.counts()) {
+    for (what, count) in site.targets.iter().flat_map(FastTarget::counts) {
         *requests.entry(what).or_default() += count;
     }
     Onboarded { people, writes, processor, peak, steady, requests }
@@ -52,7 +53,10 @@ pub fn tell(rounds: &[(Alone, Onboarded)], report: &mut Report) {
     let ratio = |r: &(Alone, Onboarded)| tenure(r) / alone(r);
     let of = |f: &dyn Fn(&(Alone, Onboarded)) -> f64| median(rounds.iter().map(f));
     report.section("Onboarding into two Apps; medians of the rounds");
-    report.row("the API server alone: finalizer and status of each person", format!("{:.0} people/s", of(&alone)));
+    report.row(
+        "the API server alone: finalizer and status of each person",
+        format!("{:.0} people/s", of(&alone)),
+    );
     report.row("Tenure: the same two writes, and two accounts", format!("{:.0} people/s", of(&tenure)));
     report.goal("ratio", format!("{:.2}", of(&ratio)), "≥ 0.80");
     let each: Vec<_> = rounds.iter().map(|r| format!("{:.2}", ratio(r))).collect();
@@ -62,17 +66,25 @@ pub fn tell(rounds: &[(Alone, Onboarded)], report: &mut Report) {
     let (_, last) = rounds.last().expect("a round");
     for (what, count) in &last.requests {
         let accounts = (last.people * site::APPS.len()) as f64;
-        report.row(&format!("requests to a target an account: {what}"), format!("{:.2}", *count as f64 / accounts));
+        report.row(
+            &format!("requests to a target an account: {what}"),
+            format!("{:.2}", *count as f64 / accounts),
+        );
     }
     let foreign = |p: &Processor| format!("{:.0}%", 100.0 * p.foreign());
-    let each: Vec<_> = rounds.iter().map(|(a, o)| format!("{}/{}", foreign(&a.processor), foreign(&o.processor))).collect();
+    let each: Vec<_> =
+        rounds.iter().map(|(a, o)| format!("{}/{}", foreign(&a.processor), foreign(&o.processor))).collect();
     report.row("processor time that went to other programs meanwhile, alone/Tenure", each.join(" "));
     report.section("Processor time a person, alone and with Tenure; medians of the rounds");
-    for (what, program) in
-        [("the API server", "kube-apiserver"), ("etcd", "etcd"), ("Tenure", "tenure"), ("the benchmark: raw clients, targets", SELF)]
-    {
+    for (what, program) in [
+        ("the API server", "kube-apiserver"),
+        ("etcd", "etcd"),
+        ("Tenure", "tenure"),
+        ("the benchmark: raw clients, targets", SELF),
+    ] {
         let each = |p: &Processor, people: usize| p.of(program).as_secs_f64() * 1000.0 / people as f64;
-        let (alone, with) = (of(&|(a, _)| each(&a.processor, a.people)), of(&|(_, o)| each(&o.processor, o.people)));
+        let (alone, with) =
+            (of(&|(a, _)| each(&a.processor, a.people)), of(&|(_, o)| each(&o.processor, o.people)));
         report.row(what, format!("{alone:.2} ms {with:8.2} ms"));
     }
     report.section("Memory of the operator");

@@ -3,9 +3,21 @@
 use serde_json::{Value, json};
 
 const GIVEN: [&str; 8] = ["Ada", "Bjarne", "Chiara", "Dmitri", "Efua", "Farid", "Grace", "Hedy"];
-const FAMILY: [&str; 8] = ["Lovelace", "Okonkwo", "Rossi", "Schneider", "Tanaka", "Nguyen", "Hopper", "Keller"];
+const FAMILY: [&str; 8] =
+    ["Lovelace", "Okonkwo", "Rossi", "Schneider", "Tanaka", "Nguyen", "Hopper", "Keller"];
 const DEPARTMENTS: [&str; 12] = [
-    "Sales", "Finance", "Legal", "Support", "Research", "Design", "Operations", "Security", "Marketing", "People", "Data", "Platform",
+    "Sales",
+    "Finance",
+    "Legal",
+    "Support",
+    "Research",
+    "Design",
+    "Operations",
+    "Security",
+    "Marketing",
+    "People",
+    "Data",
+    "Platform",
 ];
 
 /// Name of the object of a person.

@@ -50,19 +50,21 @@ pub async fn round(people: usize, status: &Value) -> Alone {
 
 /// The finalizer by JSON patch with the preconditions that the operator sets, then the status by PUT.
 async fn write(client: &Client, namespace: &str, user: &Made, status: &str) {
-    let path = format!("/apis/tenure.dev/v1alpha1/namespaces/{namespace}/users/{}", user.name);
+    let user_path = format!("/apis/tenure.dev/v1alpha1/namespaces/{namespace}/users/{}", user.name);
     let patch = json!([
         {"op": "test", "path": "/metadata/uid", "value": user.uid},
         {"op": "test", "path": "/metadata/resourceVersion", "value": user.resource_version},
         {"op": "add", "path": "/metadata/finalizers", "value": [tenure::api::FINALIZER]},
     ]);
-    let version = send(client, http::Method::PATCH, &path, "application/json-patch+json", patch.to_string()).await;
-    let meta = json!({"name": user.name, "namespace": namespace, "uid": user.uid, "resourceVersion": version});
+    let version =
+        send(client, http::Method::PATCH, &user_path, "application/json-patch+json", patch.to_string()).await;
+    let meta =
+        json!({"name": user.name, "namespace": namespace, "uid": user.uid, "resourceVersion": version});
     let body = format!(
         r#"{{"apiVersion":"tenure.dev/v1alpha1","kind":"User","metadata":{meta},"spec":{},"status":{status}}}"#,
         user.spec
     );
-    send(client, http::Method::PUT, &format!("{path}/status"), "application/json", body).await;
+    send(client, http::Method::PUT, &format!("{user_path}/status"), "application/json", body).await;
 }
 
 /// Sends a write and returns the resource version that it led to.

@@ -62,7 +62,11 @@ fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let memory = field(&read("/proc/meminfo"), "MemTotal");
     let kib: f64 = memory.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or_default();
-    format!("Machine: {cores} cores ({}), {:.0} GiB", field(&read("/proc/cpuinfo"), "model name"), kib / 1024.0 / 1024.0)
+    format!(
+        "Machine: {cores} cores ({}), {:.0} GiB",
+        field(&read("/proc/cpuinfo"), "model name"),
+        kib / 1024.0 / 1024.0
+    )
 }
 
 /// The middle one, or the mean of the two in the middle.
@@ -92,7 +96,7 @@ pub fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -16,7 +16,7 @@ pub const CLIENTS: usize = 16;
 /// Names of the Apps.
 pub const APPS: [&str; 2] = ["crm", "git"];
 /// When waiting makes no sense any more.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// A namespace with two Apps that everybody has an account in.
 pub struct Site {
@@ -105,7 +105,11 @@ impl Site {
             let log = || process::tail(&operator.log());
             assert!(operator.process().is_running(), "the operator ended\n{}", log());
             let stand = format!("{} accounts an App and {now} statuses", self.accounts());
-            assert!(tokio::time::Instant::now() < deadline, "{people} people expected, {stand} there\n{}", log());
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "{people} people expected, {stand} there\n{}",
+                log()
+            );
         }
     }
 }
@@ -125,7 +129,8 @@ pub async fn create(scene: &Scene, people: Range<usize>) -> Vec<Made> {
         let (name, spec) = (people::name(i), people::spec(i, &[]));
         let user = json!({"apiVersion": "tenure.dev/v1alpha1", "kind": "User", "metadata": {"name": name}, "spec": spec});
         let user = serde_json::from_value(user).expect("a User");
-        let mut made = api.create(&PostParams::default(), &user).await.unwrap_or_else(|e| panic!("{name}: {e}"));
+        let mut made =
+            api.create(&PostParams::default(), &user).await.unwrap_or_else(|e| panic!("{name}: {e}"));
         Made {
             name,
             uid: made.metadata.uid.unwrap_or_default(),

@@ -18,11 +18,11 @@ pub const APPS: usize = 10;
 /// Apps that come with employment. The others come with the team, and with a group each.
 const COMMON: usize = 6;
 const TEAMS: usize = 4;
-/// Users on a page of a list, as kube's watcher asks for them.
+/// Users on a page of a list: as many as the watch asks for.
 const PAGE: usize = 500;
 const INSTANT: &str = "2026-01-05T09:30:00Z";
 
-/// Puts Apps, Roles and AppBindings into an empty namespace of the index.
+/// Puts Apps, Roles and their bindings into an empty namespace of the index.
 pub fn furnish(ns: &mut Namespace) {
     let put_binding = |ns: &mut Namespace, role: &str, app: &str, groups: &[&str]| {
         let name = format!("{role}-{app}");
@@ -58,7 +58,8 @@ fn team_name(i: usize) -> String {
 
 fn object<K: DeserializeOwned>(kind: &str, name: &str, spec: &Value) -> K {
     let metadata = json!({"name": name, "namespace": "people", "uid": id("uid", name), "resourceVersion": "1", "generation": 1});
-    let object = json!({"apiVersion": "tenure.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec});
+    let object =
+        json!({"apiVersion": "tenure.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec});
     serde_json::from_value(object).unwrap_or_else(|e| panic!("{kind} {name}: {e}"))
 }
 
@@ -96,7 +97,8 @@ fn onboarded(ns: &mut Namespace, i: usize) -> Value {
         "generation": 1, "creationTimestamp": INSTANT, "finalizers": [tenure::api::FINALIZER],
         "managedFields": [managed("hr", "", &spec), managed("tenure", "status", &json!({"accounts": [], "conditions": [], "roles": []}))],
     });
-    let mut user = json!({"apiVersion": "tenure.dev/v1alpha1", "kind": "User", "metadata": metadata, "spec": spec});
+    let mut user =
+        json!({"apiVersion": "tenure.dev/v1alpha1", "kind": "User", "metadata": metadata, "spec": spec});
     let raw: RawUser = serde_json::from_value(user.clone()).expect("a User");
     let key = Key::new("people", name.as_str());
     ns.put_user(&key.name, StoredPerson::from_raw(raw).expect("a good User"), None);
@@ -144,7 +146,11 @@ fn ledger(decision: &Decision) -> Vec<LedgerEntry> {
             id: id(&account.app, login),
             user_name: login.clone(),
             state: AccountState::Active,
-            entitlements: desired.entitlements.iter().map(|e| format!("{}:{}", e.kind, id(&account.app, &e.value))).collect(),
+            entitlements: desired
+                .entitlements
+                .iter()
+                .map(|e| format!("{}:{}", e.kind, id(&account.app, &e.value)))
+                .collect(),
             applied: digest(desired, login),
             last_transition_time: Some(now()),
             ..LedgerEntry::default()

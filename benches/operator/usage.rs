@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::support::audit::{Mark, counts};
 use crate::support::Entry;
+use crate::support::audit::{Mark, counts};
 
 /// Ticks a second of the times in `/proc/PID/stat` (`sysconf(_SC_CLK_TCK)`): 100 on every Linux.
 const TICKS: u64 = 100;
@@ -106,7 +106,9 @@ pub struct Writes {
 impl Writes {
     /// Writes since a mark.
     pub async fn since(mark: Mark, namespace: &str) -> Self {
-        let ours = |e: &Entry| e.group == "tenure.dev" && e.resource == "users" && e.namespace == namespace && e.verb != "create";
+        let ours = |e: &Entry| {
+            e.group == "tenure.dev" && e.resource == "users" && e.namespace == namespace && e.verb != "create"
+        };
         let entries = crate::site::plane().await.audit().writes_since(mark, ours).await;
         let began = entries.iter().map(|e| e.began).min().unwrap_or_default();
         let ended = entries.iter().map(|e| e.ended).max().unwrap_or_default();
@@ -115,7 +117,11 @@ impl Writes {
             done: entries.len() - refused,
             refused,
             seconds: ended.duration_since(began).as_secs_f64(),
-            kinds: counts(&entries).iter().map(|(what, n)| format!("{n} × {what}")).collect::<Vec<_>>().join(", "),
+            kinds: counts(&entries)
+                .iter()
+                .map(|(what, n)| format!("{n} × {what}"))
+                .collect::<Vec<_>>()
+                .join(", "),
         }
     }
 }
