@@ -110,6 +110,65 @@ async fn a_leader_that_cannot_renew_stops_before_another_could_start() {
     assert!(slow.proxy.writes_since(mark).is_empty());
 }
 
+/// Rights as a ServiceAccount has them: everything the operator needs, the Lease apart from the rest.
+fn rights(namespace: &str) -> String {
+    format!(
+        "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {{name: tenure-{namespace}}}
+rules:
+- {{apiGroups: [tenure.dev], resources: ['*'], verbs: [get, list, watch, update, patch]}}
+- {{apiGroups: [''], resources: [secrets, namespaces], verbs: [get, list, watch]}}
+- {{apiGroups: [events.k8s.io], resources: [events], verbs: [create, patch]}}
+- {{apiGroups: [apiextensions.k8s.io], resources: [customresourcedefinitions], verbs: [get]}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {{name: tenure-{namespace}}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: tenure-{namespace}}}
+subjects: [{{kind: ServiceAccount, name: tenure, namespace: {namespace}}}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {{name: tenure-lease, namespace: {namespace}}}
+rules: [{{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, update]}}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{name: tenure-lease, namespace: {namespace}}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: tenure-lease}}
+subjects: [{{kind: ServiceAccount, name: tenure, namespace: {namespace}}}]
+"
+    )
+}
+
+/// Only the Lease cannot be written any more; everything else, the targets too, can still be reached.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_cannot_write_its_lease_writes_nothing_after_the_deadline() {
+    let scene = Scene::new("leaseless").await;
+    let slow = slow_app(&scene, 200).await;
+    scene.plane.service_account(&scene.namespace, "tenure").await;
+    scene.plane.kubectl().apply(&rights(&scene.namespace)).await.unwrap();
+    let kubeconfig = scene.plane.kubeconfig_for_service_account(&scene.namespace, "tenure").await;
+    let operator = scene.operator_with(&kubeconfig).start().await;
+    until_leader(&operator).await;
+    until_writing(&slow).await;
+    let revoked = Instant::now();
+    let args = ["delete", "rolebinding", "tenure-lease", "--namespace", &scene.namespace];
+    scene.plane.kubectl().run(&args).await.unwrap();
+    let status = operator.process().wait_exit(LEASE + Duration::from_secs(5)).await;
+    assert!(status.is_some_and(|s| !s.success()), "{status:?}");
+    assert!(
+        revoked.elapsed() < LEASE + Duration::from_secs(1),
+        "it ended only after {:?}",
+        revoked.elapsed()
+    );
+    let mark = RecordingProxy::mark();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(slow.proxy.writes_since(mark).is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_lease_never_makes_two_writers() {
     let scene = Scene::new("lease").await;

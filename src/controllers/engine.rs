@@ -1,6 +1,6 @@
 //! What the controllers share, and the loops that run them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,7 +83,8 @@ pub struct Engine {
     pub(super) touches: mpsc::UnboundedSender<Touch>,
     pub(super) apps: Mutex<HashMap<Key, Arc<AppRuntime>>>,
     pub(super) departures: Mutex<HashMap<Key, Departure>>,
-    pub(super) settling: Mutex<HashMap<(Key, Name), Instant>>,
+    /// Until when removals that are nobody's own doing wait, by person and App.
+    pub(super) settling: Mutex<HashMap<Key, BTreeMap<Name, Instant>>>,
 }
 
 impl Engine {

@@ -66,6 +66,13 @@ pub struct AccountDecision {
     pub context: OwnedContext,
 }
 
+impl AccountDecision {
+    /// Whether this is a removal that waits a while, so that a renamed manifest or a correction overtakes it.
+    pub fn settles(&self) -> bool {
+        matches!(self.due, Due::Work { lane: Lane::Leave, removal: true }) && !self.personal
+    }
+}
+
 /// [`Context`] with its own strings.
 #[derive(Clone, Debug)]
 pub struct OwnedContext {

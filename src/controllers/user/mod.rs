@@ -21,7 +21,7 @@ use self::decide::{AccountDecision, Decision, Departure};
 use self::status::Overdue;
 use super::engine::{Engine, Touch};
 use crate::api::AccountState;
-use crate::converge::{Due, Lane};
+use crate::converge::Due;
 use crate::runtime::index::{AccountSummary, Change, Key, Name, Summary};
 use crate::runtime::schedule::Wakeups;
 use crate::runtime::watchdog::Beat;
@@ -132,8 +132,10 @@ impl Looker {
                 self.doubt(&key);
                 self.look(&key, true);
             }
-            Change::UserGone(key) => {
+            Change::UserGone { key, person_id } => {
                 self.forget(&key);
+                // Whoever has the same personId may have waited for this.
+                self.look_at_same(&key, &person_id);
                 self.engine.summaries.namespace(&key.namespace);
             }
             Change::Role(key) => {
@@ -201,11 +203,18 @@ impl Looker {
     }
 
     fn look_at_twins(&mut self, key: &Key) {
-        let twins = self.engine.fleet.read(&key.namespace, |ns| {
-            let id = ns.user(&key.name).map(|p| p.person_id.clone())?;
-            Some(ns.same_person(&id).map(|(n, _)| n.clone()).filter(|n| *n != key.name).collect::<Vec<_>>())
+        let id = self.engine.fleet.read(&key.namespace, |ns| ns.user(&key.name).map(|p| p.person_id.clone()));
+        if let Some(id) = id.flatten() {
+            self.look_at_same(key, &id);
+        }
+    }
+
+    /// Looks at the other Users with this `personId`.
+    fn look_at_same(&mut self, key: &Key, person_id: &str) {
+        let others = self.engine.fleet.read(&key.namespace, |ns| {
+            ns.same_person(person_id).map(|(n, _)| n.clone()).filter(|n| *n != key.name).collect::<Vec<_>>()
         });
-        for name in twins.flatten().into_iter().flatten() {
+        for name in others.into_iter().flatten() {
             self.look(&Key::new(key.namespace.clone(), name), true);
         }
     }
@@ -214,22 +223,7 @@ impl Looker {
         self.wakeups.remove(key);
         self.engine.recorder.forget(key);
         self.engine.departures.lock().remove(key);
-        self.engine.settling.lock().retain(|(k, _), _| k != key);
-        // Whoever has the same personId may have waited for this.
-        self.enqueue_namespace_twins(key);
-    }
-
-    fn enqueue_namespace_twins(&mut self, key: &Key) {
-        let stalled = self.engine.fleet.read(&key.namespace, |ns| {
-            let twin = |p: &crate::runtime::index::StoredPerson| {
-                p.status().is_some_and(|s| s.conditions.iter().any(|c| c.reason == "DuplicatePersonId"))
-            };
-            ns.users()
-                .filter(|(_, p)| twin(p))
-                .map(|(n, _)| Key::new(key.namespace.clone(), n.clone()))
-                .collect::<Vec<_>>()
-        });
-        self.backlog.extend(stalled.into_iter().flatten());
+        self.engine.settling.lock().remove(key);
     }
 
     /// Decides about a person and sees to what follows.
@@ -243,6 +237,9 @@ impl Looker {
         }
         if decision.person.deleting {
             self.see_to_departure(key);
+        } else {
+            // An object of this name that was deleted before is not this one.
+            self.engine.departures.lock().remove(key);
         }
         let mut removal = false;
         for account in &decision.accounts {
@@ -343,19 +340,18 @@ fn summarize(decision: &Decision) -> Summary {
 impl Engine {
     /// Queues what is due at an App. Whether it takes something away now.
     fn see_to(self: &Arc<Self>, key: &Key, account: &AccountDecision, fresh: bool) -> bool {
-        let place = (key.clone(), account.app.clone());
         let app_key = Key::new(key.namespace.clone(), account.app.clone());
         let Due::Work { lane, removal } = account.due else {
-            self.settling.lock().remove(&place);
+            self.settled(key, &account.app);
             if let Some(app) = self.known_app(&app_key) {
                 app.unplan(&key.name);
             }
             return false;
         };
-        let delay = if removal && !account.personal && lane == Lane::Leave {
-            self.settle(place)
+        let delay = if account.settles() {
+            self.settle(key, &account.app)
         } else {
-            self.settling.lock().remove(&place);
+            self.settled(key, &account.app);
             Duration::ZERO
         };
         self.app(&app_key).enqueue(&key.name, lane, delay, fresh);
@@ -363,9 +359,22 @@ impl Engine {
     }
 
     /// How long a removal that is nobody's own doing still waits.
-    pub(super) fn settle(&self, place: (Key, Name)) -> Duration {
+    pub(super) fn settle(&self, key: &Key, app: &Name) -> Duration {
         let now = Instant::now();
-        let until = *self.settling.lock().entry(place).or_insert(now + self.settings.settle);
+        let mut settling = self.settling.lock();
+        let until =
+            settling.entry(key.clone()).or_default().entry(app.clone()).or_insert(now + self.settings.settle);
         until.saturating_duration_since(now)
+    }
+
+    /// Ends a wait: the removal is done, or not due any more.
+    pub(super) fn settled(&self, key: &Key, app: &Name) {
+        let mut settling = self.settling.lock();
+        if let Some(apps) = settling.get_mut(key) {
+            apps.remove(app);
+            if apps.is_empty() {
+                settling.remove(key);
+            }
+        }
     }
 }

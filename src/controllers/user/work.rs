@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 
 use super::act::{self, Ending, Ports, Stop};
-use super::decide::AccountDecision;
+use super::decide::{AccountDecision, Departure};
 use super::guard::Ground;
 use super::store::Written;
 use super::{JOINED, SOON};
@@ -57,7 +57,7 @@ impl Engine {
         let Some(account) = self.account(key, &app.key.name) else {
             return Outcome::Ok;
         };
-        let Due::Work { lane, removal } = account.due else {
+        let Due::Work { lane, .. } = account.due else {
             return Outcome::Ok;
         };
         let Some(policy) = account.context.spec.clone() else {
@@ -67,8 +67,8 @@ impl Engine {
             // The App points elsewhere since just now; its keeper is about to connect there.
             return Outcome::Retry { after: CHANGED_RETRY };
         }
-        if removal && !account.personal && lane == Lane::Leave {
-            let left = self.settle((key.clone(), app.key.name.clone()));
+        if account.settles() {
+            let left = self.settle(key, &app.key.name);
             if !left.is_zero() {
                 return Outcome::Later(Instant::now() + left);
             }
@@ -120,7 +120,7 @@ impl Engine {
             Ending::Settled(entry) => {
                 app.succeeded(&key.name);
                 if lane == Lane::Leave {
-                    self.settling.lock().remove(&(key.clone(), app.key.name.clone()));
+                    self.settled(key, &app.key.name);
                     self.announce_leaver(key, account);
                 }
                 self.recorder.result(key, &app.key.name, entry, within);
@@ -244,10 +244,11 @@ impl Ports for Live<'_> {
     }
 
     async fn before_removal(&self) -> Result<(), Stop> {
-        if !self.account.personal && self.lane == Lane::Leave {
+        if !self.account.personal {
             match self.engine.guard.ground(&self.key.namespace, self.decided).await {
                 Ground::Firm => {}
-                Ground::Vanishing(_) | Ground::Unclear(_) => return Err(Stop::Cluster),
+                Ground::Vanishing(reason) => return Err(self.give_up(reason)),
+                Ground::Unclear(_) => return Err(Stop::Cluster),
             }
         }
         self.read_again().await?;
@@ -291,6 +292,17 @@ impl Ports for Live<'_> {
 }
 
 impl Live<'_> {
+    /// The namespace or the definitions are being deleted: a User that is being deleted is let go of; others wait for
+    /// their own deletion.
+    fn give_up(&self, reason: Reason) -> Stop {
+        let mut departures = self.engine.departures.lock();
+        if let Some(departure) = departures.get_mut(self.key) {
+            *departure = Departure::Released(reason);
+            return Stop::Changed;
+        }
+        Stop::Cluster
+    }
+
     /// Reads the User live into the index.
     async fn read_again(&self) -> Result<(), Stop> {
         match self.engine.store.read(self.key).await {

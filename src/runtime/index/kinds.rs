@@ -82,7 +82,8 @@ impl Watched for RawUser {
     }
 
     fn gone(fleet: &Fleet, key: &Key) -> Option<Change> {
-        fleet.write(&key.namespace, |ns| ns.remove_user(&key.name)).map(|_| Change::UserGone(key.clone()))
+        let person = fleet.write(&key.namespace, |ns| ns.remove_user(&key.name))?;
+        Some(Change::UserGone { key: key.clone(), person_id: person.person_id })
     }
 
     fn unseen(fleet: &Fleet, scope: Option<&Name>, epoch: u32) -> Vec<Key> {

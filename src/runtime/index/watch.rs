@@ -28,7 +28,12 @@ pub enum Change {
     /// The API server has an older version of this person than before: it was restored from a backup.
     WentBack(Key),
     /// This person is no longer in the API server.
-    UserGone(Key),
+    UserGone {
+        /// The User.
+        key: Key,
+        /// The `personId`, which another User may have too.
+        person_id: Box<str>,
+    },
     /// Roles changed: everybody in the namespace may be concerned.
     Role(Key),
     /// A binding changed: holders of these roles may be concerned.
