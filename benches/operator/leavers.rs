@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-use crate::people;
 use crate::report::{Report, grouped, percentile};
 use crate::site::{self, Site};
 use crate::support::fast_target::FastTarget;
+use crate::{people, progress};
 
 /// Pause between two leavers.
 const PACE: Duration = Duration::from_millis(40);
@@ -28,6 +28,7 @@ pub struct Leavers {
 
 /// Has people leave of whom everybody has accounts, while as many more are onboarded.
 pub async fn measure(site: &Site, people: usize) -> Leavers {
+    progress("leavers while joiners run");
     let count = (people / 20).clamp(1, 200);
     site.create(people..2 * people).await;
     let operator = site.operate().await;

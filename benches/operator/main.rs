@@ -27,7 +27,6 @@ use std::time::Instant;
 use clap::Parser;
 
 use report::{Report, grouped};
-use site::Site;
 
 // The operator's own, so that memory is measured as it will be.
 #[global_allocator]
@@ -99,21 +98,24 @@ async fn run(scale: &Scale, report: &mut Report) {
     let index = index::measure_apart(scale.index).await;
     let template = site::warm_up().await;
     let mut rounds = Vec::new();
-    let mut last = None;
+    let mut sites = Vec::new();
     for number in 1..=scale.rounds {
-        progress(&format!("round {number} of {}: the API server alone", scale.rounds));
-        let alone = raw::round(people, &template).await;
-        progress(&format!("round {number} of {}: the operator", scale.rounds));
-        let site = Site::new("onboard").await;
-        site.create(0..people).await;
-        let onboarded = onboarding::round(&site, people).await;
+        let round = format!("round {number} of {}", scale.rounds);
+        // Whatever grows on the machine with time is to favour neither: they take turns in being first.
+        let mut alone = None;
+        if number % 2 == 1 {
+            alone = Some(raw::round(&round, people, &template).await);
+        }
+        let (site, onboarded) = onboarding::round(&round, people).await;
+        let alone = match alone {
+            Some(alone) => alone,
+            None => raw::round(&round, people, &template).await,
+        };
         rounds.push((alone, onboarded));
-        last = Some(site);
+        sites.push(site);
     }
     onboarding::tell(&rounds, report);
-    let site = last.expect("there is one round at least");
-    progress("leavers while joiners run");
-    leavers::measure(&site, people).await.tell(report);
+    leavers::measure(&sites[0], people).await.tell(report);
     index.tell(report);
 }
 

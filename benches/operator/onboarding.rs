@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::progress;
 use crate::raw::Alone;
 use crate::report::{Report, median, mib};
 use crate::site::{self, Site};
@@ -24,8 +25,12 @@ pub struct Onboarded {
     pub requests: BTreeMap<String, u64>,
 }
 
-/// Starts the operator over people without accounts and measures from its first write to its last.
-pub async fn round(site: &Site, people: usize) -> Onboarded {
+/// Starts the operator over people without accounts and measures from its first write to its last. Returns the place
+/// too, where everybody has accounts now.
+pub async fn round(round: &str, people: usize) -> (Site, Onboarded) {
+    progress(&format!("{round}: the operator"));
+    let site = Site::new("onboard").await;
+    site.create(0..people).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let plane = site::plane().await;
     let mark = plane.audit().mark().await;
@@ -43,7 +48,7 @@ pub async fn round(site: &Site, people: usize) -> Onboarded {
     for (what, count) in site.targets.iter().flat_map(FastTarget::counts) {
         *requests.entry(what).or_default() += count;
     }
-    Onboarded { people, writes, processor, peak, steady, requests }
+    (site, Onboarded { people, writes, processor, peak, steady, requests })
 }
 
 /// Rows of the report.

@@ -7,6 +7,7 @@ use kube::Client;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::progress;
 use crate::site::{self, CLIENTS, Made};
 use crate::support::Scene;
 use crate::usage::{Processor, Writes};
@@ -30,7 +31,8 @@ struct Metadata {
 }
 
 /// Creates people, then writes finalizer and status of each, and measures the writes.
-pub async fn round(people: usize, status: &Value) -> Alone {
+pub async fn round(round: &str, people: usize, status: &Value) -> Alone {
+    progress(&format!("{round}: the API server alone"));
     let plane = site::plane().await;
     let scene = Scene::on(plane, "alone").await;
     let made = site::create(&scene, 0..people).await;
