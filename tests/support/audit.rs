@@ -6,6 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// The audit log of a control plane.
@@ -40,6 +41,9 @@ pub struct Entry {
     pub code: u16,
     /// Path and query.
     pub uri: String,
+    /// When the API server had it, and when it had answered.
+    pub began: Timestamp,
+    pub ended: Timestamp,
 }
 
 impl Entry {
@@ -141,6 +145,8 @@ fn parse(line: &str) -> Option<Entry> {
         user_agent: text("/userAgent"),
         code: code(&event),
         uri: text("/requestURI"),
+        began: text("/requestReceivedTimestamp").parse().unwrap_or_default(),
+        ended: text("/stageTimestamp").parse().unwrap_or_default(),
     })
 }
 

@@ -253,6 +253,11 @@ impl ControlPlane {
         &self.kubeconfig
     }
 
+    /// The same without the relay, which costs a measurement a copy of every byte.
+    pub fn direct_kubeconfig_path(&self) -> &Path {
+        &self.direct_kubeconfig
+    }
+
     /// The relay that all kubeconfigs of this control plane lead through.
     pub fn relay(&self) -> &Relay {
         &self.relay

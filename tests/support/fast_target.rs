@@ -114,6 +114,11 @@ impl FastTarget {
         store.users.resources.values().filter(|u| u["active"] != json!(false)).count()
     }
 
+    /// `userName` of every user that a request made inactive, and when.
+    pub fn deactivated(&self) -> Vec<(String, Instant)> {
+        self.shared.store.lock().unwrap().deactivated.clone()
+    }
+
     /// All users, in the order of their creation.
     pub fn users(&self) -> Vec<Value> {
         self.shared.store.lock().unwrap().users.resources.values().cloned().collect()

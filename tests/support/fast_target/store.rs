@@ -1,6 +1,7 @@
 //! What the target holds.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Instant;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -21,6 +22,8 @@ pub(super) fn bad(scim_type: &'static str, detail: impl Into<String>) -> Refusal
 pub(super) struct Store {
     pub(super) users: Collection,
     pub(super) groups: Collection,
+    /// `userName` of every user that was made inactive, and when.
+    pub(super) deactivated: Vec<(String, Instant)>,
     version: u64,
 }
 
@@ -59,10 +62,15 @@ impl Store {
     pub(super) fn replace(&mut self, users: bool, id: &str, mut value: Value) -> Answer {
         let collection = self.collection(users);
         let old = collection.get(id)?;
+        let was_active = old["active"] != json!(false);
         value["meta"] = old["meta"].clone();
         value["id"] = json!(id);
         collection.check(Some(id), users, &value)?;
         collection.put(id, value.clone());
+        if users && was_active && value["active"] == json!(false) {
+            let name = value["userName"].as_str().unwrap_or_default().to_owned();
+            self.deactivated.push((name, Instant::now()));
+        }
         Ok((StatusCode::OK, Some(value)))
     }
 

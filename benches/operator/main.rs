@@ -1,0 +1,126 @@
+//! What the operator costs and how fast it is, on a real control plane: `make bench`. What is measured, and how, is in
+//! `docs/benchmarks.md`. Nothing here asserts a time: numbers are printed beside the goals.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark that cannot go on ends"
+)]
+#![allow(clippy::cast_precision_loss, reason = "what is counted here is far below 2^52")]
+
+mod index;
+mod leavers;
+mod onboarding;
+mod people;
+mod raw;
+mod report;
+mod site;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+mod synthetic;
+mod usage;
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::Instant;
+
+use clap::Parser;
+
+use report::{Report, grouped};
+
+// The operator's own, so that memory is measured as it will be.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures the operator at scale.
+#[derive(Parser)]
+struct Args {
+    /// People onboarded into two Apps in every round [default: 5000].
+    #[arg(long)]
+    people: Option<usize>,
+    /// Rounds; each measures the API server alone and then the operator [default: 3].
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// People in the index whose memory is measured, each with ten accounts [default: 100000].
+    #[arg(long)]
+    index: Option<usize>,
+    /// A smoke run: 500 people, one round, an index of 10,000, where nothing else is said.
+    #[arg(long)]
+    quick: bool,
+    /// The part that measures the index, in a process of its own.
+    #[arg(long, hide = true)]
+    measure_index: Option<PathBuf>,
+    /// Cargo says that this is a benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// How much is measured.
+struct Scale {
+    people: usize,
+    rounds: usize,
+    index: usize,
+}
+
+impl Scale {
+    fn of(args: &Args) -> Self {
+        let (people, rounds, index) = if args.quick { (500, 1, 10_000) } else { (5_000, 3, 100_000) };
+        Self {
+            people: args.people.unwrap_or(people).max(1),
+            rounds: args.rounds.unwrap_or(rounds).max(1),
+            index: args.index.unwrap_or(index).max(1),
+        }
+    }
+}
+
+fn main() {
+    let args = Args::parse();
+    if let Some(pages) = &args.measure_index {
+        return index::measure_and_print(pages);
+    }
+    let scale = Scale::of(&args);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let mut report = Report::new(format!(
+        "Tenure benchmark: {} people × {} Apps, rounds: {}; an index of {} people × {} accounts",
+        grouped(scale.people),
+        site::APPS.len(),
+        scale.rounds,
+        grouped(scale.index),
+        synthetic::APPS
+    ));
+    runtime.block_on(run(&scale, &mut report));
+    println!("\n{report}");
+}
+
+async fn run(scale: &Scale, report: &mut Report) {
+    let people = scale.people;
+    // First, while nothing else runs.
+    let index = index::measure_apart(scale.index).await;
+    let template = site::warm_up().await;
+    let mut rounds = Vec::new();
+    let mut sites = Vec::new();
+    for number in 1..=scale.rounds {
+        let round = format!("round {number} of {}", scale.rounds);
+        // Whatever grows on the machine with time is to favour neither: they take turns in being first.
+        let mut alone = None;
+        if number % 2 == 1 {
+            alone = Some(raw::round(&round, people, &template).await);
+        }
+        let (site, onboarded) = onboarding::round(&round, people).await;
+        let alone = match alone {
+            Some(alone) => alone,
+            None => raw::round(&round, people, &template).await,
+        };
+        rounds.push((alone, onboarded));
+        sites.push(site);
+    }
+    onboarding::tell(&rounds, report);
+    leavers::measure(&sites[0], people).await.tell(report);
+    index.tell(report);
+}
+
+/// Says on standard error what is being done, and when, for it takes minutes.
+fn progress(what: &str) {
+    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    eprintln!("== {:3.0} s: {what}…", BEGUN.elapsed().as_secs_f64());
+}
