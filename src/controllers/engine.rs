@@ -134,9 +134,14 @@ impl Engine {
 
     /// Decides about a person.
     pub fn decide(&self, key: &Key) -> Option<Decision> {
+        self.decide_in(key, None)
+    }
+
+    /// The same, about the account in one App only where one is given.
+    pub fn decide_in(&self, key: &Key, only: Option<&str>) -> Option<Decision> {
         let person = self.person(key)?;
         let departure = self.departure(&person);
-        self.fleet.read(&key.namespace, |ns| decide::decide(ns, person, departure, Timestamp::now()))
+        self.fleet.read(&key.namespace, |ns| decide::decide_in(ns, person, departure, Timestamp::now(), only))
     }
 
     /// Why this User is being deleted, as far as that is known. An earlier object of the same name does not count.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::access::{self, Grant, Lifecycle, LifecycleInput, Phase, Roles, Scope};
-use crate::api::{AppSpec, EffectiveRole, LedgerEntry, Mode, Reason};
+use crate::api::{AppSpec, EffectiveRole, LedgerEntry, Mode, Reason, RoleAssignment, RoleEffect};
 use crate::controllers::app::target;
 use crate::controllers::conditions::whole_seconds;
 use crate::converge::{self, Cause, Claim, Context, Due, Lane, Wanted};
@@ -107,7 +107,18 @@ impl OwnedContext {
 }
 
 /// Decides about one person.
-pub fn decide(ns: &Namespace, mut person: Person, departure: Departure, now: Timestamp) -> Decision {
+pub fn decide(ns: &Namespace, person: Person, departure: Departure, now: Timestamp) -> Decision {
+    decide_in(ns, person, departure, now, None)
+}
+
+/// Decides about one person, and about their account in one App only where one is given.
+pub fn decide_in(
+    ns: &Namespace,
+    mut person: Person,
+    departure: Departure,
+    now: Timestamp,
+    only: Option<&str>,
+) -> Decision {
     let twin = twins(ns, &mut person);
     let resume = unused_resume(&person);
     let lifecycle = access::lifecycle(&LifecycleInput {
@@ -123,7 +134,8 @@ pub fn decide(ns: &Namespace, mut person: Person, departure: Departure, now: Tim
     let scope = Scope::of(&spec);
     let previous = if lifecycle.phase == Phase::Left { &[][..] } else { &person.status.roles[..] };
     let mut roles = access::effective_roles(&person.spec, &scope, &ns.book, previous, now);
-    let apps = concerned(ns, &person, &roles);
+    let mut apps = concerned(ns, &person, &roles);
+    apps.retain(|app| only.is_none_or(|only| only == &**app));
     if lifecycle.phase == Phase::Left {
         roles.effective.clear();
     }
@@ -189,11 +201,11 @@ fn twins(ns: &Namespace, person: &mut Person) -> Option<String> {
 }
 
 /// Apps in which this person has an account or may get one.
-fn concerned(ns: &Namespace, person: &Person, roles: &Roles) -> BTreeSet<String> {
+fn concerned(ns: &Namespace, person: &Person, roles: &Roles) -> BTreeSet<Name> {
     let names: BTreeSet<&str> = roles.effective.iter().map(|r| r.name.as_str()).collect();
-    let mut apps: BTreeSet<String> = ns.apps_for(&names).map(str::to_owned).collect();
-    apps.extend(person.status.accounts.iter().map(|e| e.app.clone()));
-    apps
+    let ledger = person.status.accounts.iter().map(|e| e.app.as_str());
+    let known = |app: &str| ns.apps.get_key_value(app).map_or_else(|| app.into(), |(name, _)| name.clone());
+    ns.apps_for(&names).chain(ledger).map(known).collect()
 }
 
 struct Situation<'a> {
@@ -208,9 +220,9 @@ struct Situation<'a> {
 }
 
 impl Situation<'_> {
-    fn account(&self, person: &Person, app: &str) -> Option<AccountDecision> {
+    fn account(&self, person: &Person, app: &Name) -> Option<AccountDecision> {
         let entry = person.entry(app).cloned();
-        let object = self.ns.apps.get(app);
+        let object = self.ns.apps.get(&**app);
         let spec = object.and_then(|o| o.spec.clone());
         let mut issues = Vec::new();
         let mut bindings = Vec::new();
@@ -222,42 +234,18 @@ impl Situation<'_> {
             (Some(_), None) => unknown(Reason::Undecodable, "the App cannot be decoded"),
             (Some(object), Some(spec)) => {
                 let outcome = self.outcome(app, object);
-                bindings = outcome.bindings.iter().map(|b| Name::from(b.as_str())).collect();
+                bindings = outcome.bindings.iter().map(|name| self.binding_name(name)).collect();
                 issues = outcome.issues;
                 self.wanted(person, entry.as_ref(), outcome.grant, &spec.marker.attribute)
             }
         };
-        let context = OwnedContext {
-            app: app.into(),
-            target: spec.as_deref().map(target::hash).unwrap_or_default(),
-            spec: spec.clone(),
-            marker: spec
-                .as_ref()
-                .map(|s| format!("{}{}", s.marker.prefix, person.spec.person_id))
-                .unwrap_or_default(),
-            resume: self.resume,
-        };
-        let paused = person.paused && !matches!(self.departure, Departure::Released(_));
-        // Until it is known why the User is being deleted, only what is due anyhow is done.
-        let unclear =
-            person.deleting && self.departure == Departure::Unchecked && self.lifecycle.phase != Phase::Left;
-        let default_policy = AppSpec::default();
-        let due = if paused || unclear {
-            Due::Nothing { next: None }
-        } else {
-            let policy = context.spec.as_deref().unwrap_or(&default_policy);
-            match converge::due(&wanted, entry.as_ref(), &context.at(policy, self.now)) {
-                Due::Nothing { .. } if entry.is_none() && Self::may_have_lost(person, app, &wanted) => {
-                    Due::Work { lane: Lane::Leave, removal: true }
-                }
-                due => due,
-            }
-        };
+        let context = self.context(person, app, spec);
+        let due = self.due(person, entry.as_ref(), &wanted, &context);
         Some(AccountDecision {
             uid: person.uid.clone(),
-            app: app.into(),
+            app: app.clone(),
             personal: self.personal(person, app, &wanted),
-            dry_run: spec.is_some_and(|s| s.mode == Mode::DryRun),
+            dry_run: context.spec.as_ref().is_some_and(|s| s.mode == Mode::DryRun),
             wanted,
             entry,
             due,
@@ -265,6 +253,46 @@ impl Situation<'_> {
             issues,
             context,
         })
+    }
+
+    /// The index's own copy of a binding's name.
+    fn binding_name(&self, name: &str) -> Name {
+        self.ns.bindings.get_key_value(name).map_or_else(|| name.into(), |(known, _)| known.clone())
+    }
+
+    fn context(&self, person: &Person, app: &Name, spec: Option<Arc<AppSpec>>) -> OwnedContext {
+        let marker = spec.as_ref().map(|s| format!("{}{}", s.marker.prefix, person.spec.person_id));
+        OwnedContext {
+            app: app.clone(),
+            target: spec.as_deref().map(target::hash).unwrap_or_default(),
+            spec,
+            marker: marker.unwrap_or_default(),
+            resume: self.resume,
+        }
+    }
+
+    fn due(
+        &self,
+        person: &Person,
+        entry: Option<&LedgerEntry>,
+        wanted: &Wanted,
+        context: &OwnedContext,
+    ) -> Due {
+        let paused = person.paused && !matches!(self.departure, Departure::Released(_));
+        // Until it is known why the User is being deleted, only what is due anyhow is done.
+        let unclear =
+            person.deleting && self.departure == Departure::Unchecked && self.lifecycle.phase != Phase::Left;
+        if paused || unclear {
+            return Due::Nothing { next: None };
+        }
+        let default_policy = AppSpec::default();
+        let policy = context.spec.as_deref().unwrap_or(&default_policy);
+        match converge::due(wanted, entry, &context.at(policy, self.now)) {
+            Due::Nothing { .. } if entry.is_none() && Self::may_have_lost(person, &context.app, wanted) => {
+                Due::Work { lane: Lane::Leave, removal: true }
+            }
+            due => due,
+        }
     }
 
     /// Whether a crash may have lost the record of an account that was made just before the person left: the finalizer
@@ -311,17 +339,26 @@ impl Situation<'_> {
         }
     }
 
-    /// A removal is personal when it follows from this person's own record (design: state, dates, or a role that the
-    /// status lists as assigned and that is not effective any more).
+    /// A removal is personal when it follows from this person's own record: their state, a date, or an assignment that
+    /// the status lists and that is gone from the spec or out of its dates. That a Role was deleted, or its rule or
+    /// bindings changed, is nobody's own doing.
     fn personal(&self, person: &Person, app: &str, wanted: &Wanted) -> bool {
+        let assigned = |name: &str| {
+            let counts = |r: &RoleAssignment| {
+                r.effect == RoleEffect::Grant
+                    && r.from.is_none_or(|from| from <= self.now)
+                    && r.until.is_none_or(|until| self.now < until)
+            };
+            person.spec.roles.iter().any(|r| r.name == name && counts(r))
+        };
         match wanted {
             Wanted::Gone(Cause::Leave | Cause::Suspension) => true,
-            Wanted::Gone(Cause::Unassign) => {
-                let lost = person.status.roles.iter().filter(|r| {
-                    r.via == EffectiveRole::ASSIGNED && !self.roles.effective.iter().any(|e| e.name == r.name)
-                });
-                lost.into_iter().any(|role| self.ns.bindings_of(app).any(|b| b.role() == role.name))
-            }
+            Wanted::Gone(Cause::Unassign) => person
+                .stored
+                .roles
+                .iter()
+                .filter(|role| role.via == EffectiveRole::ASSIGNED && !assigned(&role.name))
+                .any(|role| self.ns.bindings_of(app).any(|binding| binding.role() == role.name)),
             _ => false,
         }
     }

@@ -103,7 +103,7 @@ impl Engine {
     }
 
     fn account(&self, key: &Key, app: &str) -> Option<AccountDecision> {
-        self.decide(key)?.accounts.into_iter().find(|a| &*a.app == app)
+        self.decide_in(key, Some(app))?.accounts.into_iter().find(|a| &*a.app == app)
     }
 
     async fn rehearse(&self, connector: &Scim, ports: &Live<'_>, policy: &AppSpec) -> Outcome {

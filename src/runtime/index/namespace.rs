@@ -81,6 +81,14 @@ impl Namespace {
             }
             went_back = true;
         }
+        if !went_back
+            && let Some(kept) = self.users.get_mut(name)
+            && !kept.differs(&person)
+        {
+            // The old texts stay where they are: a relist would otherwise move everybody in memory.
+            kept.take_version(person);
+            return Intake::Same;
+        }
         let before = self.users.get_mut(name).map(|old| {
             person.summary = std::mem::take(&mut old.summary);
             person.written = person.written.or(old.written);

@@ -203,6 +203,14 @@ impl StoredPerson {
         serde_json::from_str(&self.status).ok()
     }
 
+    /// Takes over what may change without a decision changing.
+    pub(super) fn take_version(&mut self, later: Self) {
+        self.resource_version = later.resource_version;
+        self.generation = later.generation;
+        self.written = later.written.or(self.written);
+        self.epoch = self.epoch.max(later.epoch);
+    }
+
     /// Whether a decision about `other` could differ from one about this.
     pub fn differs(&self, other: &Self) -> bool {
         self.uid != other.uid
