@@ -145,3 +145,41 @@ async fn release_lets_go_of_everything_and_prints_the_ledgers() {
     scene.gone("User", "p0").await;
     all_active(&crm, 2).await;
 }
+
+/// Who leaves while the App object is away is cut off when it is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leaver_is_cut_off_when_the_app_comes_back() {
+    let scene = Scene::new("appback").await;
+    let crm = scene.scim_app("crm", json!({})).await;
+    scene.role_for("all", json!({}), "crm", &[]).await;
+    let _operator = scene.operator().start().await;
+    people(&scene, 2).await;
+    scene.delete("App", "crm").await;
+    scene.account("p0", "crm", "Released").await;
+    scene.merge("User", "p0", json!({"spec": {"state": "Terminated"}})).await;
+    scene.reason("User", "p0", "Ready", "AccessCut").await;
+    scene.app("crm", &crm.base_url(), crm.token(), json!({})).await;
+    scene.account("p0", "crm", "Suspended").await;
+    let account = crm.user_named("p0@example.com").await.unwrap();
+    assert_eq!(account["active"], json!(false));
+    scene.account("p1", "crm", "Active").await;
+}
+
+/// A pause stops the clean-up; it must not turn a deletion into an account that nobody knows of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_user_that_is_deleted_waits() {
+    let scene = Scene::new("pausedel").await;
+    let crm = scene.scim_app("crm", json!({})).await;
+    scene.role_for("all", json!({}), "crm", &[]).await;
+    let _operator = scene.operator().start().await;
+    people(&scene, 1).await;
+    scene.merge("User", "p0", json!({"metadata": {"annotations": {"tenure.dev/paused": "true"}}})).await;
+    scene.condition("User", "p0", "Paused", "True").await;
+    scene.delete("User", "p0").await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    all_active(&crm, 1).await;
+    assert!(!scene.get("User", "p0").await.is_null());
+    scene.merge("User", "p0", json!({"metadata": {"annotations": {"tenure.dev/paused": null}}})).await;
+    scene.gone("User", "p0").await;
+    assert_eq!(crm.users().await[0]["active"], json!(false));
+}

@@ -112,3 +112,60 @@ async fn a_leaver_goes_before_two_thousand_joiners() {
     assert!(place < 10, "{place} requests went before the suspension");
     assert!(target.user_count() < 2_000, "the joiners were still queued");
 }
+
+/// A quarantine that ends with the first probe leaves nobody behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_recovers_at_once_is_worked_on_again() {
+    let scene = Scene::new("recovers").await;
+    let crm = scene.scim_app("crm", json!({})).await;
+    scene.role_for("all", json!({"match": "true"}), "crm", &[]).await;
+    let _operator = scene.operator().start().await;
+    scene.user("leaver", &[], json!({})).await;
+    scene.ready("leaver").await;
+    // Only changes fail: probes go on succeeding.
+    crm.proxy().inject(Rule::new(Action::status(500)).method("POST"));
+    crm.proxy().inject(Rule::new(Action::status(500)).method("PATCH"));
+    for i in 0..12 {
+        scene.user(&format!("p{i}"), &[], json!({})).await;
+    }
+    let (_, message) = scene.condition("App", "crm", "Ready", "False").await;
+    assert!(!message.is_empty());
+    scene.merge("User", "leaver", json!({"spec": {"state": "Terminated"}})).await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    crm.proxy().clear();
+    scene.account("leaver", "crm", "Suspended").await;
+    eventually(Duration::from_secs(90), async || match crm.users().await.len() {
+        13 => Ok(()),
+        n => Err(format!("{n} accounts")),
+    })
+    .await;
+    scene.condition("App", "crm", "Ready", "True").await;
+}
+
+/// The reply to a create is lost, and the person leaves before anybody could look again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_whose_creation_is_uncertain_is_cut_off_when_its_person_leaves() {
+    let scene = Scene::new("uncertain").await;
+    let crm = scene.scim_app("crm", json!({})).await;
+    scene.role_for("all", json!({"match": "true"}), "crm", &[]).await;
+    let _operator = scene.operator().start().await;
+    scene.condition("App", "crm", "Ready", "True").await;
+    crm.proxy().inject(Rule::new(Action::DropReplyAfterForward).method("POST").times(1));
+    let made = RecordingProxy::mark();
+    scene.user("ann", &[], json!({})).await;
+    eventually(SOON, async || match crm.proxy().writes_since(made).len() {
+        0 => Err("no create".to_owned()),
+        _ => Ok(()),
+    })
+    .await;
+    crm.proxy().inject(Rule::new(Action::status(503)).path("filter"));
+    scene.merge("User", "ann", json!({"spec": {"state": "Terminated"}})).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    crm.proxy().clear();
+    eventually(Duration::from_secs(90), async || match crm.user_named("ann@example.com").await {
+        Some(account) if account["active"] == json!(false) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    scene.account("ann", "crm", "Suspended").await;
+}

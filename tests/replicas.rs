@@ -110,7 +110,7 @@ async fn a_leader_that_cannot_renew_stops_before_another_could_start() {
     assert!(slow.proxy.writes_since(mark).is_empty());
 }
 
-/// Rights as a ServiceAccount has them: everything the operator needs, the Lease apart from the rest.
+/// Rights as a `ServiceAccount` has them: everything the operator needs, the Lease apart from the rest.
 fn rights(namespace: &str) -> String {
     format!(
         "

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use clap::Args;
 use kube::api::{ListParams, Patch, PatchParams};
+use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
@@ -30,10 +31,12 @@ pub fn run(args: &ReleaseArgs) -> Result<()> {
         .context("cannot start the runtime")?;
     runtime.block_on(async {
         let client = Client::try_default().await.context("no kubeconfig, and not in a cluster")?;
-        let scopes: Vec<Api<User>> = if args.namespaces.is_empty() {
-            vec![Api::all(client.clone())]
+        // Not decoded: the way out must be open for what this version cannot read, too.
+        let kind = ApiResource::erase::<User>(&());
+        let scopes: Vec<Api<DynamicObject>> = if args.namespaces.is_empty() {
+            vec![Api::all_with(client.clone(), &kind)]
         } else {
-            args.namespaces.iter().map(|n| Api::namespaced(client.clone(), n)).collect()
+            args.namespaces.iter().map(|n| Api::namespaced_with(client.clone(), n, &kind)).collect()
         };
         for api in scopes {
             release(&client, &api, args.dry_run).await?;
@@ -42,7 +45,7 @@ pub fn run(args: &ReleaseArgs) -> Result<()> {
     })
 }
 
-async fn release(client: &Client, api: &Api<User>, dry_run: bool) -> Result<()> {
+async fn release(client: &Client, api: &Api<DynamicObject>, dry_run: bool) -> Result<()> {
     let mut params = ListParams::default().limit(500);
     loop {
         let page = api.list(&params).await.context("Users cannot be listed")?;
@@ -58,12 +61,13 @@ async fn release(client: &Client, api: &Api<User>, dry_run: bool) -> Result<()> 
     }
 }
 
-async fn let_go(client: &Client, user: &User, dry_run: bool) -> Result<()> {
+async fn let_go(client: &Client, user: &DynamicObject, dry_run: bool) -> Result<()> {
     let (name, namespace) = (user.name_any(), user.namespace().unwrap_or_default());
-    let accounts = user.status.as_ref().map(|s| s.accounts.clone()).unwrap_or_default();
+    let person_id = &user.data["spec"]["personId"];
+    let accounts = user.data["status"]["accounts"].as_array().cloned().unwrap_or_default();
     println!(
         "{}",
-        json!({"namespace": namespace, "user": name, "personId": user.spec.person_id, "accounts": accounts})
+        json!({"namespace": namespace, "user": name, "personId": person_id, "accounts": accounts})
     );
     if dry_run {
         return Ok(());
@@ -74,9 +78,12 @@ async fn let_go(client: &Client, user: &User, dry_run: bool) -> Result<()> {
         {"op": "add", "path": "/metadata/finalizers", "value": finalizers},
     ]);
     let patch: json_patch::Patch = serde_json::from_value(patch)?;
-    let api = Api::<User>::namespaced(client.clone(), &namespace);
-    api.patch(&name, &PatchParams::default(), &Patch::Json::<()>(patch))
-        .await
-        .with_context(|| format!("User {namespace}/{name} could not be let go of; run again"))?;
-    Ok(())
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), &namespace, &ApiResource::erase::<User>(&()));
+    match api.patch(&name, &PatchParams::default(), &Patch::Json::<()>(patch)).await {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        outcome => outcome
+            .map(drop)
+            .with_context(|| format!("User {namespace}/{name} could not be let go of; run again")),
+    }
 }

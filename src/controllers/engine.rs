@@ -82,7 +82,7 @@ pub struct Engine {
     pub tasks: TaskTracker,
     pub(super) touches: mpsc::UnboundedSender<Touch>,
     pub(super) apps: Mutex<HashMap<Key, Arc<AppRuntime>>>,
-    pub(super) departures: Mutex<HashMap<Key, Departure>>,
+    pub(super) departures: Mutex<HashMap<Key, (String, Departure)>>,
     /// Until when removals that are nobody's own doing wait, by person and App.
     pub(super) settling: Mutex<HashMap<Key, BTreeMap<Name, Instant>>>,
 }
@@ -135,8 +135,14 @@ impl Engine {
     /// Decides about a person.
     pub fn decide(&self, key: &Key) -> Option<Decision> {
         let person = self.person(key)?;
-        let departure = self.departures.lock().get(key).copied().unwrap_or_default();
+        let departure = self.departure(&person);
         self.fleet.read(&key.namespace, |ns| decide::decide(ns, person, departure, Timestamp::now()))
+    }
+
+    /// Why this User is being deleted, as far as that is known. An earlier object of the same name does not count.
+    pub(super) fn departure(&self, person: &Person) -> Departure {
+        let departures = self.departures.lock();
+        departures.get(&person.key).filter(|(uid, _)| *uid == person.uid).map(|(_, d)| *d).unwrap_or_default()
     }
 
     /// Has a person looked at.
@@ -159,6 +165,11 @@ impl Engine {
     /// Every App's runtime.
     pub fn all_apps(&self) -> Vec<Arc<AppRuntime>> {
         self.apps.lock().values().cloned().collect()
+    }
+
+    /// Whether this process leads now.
+    pub fn leads(&self) -> bool {
+        matches!(*self.standing.borrow(), Standing::Leading { .. })
     }
 
     /// Waits until this process leads; `false` when it ends before that.

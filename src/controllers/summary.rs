@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -31,7 +32,10 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Namespaces whose Roles, Apps and `AppBindings` may have another status than is stored.
 #[derive(Default)]
-pub struct Summaries(Mutex<Dirty>);
+pub struct Summaries {
+    dirty: Mutex<Dirty>,
+    begun: AtomicBool,
+}
 
 #[derive(Default)]
 struct Dirty {
@@ -42,15 +46,20 @@ struct Dirty {
 impl Summaries {
     /// Something in this namespace changed.
     pub fn namespace(&self, namespace: &Name) {
-        let mut dirty = self.0.lock();
+        let mut dirty = self.dirty.lock();
         if !dirty.namespaces.contains(namespace) {
             dirty.namespaces.insert(namespace.clone());
         }
     }
 
+    /// Everybody has been looked at once: counts mean something from now on.
+    pub fn begin(&self) {
+        self.begun.store(true, Ordering::Relaxed);
+    }
+
     /// Everything may have changed.
     pub fn all(&self) {
-        self.0.lock().all = true;
+        self.dirty.lock().all = true;
     }
 }
 
@@ -101,6 +110,9 @@ pub async fn run(engine: Arc<Engine>) {
     let mut swept = Instant::now();
     while !engine.stop.is_cancelled() {
         tokio::time::sleep(TICK).await;
+        if !engine.summaries.begun.load(Ordering::Relaxed) {
+            continue;
+        }
         if swept.elapsed() >= SWEEP {
             engine.summaries.all();
             swept = Instant::now();
@@ -122,7 +134,7 @@ struct Draft {
 
 impl Engine {
     fn take_dirty(&self) -> Vec<Name> {
-        let dirty = std::mem::take(&mut *self.summaries.0.lock());
+        let dirty = std::mem::take(&mut *self.summaries.dirty.lock());
         if dirty.all {
             return self.fleet.all().keys().cloned().collect();
         }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Cause, RemoteAccount};
 use crate::api::app::{RemovalAction, RemovalPolicy, RemoveEntitlements};
-use crate::api::{AccountState, AppSpec, LedgerEntry};
+use crate::api::{AccountState, AppSpec, LedgerEntry, Reason};
 
 /// How a suspended person's account is treated: kept, with all it holds, for their return.
 static SUSPENSION: RemovalPolicy = RemovalPolicy {
@@ -82,6 +82,16 @@ impl Context<'_> {
     /// The entry if it names an account on the App's present target.
     pub(super) fn linked<'e>(&self, entry: Option<&'e LedgerEntry>) -> Option<&'e LedgerEntry> {
         entry.filter(|entry| entry.target == self.target && has_account(entry))
+    }
+}
+
+/// Whether nothing more can be due for somebody who should have no account. An account that was let go of because its
+/// App was deleted may be there again with the App: it is looked for by its marker.
+pub(super) fn is_ended(entry: &LedgerEntry) -> bool {
+    match entry.state {
+        AccountState::Deleted => true,
+        AccountState::Released => entry.reason != Reason::AppDeleted.as_str(),
+        _ => false,
     }
 }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::compare::{is_empty, kept_login, wished_login};
+use super::context::is_ended;
 use super::digest::digest;
 use super::entitlements::split;
 use super::record::{at_rest, clear_reason, release, set_reason};
@@ -84,7 +85,7 @@ fn may_take_away(desired: &DesiredAccount, entry: &LedgerEntry) -> bool {
 }
 
 fn due_gone(cause: Cause, entry: &LedgerEntry, ctx: &Context<'_>) -> Due {
-    if matches!(entry.state, AccountState::Deleted | AccountState::Released) {
+    if is_ended(entry) {
         return NOTHING;
     }
     let policy = ctx.policy(cause);

@@ -1,6 +1,6 @@
 //! The way out: suspend, strip, delete, or keep, as the policy says.
 
-use super::context::has_account;
+use super::context::{has_account, is_ended};
 use super::correlate::{Leaver, locate_leaver};
 use super::entitlements::{held, revoke};
 use super::observe::{Observed, Query};
@@ -17,7 +17,7 @@ pub(super) fn plan_gone(
     seen: &Observed,
     ctx: &Context<'_>,
 ) -> Result<Plan, Query> {
-    if entry.is_some_and(|entry| matches!(entry.state, AccountState::Deleted | AccountState::Released)) {
+    if entry.is_some_and(is_ended) {
         return Ok(Plan::default());
     }
     let Leaver { accounts, unclear } = locate_leaver(entry, seen, ctx)?;

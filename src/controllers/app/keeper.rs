@@ -11,7 +11,8 @@ use crate::api::app::Capabilities;
 use crate::api::{AppSpec, Reason};
 use crate::connectors::gate::{Gate, GateConfig, GateState};
 use crate::connectors::{Connector, Failure, Probe};
-use crate::controllers::engine::Engine;
+use crate::controllers::engine::{Engine, Touch};
+use crate::runtime::index::Key;
 
 /// First and longest wait after a probe that failed.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
@@ -107,12 +108,17 @@ impl Keeper {
         } else if self.app.connection().is_none_or(|now| !Arc::ptr_eq(&now, &connected)) {
             self.app.set_connection(Some(connected.clone()));
             self.app.staff(&self.engine, &connected);
+            for person in self.app.troubled() {
+                // What they waited for may be over.
+                self.engine.touch(Touch::Changed(Key::new(self.app.key.namespace.clone(), person)));
+            }
         }
         fine
     }
 
     async fn connect(&mut self, spec: &Arc<AppSpec>) -> Result<Arc<Connected>, Refused> {
-        if let Some(connected) = &self.connector {
+        // One whose workers were sent home by a quarantine cannot be used again.
+        if let Some(connected) = self.connector.as_ref().filter(|c| !c.end.is_cancelled()) {
             return Ok(connected.clone());
         }
         let key = &self.app.key;
@@ -155,6 +161,7 @@ fn note(app: &AppRuntime, probe: Result<Probe, Failure>, gate: Gate) {
     match probe {
         Ok(probe) => {
             health.probe_failure = None;
+            health.last_failure = None;
             health.capabilities = Some(Capabilities {
                 patch: probe.patch,
                 filter: probe.filter,

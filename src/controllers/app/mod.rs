@@ -90,6 +90,10 @@ impl AppRuntime {
     /// Queues a person. A fresh reason forgets the back-off.
     pub fn enqueue(&self, person: &Name, lane: Lane, delay: Duration, fresh: bool) {
         if !delay.is_zero() {
+            if fresh {
+                self.backoff.lock().reset(person);
+                self.queue.remove(person);
+            }
             return self.queue.push_after(person.clone(), lane, delay);
         }
         if fresh {
@@ -185,6 +189,18 @@ impl AppRuntime {
     pub fn overdue(&self, person: &str, patience: Duration) -> Option<(Reason, String)> {
         let trouble = self.trouble.lock();
         trouble.get(person).filter(|t| t.since.elapsed() >= patience).map(|t| (t.reason, t.message.clone()))
+    }
+
+    /// The people whose work this App's trouble keeps waiting.
+    pub(super) fn troubled(&self) -> Vec<Name> {
+        self.trouble.lock().keys().cloned().collect()
+    }
+
+    /// The cluster could not be asked, or does not agree with the index: when to try again.
+    pub fn retry_cluster(&self, person: &Name) -> Outcome {
+        Outcome::Retry {
+            after: self.backoff.lock().failed(person.clone(), Severity::Transient, None, rand::random()),
+        }
     }
 
     /// Keeps what would be done for a person, in mode `DryRun`.

@@ -8,7 +8,7 @@ use std::future::Future;
 use jiff::Timestamp;
 
 use super::decide::AccountDecision;
-use crate::api::{AppSpec, EntitlementSpec, LedgerEntry};
+use crate::api::{AppSpec, EntitlementSpec, LedgerEntry, PendingIntent};
 use crate::connectors::{Connector, Failure, FailureClass};
 use crate::converge::{self, Context, Observed, Plan, Query, Refusal, Reply, Resolution, Step};
 use crate::runtime::failpoint;
@@ -227,6 +227,17 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
         }
         if step.is_remote() {
             self.ports.performed(step, &entry, outcome.as_ref().map(|_| ()));
+        }
+        if let (Step::Create(account), Err(failure)) = (step, &outcome)
+            && failure.class == FailureClass::Unknown
+        {
+            // It may have been made: that must not be forgotten, should the person leave before the next look.
+            let since = self.context().now;
+            entry.pending =
+                Some(PendingIntent { operation: "create".to_owned(), key: account.login.clone(), since });
+            self.entry = Some(entry);
+            self.touched = true;
+            return Err(Halt::from(failure.clone()));
         }
         let reply = outcome?;
         self.entry = Some(entry.clone());

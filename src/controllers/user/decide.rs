@@ -46,6 +46,8 @@ pub struct Decision {
 /// What is wanted in one App.
 #[derive(Clone, Debug)]
 pub struct AccountDecision {
+    /// `metadata.uid` of the User.
+    pub uid: String,
     /// The App.
     pub app: Name,
     /// What is wanted.
@@ -139,6 +141,7 @@ pub fn decide(ns: &Namespace, mut person: Person, departure: Departure, now: Tim
     let accounts: Vec<_> = apps.into_iter().filter_map(|app| situation.account(&person, &app)).collect();
     let waits = accounts.iter().filter_map(|a| match a.due {
         Due::Nothing { next } => next,
+        // Looked at again once that is stored.
         Due::Ledger(_) | Due::Work { .. } => None,
     });
     let next = waits.chain(lifecycle.next).chain(roles.next).min();
@@ -177,7 +180,7 @@ fn twins(ns: &Namespace, person: &mut Person) -> Option<String> {
     for (_, other) in same.iter().filter(|(name, p)| p.deleting && **name != person.key.name) {
         let Some(old) = other.status() else { continue };
         person.status.accounts = converge::inherit(&old.accounts, &person.status.accounts);
-        if person.status.left_at.is_none() && person.status.observed_generation.unwrap_or(-1) < 0 {
+        if person.status.left_at.is_none() && person.stored.accounts.is_empty() {
             person.status.left_at = old.left_at;
             person.status.left_by = old.left_by;
         }
@@ -221,7 +224,7 @@ impl Situation<'_> {
                 let outcome = self.outcome(app, object);
                 bindings = outcome.bindings.iter().map(|b| Name::from(b.as_str())).collect();
                 issues = outcome.issues;
-                self.wanted(person, outcome.grant, &spec.marker.attribute)
+                self.wanted(person, entry.as_ref(), outcome.grant, &spec.marker.attribute)
             }
         };
         let context = OwnedContext {
@@ -234,9 +237,12 @@ impl Situation<'_> {
                 .unwrap_or_default(),
             resume: self.resume,
         };
-        let idle = person.paused && !matches!(self.departure, Departure::Released(_));
+        let paused = person.paused && !matches!(self.departure, Departure::Released(_));
+        // Until it is known why the User is being deleted, only what is due anyhow is done.
+        let unclear =
+            person.deleting && self.departure == Departure::Unchecked && self.lifecycle.phase != Phase::Left;
         let default_policy = AppSpec::default();
-        let due = if idle {
+        let due = if paused || unclear {
             Due::Nothing { next: None }
         } else {
             let policy = context.spec.as_deref().unwrap_or(&default_policy);
@@ -248,6 +254,7 @@ impl Situation<'_> {
             }
         };
         Some(AccountDecision {
+            uid: person.uid.clone(),
             app: app.into(),
             personal: self.personal(person, app, &wanted),
             dry_run: spec.is_some_and(|s| s.mode == Mode::DryRun),
@@ -265,8 +272,8 @@ impl Situation<'_> {
     fn may_have_lost(person: &Person, app: &str, wanted: &Wanted) -> bool {
         matches!(wanted, Wanted::Gone(Cause::Leave | Cause::UserDeleted | Cause::Suspension))
             && person.held()
-            && !person.fresh.iter().any(|looked| **looked == *app)
-            && person.status.observed_generation.is_none_or(|seen| seen != person.generation)
+            && !person.fresh.iter().any(|(looked, _)| **looked == *app)
+            && person.stored.observed_generation.is_none_or(|seen| seen != person.generation)
     }
 
     fn outcome(&self, app: &str, object: &AppObject) -> access::AccountOutcome {
@@ -274,32 +281,33 @@ impl Situation<'_> {
         access::desired_account(app, &object.rules, &bindings, &self.roles.effective, self.scope)
     }
 
-    fn wanted(&self, person: &Person, grant: Grant, marker: &str) -> Wanted {
+    fn wanted(&self, person: &Person, entry: Option<&LedgerEntry>, grant: Grant, marker: &str) -> Wanted {
         if let Some((Reason::DuplicatePersonId, message)) = self.stalled {
             return Wanted::Unknown { reason: Reason::DuplicatePersonId, message: message.clone() };
         }
-        match self.departure {
-            Departure::Released(reason) if person.deleting => return Wanted::Released(reason),
-            Departure::Unchecked if person.deleting => {
-                return unknown(Reason::Progressing, "deletion is being looked at");
-            }
-            _ => {}
+        if let (Departure::Released(reason), true) = (self.departure, person.deleting) {
+            return Wanted::Released(reason);
         }
-        match (self.lifecycle.phase, grant) {
-            (Phase::Left, _) => Wanted::Gone(Cause::Leave),
+        let frozen = !self.ns.unreadable_bindings.is_empty();
+        match self.lifecycle.phase {
+            Phase::Left => Wanted::Gone(Cause::Leave),
             _ if person.deleting => Wanted::Gone(Cause::UserDeleted),
-            (_, Grant::No) if !self.ns.unreadable_bindings.is_empty() => unknown(
-                Reason::RemovalsFrozen,
-                "an AppBinding of this namespace cannot be decoded: nothing is taken away",
-            ),
-            (_, Grant::No) => Wanted::Gone(Cause::Unassign),
-            (Phase::Staged | Phase::Suspended, _) => Wanted::Gone(Cause::Suspension),
-            (Phase::Active, Grant::Yes(mut account)) => {
-                // The marker is Tenure's own; a rule for it would fight it.
-                account.attributes.remove(marker);
-                Wanted::Account(account)
+            Phase::Staged | Phase::Suspended if grant == Grant::No && !frozen => {
+                Wanted::Gone(Cause::Unassign)
             }
-            (Phase::Active, Grant::Unknown { reason, message }) => Wanted::Unknown { reason, message },
+            Phase::Staged | Phase::Suspended => Wanted::Gone(Cause::Suspension),
+            Phase::Active => match grant {
+                Grant::No if frozen => freeze(),
+                Grant::No => Wanted::Gone(Cause::Unassign),
+                // What the unreadable binding grants here is not known, so what is held cannot be weighed.
+                Grant::Yes(_) if frozen && entry.is_some_and(|e| !e.entitlements.is_empty()) => freeze(),
+                Grant::Yes(mut account) => {
+                    // The marker is Tenure's own; a rule for it would fight it.
+                    account.attributes.remove(marker);
+                    Wanted::Account(account)
+                }
+                Grant::Unknown { reason, message } => Wanted::Unknown { reason, message },
+            },
         }
     }
 
@@ -317,6 +325,13 @@ impl Situation<'_> {
             _ => false,
         }
     }
+}
+
+fn freeze() -> Wanted {
+    unknown(
+        Reason::RemovalsFrozen,
+        "an AppBinding of this namespace cannot be decoded: nothing is taken away before it can",
+    )
 }
 
 fn unknown(reason: Reason, message: &str) -> Wanted {

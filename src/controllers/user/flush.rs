@@ -8,15 +8,15 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::act::Stop;
-use super::decide::{Decision, Departure};
+use super::decide::{AccountDecision, Decision, Departure};
 use super::record::{Outcome, Turn};
 use super::status::{self, Overdue};
 use super::store::Written;
 use crate::api::{AccountState, LedgerEntry, Reason};
 use crate::controllers::engine::{Engine, Touch};
-use crate::converge::Due;
+use crate::converge::{Due, Wanted};
 use crate::runtime::failpoint;
-use crate::runtime::index::{Key, Person, RawUser, StoredPerson};
+use crate::runtime::index::{Intake, Key, Name, Person, RawUser, StoredPerson};
 
 /// Status writes at the same time.
 const WRITERS: usize = 16;
@@ -60,15 +60,20 @@ impl Engine {
         }
         let status = status::status(&decision, &overdue, Timestamp::now());
         if status == decision.person.stored {
-            return Outcome::Stored { accounts: decision.person.stored.accounts };
+            return Outcome::Stored { seen: decision.person.fresh };
         }
         failpoint::hit("before-status");
         let written = self.store.write_status(&decision.person, &status).await;
         failpoint::hit("after-status");
-        if matches!(written, Written::Done(_)) {
+        let done = matches!(written, Written::Done(_));
+        let outcome = self.conclude(&turn.key, written, decision.person.fresh.clone());
+        if done {
             self.audit_released(&decision, &status.accounts);
+            self.touch_twins(&decision.person);
+            // What was stored may have set a date.
+            self.touch(Touch::Again(turn.key.clone()));
         }
-        self.conclude(&turn.key, written, status.accounts)
+        outcome
     }
 
     /// The audit lines of accounts that this status lets go of.
@@ -83,11 +88,11 @@ impl Engine {
     }
 
     /// Takes the answer to a write into the index.
-    fn conclude(self: &Arc<Self>, key: &Key, written: Written, accounts: Vec<LedgerEntry>) -> Outcome {
+    fn conclude(self: &Arc<Self>, key: &Key, written: Written, seen: Vec<(Name, u64)>) -> Outcome {
         match written {
             Written::Done(user) => {
                 self.take_in(key, *user);
-                Outcome::Stored { accounts }
+                Outcome::Stored { seen }
             }
             Written::Gone => Outcome::Gone,
             Written::Conflict => {
@@ -119,13 +124,36 @@ impl Engine {
         }
     }
 
-    /// Takes the answer to our own write into the index, before the watch brings it.
-    pub(super) fn take_in(&self, key: &Key, user: RawUser) {
+    /// Takes a User as the server has it now into the index, before the watch brings it: the answer to a write of our
+    /// own, or a live read. A late answer about an object that is gone, or was made anew, is dropped.
+    pub(super) fn take_in(&self, key: &Key, user: RawUser) -> Intake {
         match StoredPerson::from_own_write(user) {
-            Ok(person) => {
-                self.fleet.write(&key.namespace, |ns| ns.put_user(&key.name, person, None));
+            Ok(person) => self.fleet.write(&key.namespace, |ns| match ns.user(&key.name) {
+                Some(known) if known.uid == person.uid => ns.put_user(&key.name, person, None),
+                _ => Intake::Same,
+            }),
+            Err(problem) => {
+                tracing::error!(user = %key, problem, "an answer of the API server cannot be decoded");
+                Intake::Same
             }
-            Err(problem) => tracing::error!(user = %key, problem, "the answer to a write cannot be decoded"),
+        }
+    }
+
+    /// The same for a live read: what is new in it is news, as if the watch had brought it.
+    pub(super) fn take_in_live(&self, key: &Key, user: RawUser) {
+        if self.take_in(key, user) != Intake::Same {
+            self.touch(Touch::Changed(key.clone()));
+        }
+    }
+
+    /// Has the other Users with this `personId` looked at: they may have waited for what was stored.
+    fn touch_twins(&self, person: &Person) {
+        let twins = self.fleet.read(&person.key.namespace, |ns| {
+            let same = ns.same_person(&person.spec.person_id).map(|(name, _)| name.clone());
+            same.filter(|name| *name != person.key.name).collect::<Vec<_>>()
+        });
+        for name in twins.into_iter().flatten() {
+            self.touch(Touch::Changed(Key::new(person.key.namespace.clone(), name)));
         }
     }
 
@@ -134,7 +162,7 @@ impl Engine {
         let (engine, key) = (self.clone(), key.clone());
         tokio::spawn(async move {
             if let Ok(Some(user)) = engine.store.read(&key).await {
-                engine.take_in(&key, user);
+                engine.take_in_live(&key, user);
             }
             engine.touch(Touch::Again(key));
         });
@@ -152,7 +180,7 @@ impl Engine {
 
     /// Whether nothing is to be done any more for a User that is being deleted.
     fn is_dealt_with(&self, decision: &Decision) -> bool {
-        let departure = self.departures.lock().get(&decision.person.key).copied().unwrap_or_default();
+        let departure = self.departure(&decision.person);
         match (departure, &decision.stalled) {
             (Departure::Unchecked, _) => false,
             (Departure::Released(_), _) => true,
@@ -160,16 +188,15 @@ impl Engine {
             (Departure::Ordinary, Some((Reason::DuplicatePersonId, _))) => {
                 self.is_inherited(&decision.person)
             }
-            (Departure::Ordinary, _) => {
-                decision.accounts.iter().all(|a| !matches!(a.due, Due::Work { .. }) || a.dry_run)
-            }
+            (Departure::Ordinary, _) => !decision.person.paused && decision.accounts.iter().all(is_ended),
         }
     }
 
     fn is_inherited(&self, person: &Person) -> bool {
         let taken = |accounts: &[LedgerEntry]| {
             person.status.accounts.iter().all(|mine| {
-                mine.id.is_empty() || accounts.iter().any(|a| a.app == mine.app && a.id == mine.id)
+                let ended = matches!(mine.state, AccountState::Deleted | AccountState::Released);
+                ended || mine.id.is_empty() || accounts.iter().any(|a| a.app == mine.app && a.id == mine.id)
             })
         };
         self.fleet
@@ -183,7 +210,7 @@ impl Engine {
 
     /// Lets go of a User that is being deleted, with an audit line for every account that is left as it is.
     async fn let_go(self: &Arc<Self>, person: &Person) -> Outcome {
-        let departure = self.departures.lock().get(&person.key).copied().unwrap_or_default();
+        let departure = self.departure(person);
         match self.store.release(person).await {
             Written::Done(_) | Written::Gone => {
                 if let Departure::Released(reason) = departure {
@@ -214,4 +241,15 @@ impl Engine {
         }
         overdue
     }
+}
+
+/// Whether an account of a User that is being deleted needs nothing any more: it was never made, or its policy has run to
+/// its end. One of which nothing can be told (its App cannot be decoded) keeps the User.
+fn is_ended(account: &AccountDecision) -> bool {
+    let none = account.entry.as_ref().is_none_or(|entry| {
+        entry.id.is_empty() || matches!(entry.state, AccountState::Deleted | AccountState::Released)
+    });
+    let idle = !matches!(account.due, Due::Work { .. });
+    (none && (idle || account.dry_run))
+        || (idle && matches!(account.wanted, Wanted::Gone(_) | Wanted::Released(_)))
 }

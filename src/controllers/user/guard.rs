@@ -26,7 +26,9 @@ pub enum Ground {
     Firm,
     /// The namespace or the definitions are being deleted.
     Vanishing(Reason),
-    /// The index is behind, or the cluster could not be asked.
+    /// Nothing is being torn down, and the index is behind.
+    Behind,
+    /// The cluster could not be asked.
     Unclear(String),
 }
 
@@ -64,12 +66,12 @@ impl Guard {
         ground
     }
 
-    /// Why a User is being deleted; `None` where the cluster could not be asked.
-    pub async fn departure(&self, namespace: &Name) -> Option<Departure> {
-        match tokio::time::timeout(PATIENCE, self.vanishing(namespace)).await {
-            Ok(Ok(Some(reason))) => Some(Departure::Released(reason)),
-            Ok(Ok(None)) => Some(Departure::Ordinary),
-            Ok(Err(_)) | Err(_) => None,
+    /// Why a User that was seen being deleted at `since` is; `None` where the cluster could not be asked.
+    pub async fn departure(&self, namespace: &Name, since: Instant) -> Option<Departure> {
+        match self.ground(namespace, since).await {
+            Ground::Vanishing(reason) => Some(Departure::Released(reason)),
+            Ground::Firm | Ground::Behind => Some(Departure::Ordinary),
+            Ground::Unclear(_) => None,
         }
     }
 
@@ -81,7 +83,7 @@ impl Guard {
         }
         match self.compare(namespace).await {
             Ok(true) => Ground::Firm,
-            Ok(false) => Ground::Unclear("Roles, Apps or AppBindings changed just now".to_owned()),
+            Ok(false) => Ground::Behind,
             Err(problem) => Ground::Unclear(problem),
         }
     }

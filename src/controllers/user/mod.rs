@@ -10,6 +10,7 @@ pub mod status;
 pub mod store;
 pub mod work;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use self::status::Overdue;
 use super::engine::{Engine, Touch};
 use crate::api::AccountState;
 use crate::converge::Due;
-use crate::runtime::index::{AccountSummary, Change, Key, Name, Summary};
+use crate::runtime::index::{AccountSummary, Change, Key, Name, Person, Summary};
 use crate::runtime::schedule::Wakeups;
 use crate::runtime::watchdog::Beat;
 
@@ -42,13 +43,36 @@ const BATCH: usize = 32;
 pub struct Looker {
     engine: Arc<Engine>,
     wakeups: Wakeups<Key>,
-    backlog: Vec<Key>,
+    backlog: Backlog,
+}
+
+/// People to look at when nothing more urgent is there; taken from the end, each once.
+#[derive(Default)]
+struct Backlog {
+    order: Vec<Key>,
+    members: HashSet<Key>,
+}
+
+impl Backlog {
+    fn extend(&mut self, keys: impl IntoIterator<Item = Key>) {
+        for key in keys {
+            if self.members.insert(key.clone()) {
+                self.order.push(key);
+            }
+        }
+    }
+
+    fn pop(&mut self) -> Option<Key> {
+        let key = self.order.pop()?;
+        self.members.remove(&key);
+        Some(key)
+    }
 }
 
 impl Looker {
     /// A looker without work.
     pub fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, wakeups: Wakeups::default(), backlog: Vec::new() }
+        Self { engine, wakeups: Wakeups::default(), backlog: Backlog::default() }
     }
 
     /// Runs until the channels close. What concerns one person goes before the backlog of what concerns many.
@@ -62,9 +86,18 @@ impl Looker {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut synced = false;
         loop {
-            let idle = self.backlog.is_empty();
+            let idle = self.backlog.order.is_empty();
+            if synced && idle {
+                self.engine.summaries.begin();
+            }
+            beat.alive();
             tokio::select! {
                 biased;
+                _ = tick.tick() => {
+                    for key in self.wakeups.next_due(Timestamp::now()) {
+                        self.look(&key, true);
+                    }
+                }
                 change = changes.recv() => match change {
                     Some(Change::Synced) => {
                         synced = true;
@@ -80,12 +113,6 @@ impl Looker {
                     Some(Touch::Again(key)) => self.look(&key, false),
                     None => return beat.finish(),
                 },
-                _ = tick.tick() => {
-                    beat.alive();
-                    for key in self.wakeups.next_due(Timestamp::now()) {
-                        self.look(&key, true);
-                    }
-                }
                 () = std::future::ready(()), if !idle => {
                     for _ in 0..BATCH {
                         let Some(key) = self.backlog.pop() else { break };
@@ -117,14 +144,18 @@ impl Looker {
         later.sort_unstable_by(|a, b| b.cmp(a));
         first.sort_unstable_by(|a, b| b.cmp(a));
         // The backlog is taken from its end.
-        self.backlog = later;
-        self.backlog.append(&mut first);
+        self.backlog.extend(later);
+        self.backlog.extend(first);
         self.engine.summaries.all();
     }
 
     fn change(&mut self, change: Change) {
         match change {
             Change::User(key) => {
+                if !self.engine.leads() {
+                    // The leader has stored what this replica may only have doubted.
+                    self.engine.recorder.drop_results(&key);
+                }
                 self.look(&key, true);
                 self.look_at_twins(&key);
             }
@@ -144,7 +175,10 @@ impl Looker {
             }
             Change::Binding { key, roles } => {
                 self.engine.summaries.namespace(&key.namespace);
-                self.enqueue_concerned(&key.namespace, &roles, None);
+                match roles {
+                    Some(roles) => self.enqueue_concerned(&key.namespace, &roles, None),
+                    None => self.enqueue_namespace(&key.namespace),
+                }
             }
             Change::App(key) => self.app_changed(&key),
             Change::Secret(key) => {
@@ -236,7 +270,7 @@ impl Looker {
             None => self.wakeups.remove(key),
         }
         if decision.person.deleting {
-            self.see_to_departure(key);
+            self.see_to_departure(&decision.person);
         } else {
             // An object of this name that was deleted before is not this one.
             self.engine.departures.lock().remove(key);
@@ -250,21 +284,29 @@ impl Looker {
     }
 
     /// The first time a User is seen being deleted: finds out why, then looks again.
-    fn see_to_departure(&self, key: &Key) {
+    fn see_to_departure(&self, person: &Person) {
+        let key = person.key.clone();
         let mut departures = self.engine.departures.lock();
-        if departures.contains_key(key) {
+        if departures.get(&key).is_some_and(|(uid, _)| *uid == person.uid) {
             return;
         }
-        departures.insert(key.clone(), Departure::Unchecked);
-        let (engine, key) = (self.engine.clone(), key.clone());
+        departures.insert(key.clone(), (person.uid.clone(), Departure::Unchecked));
+        let (engine, uid) = (self.engine.clone(), person.uid.clone());
+        let seen = Instant::now();
         tokio::spawn(async move {
-            let departure = engine.guard.departure(&key.namespace).await;
-            if let Some(found) = departure {
-                engine.departures.lock().insert(key.clone(), found)
-            } else {
+            let found = engine.guard.departure(&key.namespace, seen).await;
+            if found.is_none() {
                 tokio::time::sleep(SOON).await;
-                engine.departures.lock().remove(&key)
-            };
+            }
+            {
+                let mut departures = engine.departures.lock();
+                if let Some((_, departure)) = departures.get_mut(&key).filter(|(of, _)| *of == uid) {
+                    match found {
+                        Some(found) => *departure = found,
+                        None => drop(departures.remove(&key)),
+                    }
+                }
+            }
             engine.touch(Touch::Changed(key));
         });
     }
@@ -351,7 +393,10 @@ impl Engine {
         let delay = if account.settles() {
             self.settle(key, &account.app)
         } else {
-            self.settled(key, &account.app);
+            if removal && account.personal {
+                // Writing the status takes the evidence away that this is the person's own doing; it goes on at once.
+                self.settle_at_once(key, &account.app);
+            }
             Duration::ZERO
         };
         self.app(&app_key).enqueue(&key.name, lane, delay, fresh);
@@ -365,6 +410,11 @@ impl Engine {
         let until =
             settling.entry(key.clone()).or_default().entry(app.clone()).or_insert(now + self.settings.settle);
         until.saturating_duration_since(now)
+    }
+
+    /// A removal that need not wait, now or after a second look.
+    fn settle_at_once(&self, key: &Key, app: &Name) {
+        self.settling.lock().entry(key.clone()).or_default().insert(app.clone(), Instant::now());
     }
 
     /// Ends a wait: the removal is done, or not due any more.

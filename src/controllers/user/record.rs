@@ -23,11 +23,17 @@ pub struct Recorder {
 #[derive(Default)]
 struct State {
     /// Results not stored yet; `None` drops the entry.
-    fresh: HashMap<Key, BTreeMap<Name, Option<LedgerEntry>>>,
+    fresh: HashMap<Key, BTreeMap<Name, Fresh>>,
     people: HashMap<Key, Due>,
     order: BTreeMap<(Instant, u64), Key>,
     serial: u64,
     busy: HashSet<Key>,
+}
+
+/// A result, with a serial that tells it from a later one.
+struct Fresh {
+    serial: u64,
+    entry: Option<LedgerEntry>,
 }
 
 #[derive(Clone, Copy)]
@@ -49,8 +55,8 @@ pub struct Turn {
 pub enum Outcome {
     /// Stored, or there was nothing to store. Results up to here are in the index.
     Stored {
-        /// The ledger as stored.
-        accounts: Vec<LedgerEntry>,
+        /// The results that were in it.
+        seen: Vec<(Name, u64)>,
     },
     /// Something is under way: look again at the deadline, or when told.
     Waits,
@@ -64,7 +70,9 @@ impl Recorder {
     /// Keeps a result until it is stored, which is to happen within `within`.
     pub fn result(&self, key: &Key, app: &Name, entry: Option<LedgerEntry>, within: Duration) {
         let mut state = self.state.lock();
-        state.fresh.entry(key.clone()).or_default().insert(app.clone(), entry);
+        state.serial += 1;
+        let fresh = Fresh { serial: state.serial, entry };
+        state.fresh.entry(key.clone()).or_default().insert(app.clone(), fresh);
         state.ask(key, within);
         drop(state);
         self.wake.notify_one();
@@ -77,14 +85,23 @@ impl Recorder {
     }
 
     /// Lays results that are not stored yet over a ledger read from the index; answers whose Apps they are.
-    pub fn overlay(&self, key: &Key, accounts: &mut Vec<LedgerEntry>) -> Vec<Name> {
+    pub fn overlay(&self, key: &Key, accounts: &mut Vec<LedgerEntry>) -> Vec<(Name, u64)> {
         let state = self.state.lock();
-        for (app, entry) in state.fresh.get(key).into_iter().flatten() {
+        for (app, fresh) in state.fresh.get(key).into_iter().flatten() {
             accounts.retain(|e| e.app != **app);
-            accounts.extend(entry.clone());
+            accounts.extend(fresh.entry.clone());
         }
         accounts.sort_by(|a, b| a.app.cmp(&b.app));
-        state.fresh.get(key).map(|fresh| fresh.keys().cloned().collect()).unwrap_or_default()
+        state
+            .fresh
+            .get(key)
+            .map(|fresh| fresh.iter().map(|(app, f)| (app.clone(), f.serial)).collect())
+            .unwrap_or_default()
+    }
+
+    /// Drops results that are not stored: somebody else stores them.
+    pub fn drop_results(&self, key: &Key) {
+        self.state.lock().fresh.remove(key);
     }
 
     /// Forgets a person who is no longer in the API server.
@@ -138,16 +155,17 @@ impl Recorder {
         let mut state = self.state.lock();
         state.busy.remove(&turn.key);
         match outcome {
-            Outcome::Stored { accounts } => state.stored(&turn.key, &accounts),
+            Outcome::Stored { seen } => state.stored(&turn.key, &seen),
             Outcome::Gone => {
                 state.fresh.remove(&turn.key);
                 state.drop_place(&turn.key);
             }
             Outcome::Waits => {
-                let at = turn.deadline.max(Instant::now());
-                if !state.people.contains_key(&turn.key) {
-                    state.place(&turn.key, at, turn.deadline);
-                }
+                let asked = state.people.get(&turn.key).copied();
+                let deadline = asked.map_or(turn.deadline, |due| due.deadline.min(turn.deadline));
+                // Somebody who asked meanwhile has their look; the deadline stays the earlier one.
+                let at = asked.map_or(deadline, |due| due.place.0).min(deadline).max(Instant::now());
+                state.place(&turn.key, at, deadline);
             }
             Outcome::Again(after) => {
                 let at = Instant::now() + after;
@@ -198,9 +216,11 @@ impl State {
         }
     }
 
-    fn stored(&mut self, key: &Key, accounts: &[LedgerEntry]) {
+    fn stored(&mut self, key: &Key, seen: &[(Name, u64)]) {
         if let Some(fresh) = self.fresh.get_mut(key) {
-            fresh.retain(|app, entry| accounts.iter().find(|a| a.app == **app) != entry.as_ref());
+            fresh.retain(|app, result| {
+                !seen.iter().any(|(name, serial)| name == app && *serial == result.serial)
+            });
             if fresh.is_empty() {
                 self.fresh.remove(key);
             }
@@ -242,13 +262,14 @@ mod tests {
         let key = Key::new("ns", "ann");
         result(&recorder, &key, "a", "1", 0);
         let turn = recorder.next().await;
+        let seen = recorder.overlay(&key, &mut Vec::new());
         result(&recorder, &key, "a", "2", 0);
-        recorder.done(&turn, Outcome::Stored { accounts: vec![entry("a", "1")] });
+        recorder.done(&turn, Outcome::Stored { seen });
         let mut ledger = vec![entry("a", "1")];
-        recorder.overlay(&key, &mut ledger);
+        let seen = recorder.overlay(&key, &mut ledger);
         assert_eq!(ledger[0].id, "2");
         let turn = recorder.next().await;
-        recorder.done(&turn, Outcome::Stored { accounts: ledger });
+        recorder.done(&turn, Outcome::Stored { seen });
         assert!(recorder.is_empty());
     }
 

@@ -24,7 +24,11 @@ pub fn status(decision: &Decision, overdue: &Overdue, now: Timestamp) -> UserSta
     let accounts = ledger(decision);
     let busy = decision.accounts.iter().any(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run);
     let mut status = UserStatus {
-        observed_generation: Some(person.generation),
+        observed_generation: if searching(decision) {
+            stored.observed_generation
+        } else {
+            Some(person.generation)
+        },
         state: Some(state(decision, busy)),
         summary: summary(&accounts),
         left_at: decision.lifecycle.left_at.map(whole_seconds),
@@ -52,12 +56,27 @@ pub fn status(decision: &Decision, overdue: &Overdue, now: Timestamp) -> UserSta
     status
 }
 
+/// Whether a leaver's account that a crash may have lost is still being looked for. The generation that was observed
+/// stays behind until then: it is what the search goes by.
+fn searching(decision: &Decision) -> bool {
+    decision.accounts.iter().any(|a| {
+        a.entry.is_none()
+            && matches!(a.wanted, Wanted::Gone(_))
+            && matches!(a.due, Due::Work { .. })
+            && !a.dry_run
+    })
+}
+
 /// A resume counts as used once the person is back and nothing waits for it.
 fn handled_resume(decision: &Decision, busy: bool) -> String {
     let person = &decision.person;
     let back = matches!(decision.lifecycle.phase, Phase::Active | Phase::Suspended);
+    // One that stood there before a leave began was not meant for that leave.
+    let leaves_now = decision.lifecycle.phase == Phase::Left && person.stored.left_at.is_none();
     match &person.resume {
-        Some(value) if back && !busy => value.clone(),
+        Some(value) if (back && !busy && !person.paused && decision.stalled.is_none()) || leaves_now => {
+            value.clone()
+        }
         _ => person.status.handled_resume.clone(),
     }
 }

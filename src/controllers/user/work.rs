@@ -17,15 +17,15 @@ use crate::connectors::Failure;
 use crate::connectors::scim::Scim;
 use crate::controllers::app::{AppRuntime, Connected};
 use crate::controllers::engine::{Engine, Touch};
-use crate::converge::{Cause, Due, Lane, Refusal, Step, Wanted};
+use crate::converge::{self, Cause, Due, Lane, Refusal, Step, Wanted};
 use crate::runtime::events::Notice;
 use crate::runtime::failpoint;
 use crate::runtime::index::{Key, Name};
 use crate::runtime::logging::{self, AuditLine};
 use crate::runtime::queue::{Job, Outcome};
 
-/// How soon a pass that the cluster cut short is tried again.
-const CLUSTER_RETRY: Duration = Duration::from_secs(1);
+/// How long a plan of an App that only plans stands before it is looked at again.
+const REHEARSAL: Duration = Duration::from_mins(10);
 /// How soon one that what changed meanwhile cut short is begun anew.
 const CHANGED_RETRY: Duration = Duration::from_millis(200);
 
@@ -33,6 +33,7 @@ const CHANGED_RETRY: Duration = Duration::from_millis(200);
 pub async fn run(engine: Arc<Engine>, app: Arc<AppRuntime>, connected: Arc<Connected>, reserved: bool) {
     loop {
         let job = tokio::select! {
+            biased;
             () = connected.end.cancelled() => return,
             job = app.queue.pop(reserved) => job,
         };
@@ -88,7 +89,17 @@ impl Engine {
             return self.rehearse(&connector, &ports, &policy).await;
         }
         let ending = act::pass(&connector, &ports, &account, &policy).await;
+        if !self.is_same(key, &account.uid) {
+            // The object went, or was made anew: what was done will be found by its marker.
+            return Outcome::Ok;
+        }
         self.conclude_pass(app, key, &account, lane, ending)
+    }
+
+    fn is_same(&self, key: &Key, uid: &str) -> bool {
+        self.fleet
+            .read(&key.namespace, |ns| ns.user(&key.name).is_some_and(|p| *p.uid == *uid))
+            .unwrap_or(false)
     }
 
     fn account(&self, key: &Key, app: &str) -> Option<AccountDecision> {
@@ -99,9 +110,11 @@ impl Engine {
         let (app, key) = (ports.app, ports.key);
         match act::rehearse(connector, ports, ports.account, policy).await {
             Ok(plan) => {
+                app.succeeded(&key.name);
                 app.plan(&key.name, &plan);
                 self.summaries.namespace(&key.namespace);
-                Outcome::Ok
+                // Nothing was done, so it stays due; what changes meanwhile is planned at once.
+                Outcome::Retry { after: REHEARSAL }
             }
             Err(failure) => app.retry_after(&key.name, &failure),
         }
@@ -117,6 +130,11 @@ impl Engine {
     ) -> Outcome {
         let within = if lane == Lane::Join { JOINED } else { SOON };
         match ending {
+            // The target took everything and does not show it: see the entry.
+            Ending::Settled(Some(entry)) if is_still_due(account, &entry) => {
+                self.recorder.result(key, &app.key.name, Some(entry), within);
+                app.retry_cluster(&key.name)
+            }
             Ending::Settled(entry) => {
                 app.succeeded(&key.name);
                 if lane == Lane::Leave {
@@ -143,7 +161,7 @@ impl Engine {
                 }
                 match stop {
                     Stop::Changed => Outcome::Retry { after: CHANGED_RETRY },
-                    Stop::Cluster => Outcome::Retry { after: CLUSTER_RETRY },
+                    Stop::Cluster => app.retry_cluster(&key.name),
                 }
             }
         }
@@ -227,7 +245,8 @@ impl Ports for Live<'_> {
             return Ok(());
         }
         if person.deleting {
-            return Err(Stop::Changed);
+            // Too late to hold on to; but what a leaver has is cut off all the same.
+            return if self.lane == Lane::Leave { Ok(()) } else { Err(Stop::Changed) };
         }
         match self.engine.store.hold(&person).await {
             Written::Done(user) => {
@@ -248,12 +267,15 @@ impl Ports for Live<'_> {
             match self.engine.guard.ground(&self.key.namespace, self.decided).await {
                 Ground::Firm => {}
                 Ground::Vanishing(reason) => return Err(self.give_up(reason)),
-                Ground::Unclear(_) => return Err(Stop::Cluster),
+                Ground::Behind | Ground::Unclear(_) => return Err(Stop::Cluster),
             }
         }
         self.read_again().await?;
         let now = self.engine.account(self.key, &self.app.key.name).ok_or(Stop::Changed)?;
-        if now.wanted == self.account.wanted { Ok(()) } else { Err(Stop::Changed) }
+        let same = now.wanted == self.account.wanted
+            && now.context.spec == self.account.context.spec
+            && matches!(now.due, Due::Work { .. });
+        if same { Ok(()) } else { Err(Stop::Changed) }
     }
 
     fn known(&self, entitlement: &EntitlementSpec) -> Option<String> {
@@ -296,7 +318,7 @@ impl Live<'_> {
     /// their own deletion.
     fn give_up(&self, reason: Reason) -> Stop {
         let mut departures = self.engine.departures.lock();
-        if let Some(departure) = departures.get_mut(self.key) {
+        if let Some((_, departure)) = departures.get_mut(self.key) {
             *departure = Departure::Released(reason);
             return Stop::Changed;
         }
@@ -307,7 +329,7 @@ impl Live<'_> {
     async fn read_again(&self) -> Result<(), Stop> {
         match self.engine.store.read(self.key).await {
             Ok(Some(user)) => {
-                self.engine.take_in(self.key, user);
+                self.engine.take_in_live(self.key, user);
                 Ok(())
             }
             Ok(None) => Err(Stop::Changed),
@@ -317,6 +339,13 @@ impl Live<'_> {
             }
         }
     }
+}
+
+/// Whether the entry at the end of a pass leaves something to do at once.
+fn is_still_due(account: &AccountDecision, entry: &LedgerEntry) -> bool {
+    let Some(policy) = account.context.spec.as_deref() else { return false };
+    let ctx = account.context.at(policy, Timestamp::now());
+    matches!(converge::due(&account.wanted, Some(entry), &ctx), Due::Work { .. })
 }
 
 /// What a step changes, by name.

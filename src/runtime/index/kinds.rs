@@ -193,7 +193,10 @@ impl Watched for DeserializeGuard<AppBinding> {
         fleet.write(&key.namespace, |ns| match object.0 {
             Ok(binding) => {
                 let roles = ns.put_binding(&key.name, binding, pass.epoch);
-                Ok(roles.map(|roles| Change::Binding { key: key.clone(), roles }))
+                Ok(roles.map(|roles| Change::Binding {
+                    key: key.clone(),
+                    roles: (!roles.is_empty()).then_some(roles),
+                }))
             }
             Err(invalid) => {
                 if let Some(binding) = ns.bindings.get_mut(&key.name) {
@@ -208,12 +211,12 @@ impl Watched for DeserializeGuard<AppBinding> {
     }
 
     fn changed(key: &Key) -> Option<Change> {
-        Some(Change::Binding { key: key.clone(), roles: Vec::new() })
+        Some(Change::Binding { key: key.clone(), roles: None })
     }
 
     fn gone(fleet: &Fleet, key: &Key) -> Option<Change> {
         let roles = fleet.write(&key.namespace, |ns| ns.remove_binding(&key.name));
-        Some(Change::Binding { key: key.clone(), roles })
+        Some(Change::Binding { key: key.clone(), roles: (!roles.is_empty()).then_some(roles) })
     }
 
     fn unseen(fleet: &Fleet, scope: Option<&Name>, epoch: u32) -> Vec<Key> {

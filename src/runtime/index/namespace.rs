@@ -37,8 +37,6 @@ pub struct Namespace {
     pub bindings: BTreeMap<Name, BindingObject>,
     /// `AppBindings` that exist and were never decoded: what they grant is unknown.
     pub unreadable_bindings: BTreeMap<Name, u32>,
-    /// Users that exist and were never decoded.
-    pub unreadable_users: BTreeMap<Name, u32>,
 }
 
 impl Namespace {
@@ -72,14 +70,13 @@ impl Namespace {
         mut person: StoredPerson,
         listed_since: Option<Instant>,
     ) -> Intake {
-        self.unreadable_users.remove(name);
         let mut went_back = false;
         if let Some(kept) = self.users.get_mut(name)
             && kept.uid == person.uid
             && kept.is_newer_than(&person)
         {
             if listed_since.is_none_or(|began| kept.written.is_some_and(|w| w >= began)) {
-                kept.epoch = person.epoch;
+                kept.epoch = kept.epoch.max(person.epoch);
                 return Intake::Same;
             }
             went_back = true;
@@ -87,6 +84,8 @@ impl Namespace {
         let before = self.users.get_mut(name).map(|old| {
             person.summary = std::mem::take(&mut old.summary);
             person.written = person.written.or(old.written);
+            // A live read in the middle of a list must not make the person look unlisted.
+            person.epoch = person.epoch.max(old.epoch);
             (old.differs(&person), old.person_id.clone())
         });
         let changed = match &before {
@@ -112,7 +111,6 @@ impl Namespace {
 
     /// Drops a person who is no longer in the API server.
     pub fn remove_user(&mut self, name: &str) -> Option<StoredPerson> {
-        self.unreadable_users.remove(name);
         let person = self.users.remove(name)?;
         self.unlink(&person.person_id.clone(), name);
         Some(person)
@@ -131,13 +129,10 @@ impl Namespace {
         }
     }
 
-    /// Marks that a User exists which cannot be decoded; the last good form, if any, stays.
-    pub fn user_undecodable(&mut self, name: &Name, epoch: u32) {
-        match self.users.get_mut(name) {
-            Some(person) => person.epoch = epoch,
-            None => {
-                self.unreadable_users.insert(name.clone(), epoch);
-            }
+    /// Marks that a User was listed which cannot be decoded; the last good form, if any, stays.
+    pub fn user_undecodable(&mut self, name: &str, epoch: u32) {
+        if let Some(person) = self.users.get_mut(name) {
+            person.epoch = epoch;
         }
     }
 
@@ -195,7 +190,8 @@ impl Namespace {
         {
             concerned.push(old.role().into());
         }
-        Some(concerned)
+        // While it could not be read, everybody's removals were frozen.
+        Some(if readable_now { Vec::new() } else { concerned })
     }
 
     /// Drops an `AppBinding`; the roles whose holders it concerned.

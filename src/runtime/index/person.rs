@@ -110,8 +110,8 @@ pub struct Person {
     pub stored: UserStatus,
     /// The same with the ledger as it is known now: results that are not stored yet, entries taken over.
     pub status: UserStatus,
-    /// Apps whose ledger entry, or its absence, is a result that is not stored yet.
-    pub fresh: Vec<Name>,
+    /// Apps whose ledger entry, or its absence, is a result that is not stored yet, with the result's serial.
+    pub fresh: Vec<(Name, u64)>,
 }
 
 impl Person {

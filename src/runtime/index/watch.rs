@@ -40,8 +40,8 @@ pub enum Change {
     Binding {
         /// The binding.
         key: Key,
-        /// The roles.
-        roles: Vec<Name>,
+        /// The roles; `None` for everybody in the namespace: what the binding grants was or is unknown.
+        roles: Option<Vec<Name>>,
     },
     /// An App changed or is gone.
     App(Key),
