@@ -2,6 +2,9 @@
 //!
 //! Reads the index and a clock reading; does nothing.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
