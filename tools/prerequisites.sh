@@ -13,6 +13,8 @@ has cc || packages+=(gcc libc6-dev)
 has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 has setpriv && has flock || packages+=(util-linux)
 has git || packages+=(git)
+has openssl || packages+=(openssl)
+has gzip || packages+=(gzip)
 
 if [ ${#packages[@]} -gt 0 ]; then
   has apt-get || { say "missing, and apt-get is not here to install them: ${packages[*]}"; exit 1; }
