@@ -6,10 +6,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long work under way may take to end: less than a Pod's `terminationGracePeriodSeconds` (30 by default), so that
-/// the Lease can still be released.
-pub const DRAIN: Duration = Duration::from_secs(20);
-
 /// What stops the process.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {

@@ -72,6 +72,11 @@ pub struct AccountDecision {
 }
 
 impl AccountDecision {
+    /// Whether work is due that will be done: an App that only plans does none.
+    pub fn is_outstanding(&self) -> bool {
+        matches!(self.due, Due::Work { .. }) && !self.dry_run
+    }
+
     /// Whether this is a removal that waits a while, so that a renamed manifest or a correction overtakes it.
     pub fn settles(&self) -> bool {
         matches!(self.due, Due::Work { lane: Lane::Leave, removal: true }) && !self.personal

@@ -225,7 +225,7 @@ impl Engine {
     }
 
     fn is_under_way(&self, decision: &Decision) -> bool {
-        decision.accounts.iter().filter(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run).any(|a| {
+        decision.accounts.iter().filter(|a| a.is_outstanding()).any(|a| {
             let key = Key::new(decision.person.key.namespace.clone(), a.app.clone());
             self.known_app(&key).is_some_and(|app| app.is_under_way(&decision.person.key.name))
         })
@@ -233,7 +233,7 @@ impl Engine {
 
     fn overdue(&self, decision: &Decision) -> Overdue {
         let mut overdue = Overdue::new();
-        for account in decision.accounts.iter().filter(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run) {
+        for account in decision.accounts.iter().filter(|a| a.is_outstanding()) {
             let key = Key::new(decision.person.key.namespace.clone(), account.app.clone());
             let trouble =
                 self.known_app(&key).and_then(|app| app.overdue(&decision.person.key.name, super::PATIENCE));

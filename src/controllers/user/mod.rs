@@ -317,7 +317,7 @@ impl Looker {
         if status == decision.person.stored && !finished && !needs_hold(decision) {
             return;
         }
-        let work = decision.accounts.iter().any(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run);
+        let work = decision.accounts.iter().any(AccountDecision::is_outstanding);
         let within = match (removal, work) {
             (true, _) => SOON,
             (false, true) => PATIENCE,

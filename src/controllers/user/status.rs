@@ -22,7 +22,7 @@ pub fn status(decision: &Decision, overdue: &Overdue, now: Timestamp) -> UserSta
     let person = &decision.person;
     let stored = &person.stored;
     let accounts = ledger(decision);
-    let busy = decision.accounts.iter().any(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run);
+    let busy = decision.accounts.iter().any(AccountDecision::is_outstanding);
     let mut status = UserStatus {
         observed_generation: if searching(decision) {
             stored.observed_generation
@@ -133,12 +133,8 @@ fn readiness(decision: &Decision, accounts: &[LedgerEntry], overdue: &Overdue) -
     if let Some((app, (reason, message))) = overdue.iter().next() {
         return Statement::no(*reason, format!("App {app}: {message}"));
     }
-    let waiting: Vec<&str> = decision
-        .accounts
-        .iter()
-        .filter(|a| matches!(a.due, Due::Work { .. }) && !a.dry_run)
-        .map(|a| &*a.app)
-        .collect();
+    let waiting: Vec<&str> =
+        decision.accounts.iter().filter(|a| a.is_outstanding()).map(|a| &*a.app).collect();
     if !waiting.is_empty() {
         return Statement::no(Reason::Progressing, format!("waiting for: {}", waiting.join(", ")));
     }
