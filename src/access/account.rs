@@ -100,7 +100,8 @@ fn granting<'a>(due: &[&'a BindingRules], scope: &Scope<'_>) -> (Vec<&'a Binding
     (granting, doubt)
 }
 
-/// All entitlements; of a single-valued type only the first binding's.
+/// All entitlements of types that the connector has ([`foreign_entitlement`] reports the others); of a single-valued
+/// type only the first binding's.
 fn entitlements(
     traits: &ConnectorTraits,
     granting: &[&BindingRules],
@@ -111,6 +112,9 @@ fn entitlements(
     for binding in granting {
         for entitlement in &binding.entitlements {
             let kind = entitlement.kind.as_str();
+            if !traits.entitlement_types.contains(&kind) {
+                continue;
+            }
             if !traits.single_valued.contains(&kind) {
                 all.insert(entitlement.clone());
                 continue;
@@ -123,6 +127,20 @@ fn entitlements(
     }
     all.extend(single.into_values().map(|(_, entitlement)| entitlement.clone()));
     all
+}
+
+/// The first entitlement of a binding whose type the App's connector does not have.
+pub fn foreign_entitlement(
+    entitlements: &[EntitlementSpec],
+    traits: &ConnectorTraits,
+) -> Option<FieldProblem> {
+    let place = entitlements.iter().position(|e| !traits.entitlement_types.contains(&e.kind.as_str()))?;
+    let (kind, known) = (&entitlements.get(place)?.kind, traits.entitlement_types.join(", "));
+    Some(FieldProblem {
+        field: format!("spec.entitlements[{place}].type"),
+        reason: Reason::InvalidConfiguration,
+        message: format!("the App has no entitlements of type `{kind}`; it has: {known}"),
+    })
 }
 
 fn conflict(loser: &BindingRules, winner: &BindingRules, what: &str) -> BindingIssue {

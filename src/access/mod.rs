@@ -9,7 +9,9 @@ mod roles;
 #[cfg(test)]
 mod tests;
 
-pub use account::{AccountOutcome, AppRules, BindingIssue, BindingRules, FieldProblem, desired_account};
+pub use account::{
+    AccountOutcome, AppRules, BindingIssue, BindingRules, FieldProblem, desired_account, foreign_entitlement,
+};
 pub use expression::{Expression, ExpressionError, Scope};
 pub use lifecycle::{Lifecycle, LifecycleInput, Phase, lifecycle};
 pub use roles::{RoleBook, RoleIssue, Roles, effective_roles};

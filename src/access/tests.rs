@@ -46,7 +46,7 @@ fn deciding_is_cheap() {
         let group = json!([{"type": "group", "value": name}]);
         let spec = json!({"roleRef": {"name": role}, "appRef": {"name": "app"}, "entitlements": group});
         let spec: AppBindingSpec = serde_json::from_value(spec).unwrap();
-        BindingRules::compile(name, &spec, &TRAITS).0
+        BindingRules::compile(name, &spec).0
     };
     let bindings = [binding("a", "r1"), binding("b", "r7")];
     let bindings: Vec<&BindingRules> = bindings.iter().collect();

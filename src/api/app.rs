@@ -5,7 +5,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{AttributeRule, SecretKeyRef};
+use super::common::AttributeRule;
+use super::scim::ScimConnector;
 
 /// A connection to a system with accounts, and the policies that hold there.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
@@ -88,117 +89,6 @@ pub struct Connector {
     /// A SCIM 2.0 service provider (RFC 7643, RFC 7644).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scim: Option<ScimConnector>,
-}
-
-/// A SCIM 2.0 service provider.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("self.baseUrl.startsWith('https://') || self.plainHttp == 'Allow' || self.baseUrl.matches('^http://(localhost|127[.][0-9.]+|\\\\[::1\\\\])([:/].*)?$')").message("baseUrl must be https: credentials would travel in the clear. Use https, or set plainHttp: Allow if the network is trusted").field_path(".baseUrl"),
-    validation = Rule::new("!has(self.auth.oauth2) || self.auth.oauth2.tokenUrl.startsWith('https://') || self.plainHttp == 'Allow' || self.auth.oauth2.tokenUrl.matches('^http://(localhost|127[.][0-9.]+|\\\\[::1\\\\])([:/].*)?$')").message("auth.oauth2.tokenUrl must be https: credentials would travel in the clear. Use https, or set plainHttp: Allow if the network is trusted").field_path(".auth.oauth2.tokenUrl")
-)]
-pub struct ScimConnector {
-    /// Base URL of the service provider: what stands before `/Users`.
-    #[schemars(length(min = 8, max = 2048))]
-    #[x_kube(
-        validation = Rule::new("self.matches('^https?://[^/@ ?#]+(/[^@ ?#]*)?$')").message("baseUrl must be http(s)://host[:port][/path], without user, query or fragment")
-    )]
-    pub base_url: String,
-    /// How Tenure proves who it is.
-    pub auth: ScimAuth,
-    /// PEM certificates of the authority that signed the server's certificate, where the public ones do not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca_secret_ref: Option<SecretKeyRef>,
-    /// Whether `http://` to a host other than this machine is acceptable.
-    #[serde(default)]
-    pub plain_http: PlainHttp,
-    /// Whether a `group` that a binding names and the App does not have is created.
-    #[serde(default)]
-    pub group_creation: GroupCreation,
-    /// How long one request may take, in seconds.
-    #[serde(default = "default_timeout")]
-    #[schemars(range(min = 1, max = 10))]
-    pub timeout_seconds: u8,
-}
-
-fn default_timeout() -> u8 {
-    10
-}
-
-/// Whether `http://` to a host other than this machine is acceptable.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PlainHttp {
-    /// Only https, and http to this machine.
-    #[default]
-    Refuse,
-    /// The network is trusted.
-    Allow,
-}
-
-/// Whether missing groups are created.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum GroupCreation {
-    /// A missing group is reported.
-    #[default]
-    Never,
-    /// A missing group is created when the first person is to be in it.
-    OnDemand,
-}
-
-/// How Tenure proves who it is to a SCIM service provider: exactly one way.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("[has(self.bearer), has(self.basic), has(self.oauth2)].filter(c, c).size() == 1").message("set exactly one of bearer, basic, oauth2")
-)]
-pub struct ScimAuth {
-    /// A bearer token (RFC 6750).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bearer: Option<BearerAuth>,
-    /// User and password (RFC 7617).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub basic: Option<BasicAuth>,
-    /// OAuth 2.0 client credentials (RFC 6749 §4.4).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub oauth2: Option<OAuth2Auth>,
-}
-
-/// A bearer token (RFC 6750).
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct BearerAuth {
-    /// The token.
-    pub token_secret_ref: SecretKeyRef,
-}
-
-/// User and password (RFC 7617).
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct BasicAuth {
-    /// The user.
-    pub username_secret_ref: SecretKeyRef,
-    /// The password.
-    pub password_secret_ref: SecretKeyRef,
-}
-
-/// OAuth 2.0 client credentials (RFC 6749 §4.4).
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct OAuth2Auth {
-    /// The token endpoint.
-    #[schemars(length(min = 8, max = 2048))]
-    #[x_kube(
-        validation = Rule::new("self.matches('^https?://[^/@ #]+(/[^@ #]*)?$')").message("tokenUrl must be http(s)://host[:port][/path], without user or fragment")
-    )]
-    pub token_url: String,
-    /// The client's id.
-    pub client_id_secret_ref: SecretKeyRef,
-    /// The client's secret.
-    pub client_secret_secret_ref: SecretKeyRef,
-    /// Scopes to ask for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32), inner(length(min = 1, max = 256)))]
-    pub scopes: Vec<String>,
 }
 
 /// Where Tenure writes a person's `personId`, by which it recognises its own accounts.
@@ -347,9 +237,10 @@ pub struct AppStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 2048))]
     pub endpoint: String,
-    /// What the target said it can do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capabilities: Option<Capabilities>,
+    /// What is known of the target, and how.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub capabilities: Vec<Capability>,
     /// Accounts in the ledgers, counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<AccountCounts>,
@@ -366,19 +257,34 @@ pub struct AppStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// What a target said it can do.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
+/// Something that is known of a target: what it can do, or how it has to be spoken to.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-pub struct Capabilities {
-    /// Whether single attributes can be changed (SCIM: PATCH).
-    pub patch: bool,
-    /// Whether accounts can be searched for (SCIM: filter).
-    pub filter: bool,
-    /// Whether versions protect against lost updates (SCIM: `ETag`).
-    pub etag: bool,
-    /// How listings are paged: `Index` or `Cursor` (RFC 9865).
-    #[schemars(length(max = 16))]
-    pub paging: String,
+pub struct Capability {
+    /// What, such as `update` or `paging`: docs/connectors lists them for each connector.
+    #[schemars(length(max = 64))]
+    pub name: String,
+    /// What is so, such as `Patch`.
+    #[schemars(length(max = 256))]
+    pub value: String,
+    /// How it is known.
+    pub source: CapabilitySource,
+}
+
+/// How something is known of a target.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CapabilitySource {
+    /// Nothing says otherwise.
+    #[default]
+    Default,
+    /// The preset named in the App says so.
+    Preset,
+    /// The target says so of itself.
+    Discovered,
+    /// The target was tried, or showed it in use.
+    Probed,
+    /// The App's spec says so.
+    Configured,
 }
 
 /// Accounts in the ledgers, counted.

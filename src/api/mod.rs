@@ -9,6 +9,7 @@ pub mod ledger;
 pub mod person;
 pub mod reason;
 pub mod role;
+pub mod scim;
 pub mod user;
 
 pub use app::{App, AppSpec, AppStatus, Mode};

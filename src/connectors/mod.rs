@@ -3,6 +3,7 @@
 //! A connector is dumb and careful: it does one thing at a time, believes no answer that it has not checked, and turns
 //! every trouble into a [`Failure`] of its own words; nothing that a target said leaves this layer.
 
+pub mod any;
 pub mod fence;
 pub mod gate;
 pub mod http;
@@ -13,6 +14,7 @@ mod testing;
 use std::future::Future;
 use std::time::Duration;
 
+use crate::api::app::Capability;
 use crate::api::{EntitlementSpec, Reason};
 use crate::converge::{Change, NewAccount, RemoteAccount};
 
@@ -52,14 +54,31 @@ pub struct Failure {
 /// What a probe learnt of a target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Probe {
-    /// Single attributes can be changed.
-    pub patch: bool,
-    /// Accounts can be searched for.
-    pub filter: bool,
-    /// Versions protect against lost updates.
-    pub etag: bool,
-    /// How listings are paged: `Index` or `Cursor`.
-    pub paging: &'static str,
+    /// What is known of it, for the App's status.
+    pub capabilities: Vec<Capability>,
+    /// What suspending an account does there.
+    pub suspension: Suspending,
+}
+
+/// What suspending an account does on a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Suspending {
+    /// It cannot be used, and can be resumed.
+    #[default]
+    Reversible,
+    /// It is deleted.
+    Deletes,
+    /// There is no such thing.
+    Unsupported,
+}
+
+/// One account's part in a change of an entitlement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// Id of the account.
+    pub account: String,
+    /// Whether it is to hold the entitlement.
+    pub held: bool,
 }
 
 /// One page of a listing.
@@ -123,21 +142,18 @@ pub trait Connector: Send + Sync {
         entitlement: &EntitlementSpec,
     ) -> impl Future<Output = Result<String, Failure>> + Send;
 
-    /// Gives the account an entitlement. Having it already is a success.
-    fn grant(
-        &self,
-        account: &str,
-        kind: &str,
-        entitlement: &str,
-    ) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// How many accounts one [`Connector::entitle`] of this type may be about.
+    fn batch(&self, kind: &str) -> usize;
 
-    /// Takes an entitlement away. Not having it is a success.
-    fn revoke(
+    /// Gives an entitlement to accounts and takes it from others, at most [`Connector::batch`] of them, each once.
+    ///
+    /// What is so already is a success. The outcomes are in the order of `changes`; an error is about all of them.
+    fn entitle(
         &self,
-        account: &str,
         kind: &str,
         entitlement: &str,
-    ) -> impl Future<Output = Result<(), Failure>> + Send;
+        changes: &[Membership],
+    ) -> impl Future<Output = Result<Vec<Result<(), Failure>>, Failure>> + Send;
 
     /// One page of all accounts; `cursor` is `None` for the first. A listing that cannot be complete is an error.
     fn page(&self, cursor: Option<&str>) -> impl Future<Output = Result<Page, Failure>> + Send;

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 
 use super::conditions::{Conditions, READY, STALLED, Statement};
 use super::summary::Tally;
-use crate::access::FieldProblem;
+use crate::access::{FieldProblem, foreign_entitlement};
 use crate::api::{AppBindingStatus, Reason};
+use crate::connectors::any::traits;
 use crate::runtime::index::{BindingObject, Namespace};
 
 /// The status that follows from the `AppBinding` and the accounts it grants.
@@ -35,19 +36,21 @@ fn readiness(object: &BindingObject, ns: &Namespace) -> Statement {
         return Statement::no(Reason::Undecodable, "the object cannot be decoded; its last good form counts");
     }
     let (role, app) = (object.role(), &object.spec.app_ref.name);
-    if !ns.apps.contains_key(app.as_str()) {
+    let Some(target) = ns.apps.get(app.as_str()) else {
         return Statement::no(
             Reason::AppNotFound,
             format!("spec.appRef.name: there is no App {app} in this namespace"),
         );
-    }
+    };
     if !ns.roles.contains_key(role) {
         return Statement::no(
             Reason::RoleNotFound,
             format!("spec.roleRef.name: there is no Role {role} in this namespace"),
         );
     }
-    if let Some(FieldProblem { field, message, reason }) = object.problems.first() {
+    let connector = target.spec.as_ref().map(|spec| traits(&spec.connector));
+    let foreign = connector.and_then(|traits| foreign_entitlement(&object.spec.entitlements, traits));
+    if let Some(FieldProblem { field, message, reason }) = object.problems.first().or(foreign.as_ref()) {
         return Statement::no(*reason, format!("{field}: {message}"));
     }
     Statement::yes(Reason::InSync, "the binding is in force")

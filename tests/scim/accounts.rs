@@ -1,6 +1,7 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 use tenure::api::Reason;
+use tenure::api::app::CapabilitySource;
 use tenure::connectors::scim::Scim;
 use tenure::connectors::{Connector, FailureClass};
 use tenure::converge::{Change, Lane};
@@ -40,9 +41,16 @@ async fn an_account_from_the_cradle_to_the_grave(
     let server = Server::start(profile).await;
     let (scim, _) = server.connector();
     let probe = scim.probe().await.unwrap();
-    assert_eq!((probe.patch, probe.filter), (profile != Profile::Bare, profile != Profile::Bare));
-    assert!(probe.etag);
-    assert_eq!(probe.paging, if profile == Profile::Cursor { "Cursor" } else { "Index" });
+    let known = |name: &str| {
+        let found = probe.capabilities.iter().find(|capability| capability.name == name).unwrap();
+        (found.value.clone(), found.source)
+    };
+    let discovered = |value: &str| (value.to_owned(), CapabilitySource::Discovered);
+    let bare = profile == Profile::Bare;
+    assert_eq!(known("update"), discovered(if bare { "Put" } else { "Patch" }));
+    assert_eq!(known("lookup"), discovered(if bare { "Listing" } else { "Filter" }));
+    assert_eq!(known("etag"), discovered("Use"));
+    assert_eq!(known("paging"), discovered(if profile == Profile::Cursor { "Cursor" } else { "Index" }));
 
     assert_eq!(scim.find("externalId", "E-1").await.unwrap(), []);
     let made = scim.create(&person("ann.smith", "E-1", &ann())).await.unwrap();

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use tenure::api::{EntitlementSpec, Reason};
 use tenure::connectors::{Connector, FailureClass};
 
-use crate::server::{Profile, Server, person};
+use crate::server::{Profile, Server, entitle, person};
 
 fn group(value: &str) -> EntitlementSpec {
     EntitlementSpec { kind: "group".to_owned(), value: value.to_owned() }
@@ -33,14 +33,14 @@ async fn membership_comes_and_goes(
     let ann = scim.create(&person("ann", "E-1", &json!({}))).await.unwrap().id;
     let bob = scim.create(&person("bob", "E-2", &json!({}))).await.unwrap().id;
     for who in [&ann, &bob, &ann] {
-        scim.grant(who, "group", &id).await.unwrap();
+        entitle(&scim, who, &id, true).await.unwrap();
     }
     assert_eq!(members(&server, &id).await, [ann.clone(), bob.clone()]);
-    scim.revoke(&ann, "group", &id).await.unwrap();
-    scim.revoke(&ann, "group", &id).await.unwrap();
+    entitle(&scim, &ann, &id, false).await.unwrap();
+    entitle(&scim, &ann, &id, false).await.unwrap();
     assert_eq!(members(&server, &id).await, std::slice::from_ref(&bob));
-    scim.revoke(&bob, "group", &id).await.unwrap();
-    scim.revoke(&bob, "group", &id).await.unwrap();
+    entitle(&scim, &bob, &id, false).await.unwrap();
+    entitle(&scim, &bob, &id, false).await.unwrap();
     assert_eq!(members(&server, &id).await, Vec::<String>::new());
 }
 
@@ -50,10 +50,11 @@ async fn unknown_groups_are_told_apart(#[values(Profile::Full, Profile::Bare)] p
     let server = Server::start(profile).await;
     let (scim, _) = server.connector();
     let ann = scim.create(&person("ann", "E-1", &json!({}))).await.unwrap().id;
-    let failure = scim.grant(&ann, "group", "nowhere").await.unwrap_err();
+    let failure = entitle(&scim, &ann, "nowhere", true).await.unwrap_err();
     assert_eq!((failure.class, failure.reason), (FailureClass::Gone, Reason::EntitlementNotFound));
-    scim.revoke(&ann, "group", "nowhere").await.unwrap();
-    let failure = scim.grant(&ann, "role", "nowhere").await.unwrap_err();
+    entitle(&scim, &ann, "nowhere", false).await.unwrap();
+    let failure =
+        scim.resolve(&EntitlementSpec { kind: "role".to_owned(), value: "x".to_owned() }).await.unwrap_err();
     assert_eq!((failure.class, failure.reason), (FailureClass::Permanent, Reason::InvalidConfiguration));
     for name in ["a/b", "..", "."] {
         assert_eq!(scim.resolve(&group(name)).await.unwrap(), None, "{name}");
@@ -96,9 +97,9 @@ async fn two_at_once_lose_no_member() {
     let (scim, _) = server.connector();
     let id = scim.create_entitlement(&group("Sales")).await.unwrap();
     let (a, b, c) = tokio::join!(
-        scim.grant("u1", "group", &id),
-        scim.grant("u2", "group", &id),
-        scim.grant("u3", "group", &id)
+        entitle(&scim, "u1", &id, true),
+        entitle(&scim, "u2", &id, true),
+        entitle(&scim, "u3", &id, true)
     );
     a.and(b).and(c).unwrap();
     assert_eq!(members(&server, &id).await.len(), 3);

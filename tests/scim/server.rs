@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tenure::api::scim::ScimProfile;
 use tenure::connectors::fence::Fence;
 use tenure::connectors::gate::{Gate, GateConfig};
 use tenure::connectors::http::{Credentials, HttpConfig, RequestReport};
 use tenure::connectors::scim::{Scim, ScimConfig};
+use tenure::connectors::{Connector, Failure, Membership};
 use tenure::converge::NewAccount;
 
 use crate::support::scim_server::Config;
@@ -100,12 +102,20 @@ impl Server {
             http,
             credentials: Credentials::Bearer(token.into()),
             marker_attribute: "externalId".to_owned(),
+            search_by: Vec::new(),
+            profile: ScimProfile::default(),
             create_groups: true,
         };
         let gate = Gate::new(GateConfig::default());
         let meter = Arc::new(move |report: &RequestReport| kept.lock().unwrap().push(*report));
         (Scim::new(config, Fence::open(), gate, meter).unwrap(), reports)
     }
+}
+
+/// Gives one account a group, or takes it away.
+pub(crate) async fn entitle(scim: &Scim, account: &str, group: &str, held: bool) -> Result<(), Failure> {
+    let change = Membership { account: account.to_owned(), held };
+    scim.entitle("group", group, &[change]).await?.remove(0)
 }
 
 pub(crate) fn person(login: &str, marker: &str, attributes: &Value) -> NewAccount {

@@ -105,28 +105,13 @@ pub struct BindingRules {
 
 impl BindingRules {
     /// Compiles an `AppBinding`. Entitlements of types that the connector does not have are left out and reported.
-    pub fn compile(name: &str, spec: &AppBindingSpec, traits: &ConnectorTraits) -> (Self, Vec<FieldProblem>) {
+    pub fn compile(name: &str, spec: &AppBindingSpec) -> (Self, Vec<FieldProblem>) {
         let mut problems = Vec::new();
         let when = spec.when.as_deref().map(Expression::compile);
         if let Some(Err(error)) = &when {
             problems.push(broken("spec.when".to_owned(), error));
         }
-        let mut entitlements = Vec::new();
-        for (index, entitlement) in spec.entitlements.iter().enumerate() {
-            if traits.entitlement_types.contains(&entitlement.kind.as_str()) {
-                entitlements.push(entitlement.clone());
-            } else {
-                let known = traits.entitlement_types.join(", ");
-                problems.push(FieldProblem {
-                    field: format!("spec.entitlements[{index}].type"),
-                    reason: Reason::InvalidConfiguration,
-                    message: format!(
-                        "the App has no entitlements of type `{}`; it has: {known}",
-                        entitlement.kind
-                    ),
-                });
-            }
-        }
+        let mut entitlements = spec.entitlements.clone();
         entitlements.sort();
         let mut attributes = BTreeMap::new();
         for rule in &spec.attributes {

@@ -38,7 +38,7 @@ fn spec(value: Value) -> AppBindingSpec {
 }
 
 fn binding(name: &str, value: Value) -> BindingRules {
-    BindingRules::compile(name, &spec(value), &TRAITS).0
+    BindingRules::compile(name, &spec(value)).0
 }
 
 fn ann() -> UserSpec {
@@ -207,14 +207,15 @@ fn unknown_entitlement_types_are_named() {
     let spec = spec(
         json!({"when": "user.x", "entitlements": [{"type": "group", "value": "a"}, {"type": "grup", "value": "b"}]}),
     );
-    let (rules, problems) = BindingRules::compile("b", &spec, &TRAITS);
+    let (rules, problems) = BindingRules::compile("b", &spec);
     let fields: Vec<_> = problems.iter().map(|problem| problem.field.as_str()).collect();
-    assert_eq!(fields, ["spec.when", "spec.entitlements[1].type"]);
+    assert_eq!((fields, rules.entitlements.len()), (vec!["spec.when"], 2));
+    let foreign = foreign_entitlement(&spec.entitlements, &TRAITS).unwrap();
+    assert_eq!(foreign.field, "spec.entitlements[1].type");
     assert_eq!(
-        problems[1].message,
+        foreign.message,
         "the App has no entitlements of type `grup`; it has: group, license, profile"
     );
-    assert_eq!(rules.entitlements.len(), 1);
 }
 
 /// Condition, priority, role, attributes and groups.

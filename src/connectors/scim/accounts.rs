@@ -10,6 +10,7 @@ use super::path::{Path, without_nulls};
 use super::resource::{self, matches};
 use super::{Scim, USER, about_collection, no_such_method, trouble, unexpected};
 use crate::api::Reason;
+use crate::api::scim::{Etag, Lookup, Update};
 use crate::connectors::http::{Answer, Call, LISTING, Refused};
 use crate::connectors::{Failure, FailureClass};
 use crate::converge::{Change, NewAccount, RemoteAccount};
@@ -48,7 +49,7 @@ impl Scim {
         query: &Query<'_>,
         keep: impl Fn(&Value) -> Result<Option<T>, resource::Unreadable>,
     ) -> Result<Vec<T>, Failure> {
-        if self.capabilities().await?.filter {
+        if self.profile().await?.lookup == Lookup::Filter {
             match self.collect(query, &keep).await {
                 // A filter that is refused, for whatever reason, proves nothing about who is there.
                 Err(refused) if matches!(refused.status, Some(400 | 501)) => {}
@@ -191,7 +192,7 @@ impl Scim {
         path: &[&str],
         operations: Value,
     ) -> Result<Option<Answer>, Refused> {
-        if !self.capabilities().await?.patch {
+        if self.profile().await?.update != Update::Patch {
             return Ok(None);
         }
         match self.patch(operation, path, operations).await {
@@ -237,7 +238,7 @@ impl Scim {
             return Err(unexpected(&call, "the answer is about something else").into());
         };
         let version = match etag {
-            _ if !self.capabilities().await?.etag => None,
+            _ if self.profile().await?.etag != Etag::Use => None,
             Some(etag) => Some(etag),
             None => resource::field(&body, "meta")
                 .and_then(|meta| resource::field(meta, "version")?.as_str()?.parse().ok()),

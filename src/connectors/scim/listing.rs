@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::discovery::{Capabilities, Paging};
+use super::profile::Profile;
 use super::resource::{self, Unreadable, field};
 use super::{Scim, about_collection, trouble};
 use crate::api::Reason;
+use crate::api::scim::Paging;
 use crate::connectors::http::{Call, LISTING, Refused};
 use crate::connectors::{Failure, FailureClass, Page};
 
@@ -143,25 +144,29 @@ impl Scim {
     }
 
     async fn slice(&self, query: &Query<'_>, position: Option<Position>) -> Result<Slice, Refused> {
-        let capabilities = self.capabilities().await?;
+        let profile = self.profile().await?;
         let mut call = self.call(query.operation, Method::GET, &[query.collection])?;
         let position = position.unwrap_or_default();
-        call.url.set_query(Some(&parameters(query, &capabilities, &position)));
+        call.url.set_query(Some(&parameters(query, &profile, &position)));
         call.limit = LISTING;
         let answer = self.send(&call).await?.body.unwrap_or_default();
-        Ok(judge(&call, capabilities.paging, position, &answer)?)
+        Ok(judge(&call, profile.paging, position, &answer)?)
     }
 }
 
-fn parameters(query: &Query<'_>, capabilities: &Capabilities, position: &Position) -> String {
+fn parameters(query: &Query<'_>, profile: &Profile, position: &Position) -> String {
     let encoded = |text: &str| utf8_percent_encode(text, QUERY).to_string();
-    let place = match capabilities.paging {
-        Paging::Index => format!("startIndex={}", position.seen + 1),
-        Paging::Cursor => format!("cursor={}", encoded(position.cursor.as_deref().unwrap_or_default())),
+    let count = profile.page_size;
+    let place = match profile.paging {
+        Paging::Index => format!("startIndex={}&count={count}", position.seen + 1),
+        Paging::Cursor => {
+            format!("cursor={}&count={count}", encoded(position.cursor.as_deref().unwrap_or_default()))
+        }
+        Paging::None => String::new(),
     };
     let filter = query.filter.map_or_else(String::new, |filter| format!("filter={}&", encoded(filter)));
     let less = if query.without_members { "excludedAttributes=members&" } else { "" };
-    format!("{filter}{less}{place}&count={}", capabilities.page)
+    format!("{filter}{less}{place}").trim_end_matches('&').to_owned()
 }
 
 /// The resources of a list response; none where there are none.
@@ -210,7 +215,8 @@ fn judge(call: &Call, paging: Paging, mut position: Position, answer: &Value) ->
     let more = match (paging, total) {
         (Paging::Cursor, _) => position.follow(answer),
         (Paging::Index, Some(total)) => position.seen < total && !resources.is_empty(),
-        (Paging::Index, None) => return wrong("the list does not say how long it is"),
+        (Paging::None, Some(_)) => false,
+        (Paging::Index | Paging::None, None) => return wrong("the list does not say how long it is"),
     };
     if !more && position.seen < least {
         return wrong("fewer resources came than there are");

@@ -12,6 +12,7 @@ mod discovery;
 mod groups;
 mod listing;
 mod path;
+mod profile;
 mod resource;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,14 +21,16 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use self::discovery::Capabilities;
 use self::path::enterprise;
+use self::profile::Profile;
 use super::fence::Fence;
 use super::gate::Gate;
 use super::http::{Answer, Call, Credentials, Http, HttpConfig, Meter, Protocol, Refused, SINGLE};
 use super::http::{Verdict, by_status};
-use super::{Connector, Failure, FailureClass, Page, Probe};
+use super::{Connector, Failure, FailureClass, Membership, Page, Probe, Suspending};
 use crate::access::ConnectorTraits;
+use crate::api::app::CapabilitySource;
+use crate::api::scim::{ScimProfile, Suspension};
 use crate::api::{EntitlementSpec, Reason};
 use crate::converge::{Change, Lane, NewAccount, RemoteAccount};
 
@@ -74,6 +77,11 @@ pub struct ScimConfig {
     pub credentials: Credentials,
     /// Attribute that bears the marker, such as `externalId`.
     pub marker_attribute: String,
+    /// Attributes that accounts are looked for by, besides the marker: what a listing that stands in for filters is
+    /// indexed by.
+    pub search_by: Vec<String>,
+    /// What the App says of the service provider.
+    pub profile: ScimProfile,
     /// Whether missing groups may be created.
     pub create_groups: bool,
 }
@@ -89,8 +97,9 @@ pub struct Scim {
 struct Shared {
     http: Http,
     marker: String,
+    configured: ScimProfile,
     create_groups: bool,
-    discovered: RwLock<Option<Capabilities>>,
+    profile: RwLock<Option<Arc<Profile>>>,
     /// Groups are created, and whole groups replaced, one after the other: two at once would make two groups of one
     /// name, or lose a member.
     groups: Mutex<()>,
@@ -107,8 +116,9 @@ impl Scim {
         let shared = Shared {
             http: Http::new(&config.http, config.credentials, protocol, (fence, gate, meter))?,
             marker: config.marker_attribute,
+            configured: config.profile,
             create_groups: config.create_groups,
-            discovered: RwLock::default(),
+            profile: RwLock::default(),
             groups: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared), lane: Lane::Verify, probing: false })
@@ -148,27 +158,32 @@ impl Scim {
         self.send(&call).await
     }
 
-    /// What the service provider can do: as probed, or asked for now.
-    async fn capabilities(&self) -> Result<Capabilities, Failure> {
-        let known = *self.shared.discovered.read().unwrap_or_else(PoisonError::into_inner);
+    /// How the service provider is spoken to: as probed, or asked for now.
+    async fn profile(&self) -> Result<Arc<Profile>, Failure> {
+        let known = self.shared.profile.read().unwrap_or_else(PoisonError::into_inner).clone();
         match known {
-            Some(capabilities) => Ok(capabilities),
+            Some(profile) => Ok(profile),
             None => self.discover().await,
         }
     }
 
-    async fn discover(&self) -> Result<Capabilities, Failure> {
+    async fn discover(&self) -> Result<Arc<Profile>, Failure> {
         let call = self.call("read capabilities", Method::GET, &["ServiceProviderConfig"])?;
-        let capabilities = match self.send(&call).await {
-            Ok(Answer { body: Some(config @ Value::Object(_)), .. }) => discovery::read(&config),
+        let mut profile = Profile::default();
+        match self.send(&call).await {
+            Ok(Answer { body: Some(config @ Value::Object(_)), .. }) => {
+                profile.overlay(&discovery::read(&config), CapabilitySource::Discovered);
+            }
             Ok(_) => {
                 return Err(unexpected(&call, "the answer is no service provider configuration"));
             }
-            Err(refused) if matches!(refused.status, Some(404 | 501)) => Capabilities::default(),
+            Err(refused) if matches!(refused.status, Some(404 | 501)) => {}
             Err(refused) => return Err(refused.into()),
-        };
-        *self.shared.discovered.write().unwrap_or_else(PoisonError::into_inner) = Some(capabilities);
-        Ok(capabilities)
+        }
+        profile.overlay(&self.shared.configured, CapabilitySource::Configured);
+        let profile = Arc::new(profile);
+        *self.shared.profile.write().unwrap_or_else(PoisonError::into_inner) = Some(profile.clone());
+        Ok(profile)
     }
 }
 
@@ -177,7 +192,13 @@ impl Connector for Scim {
         // Users first: many service providers show their configuration to anybody, which proves no credentials.
         let probing = Self { probing: true, ..self.clone() };
         probing.collection_answers("Users").await?;
-        Ok(probing.discover().await?.into())
+        let profile = probing.discover().await?;
+        let suspension = match profile.suspension {
+            Suspension::Reversible => Suspending::Reversible,
+            Suspension::Deletes => Suspending::Deletes,
+            Suspension::Unsupported => Suspending::Unsupported,
+        };
+        Ok(Probe { capabilities: profile.capabilities(), suspension })
     }
 
     async fn find(&self, attribute: &str, value: &str) -> Result<Vec<RemoteAccount>, Failure> {
@@ -218,14 +239,22 @@ impl Connector for Scim {
         self.create_group(&entitlement.value).await
     }
 
-    async fn grant(&self, account: &str, kind: &str, entitlement: &str) -> Result<(), Failure> {
-        groups::only(kind)?;
-        self.set_member(account, entitlement, true).await
+    fn batch(&self, _kind: &str) -> usize {
+        1
     }
 
-    async fn revoke(&self, account: &str, kind: &str, entitlement: &str) -> Result<(), Failure> {
+    async fn entitle(
+        &self,
+        kind: &str,
+        entitlement: &str,
+        changes: &[Membership],
+    ) -> Result<Vec<Result<(), Failure>>, Failure> {
         groups::only(kind)?;
-        self.set_member(account, entitlement, false).await
+        let mut outcomes = Vec::with_capacity(changes.len());
+        for Membership { account, held } in changes {
+            outcomes.push(self.set_member(account, entitlement, *held).await);
+        }
+        Ok(outcomes)
     }
 
     async fn page(&self, cursor: Option<&str>) -> Result<Page, Failure> {

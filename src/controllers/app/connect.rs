@@ -10,8 +10,9 @@ use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::target;
-use crate::api::app::{GroupCreation, ScimAuth, ScimConnector};
+use crate::api::scim::{GroupCreation, ScimAuth, ScimConnector};
 use crate::api::{AppSpec, CREDENTIALS_LABEL, EntitlementSpec, Reason, SecretKeyRef};
+use crate::connectors::any::AnyConnector;
 use crate::connectors::fence::Fence;
 use crate::connectors::gate::Gate;
 use crate::connectors::http::{Credentials, HttpConfig, Meter};
@@ -24,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A connector in use.
 pub struct Connected {
     /// The connector.
-    pub connector: Scim,
+    pub connector: AnyConnector,
     /// Hash of the system that it speaks to: work decided for another one is not done with it.
     pub target: String,
     /// Remote ids of entitlements learnt so far, so that a thousand joiners do not ask for their group a thousand times.
@@ -95,12 +96,14 @@ pub async fn connect(
         },
         credentials: credentials(&scim.auth, &values)?,
         marker_attribute: spec.marker.attribute.clone(),
+        search_by: spec.adoption.match_on.clone(),
+        profile: scim.profile.clone().unwrap_or_default(),
         create_groups: creates_groups(scim),
     };
     let connector = Scim::new(config, around.fence.clone(), gate, around.meter.clone())
         .map_err(|failure| (failure.reason, failure.message))?;
     Ok(Connected {
-        connector,
+        connector: AnyConnector::Scim(connector),
         target: target::hash(spec),
         entitlements: Mutex::default(),
         concurrency: spec.limits.concurrency,

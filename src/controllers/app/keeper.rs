@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::connect::{self, Connected, Refused, Surroundings};
 use super::{AppRuntime, target};
-use crate::api::app::Capabilities;
+use crate::api::app::Capability;
 use crate::api::{AppSpec, Reason};
 use crate::connectors::gate::{Gate, GateConfig, GateState};
 use crate::connectors::{Connector, Failure, Probe};
@@ -29,8 +29,8 @@ pub struct Health {
     pub probe_failure: Option<Failure>,
     /// Why the last pass failed, unless one succeeded since.
     pub last_failure: Option<Failure>,
-    /// What the target said it can do.
-    pub capabilities: Option<Capabilities>,
+    /// What is known of the target.
+    pub capabilities: Vec<Capability>,
     /// The gate in use.
     pub gate: Option<Gate>,
     /// The request for a reconcile that was handled last.
@@ -162,12 +162,7 @@ fn note(app: &AppRuntime, probe: Result<Probe, Failure>, gate: Gate) {
         Ok(probe) => {
             health.probe_failure = None;
             health.last_failure = None;
-            health.capabilities = Some(Capabilities {
-                patch: probe.patch,
-                filter: probe.filter,
-                etag: probe.etag,
-                paging: probe.paging.to_owned(),
-            });
+            health.capabilities = probe.capabilities;
         }
         Err(failure) => health.probe_failure = Some(failure),
     }

@@ -46,7 +46,11 @@ pub fn status(
         observed_generation: Some(generation),
         target: target::hash(spec),
         endpoint: target::endpoint(spec),
-        capabilities: health.capabilities.clone().or_else(|| stored.capabilities.clone()),
+        capabilities: if health.capabilities.is_empty() {
+            stored.capabilities.clone()
+        } else {
+            health.capabilities.clone()
+        },
         accounts: Some(counts),
         planned: (spec.mode == Mode::DryRun).then_some(planned),
         last_handled_reconcile_at: health

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::decide::AccountDecision;
 use crate::api::{AppSpec, EntitlementSpec, LedgerEntry, PendingIntent};
-use crate::connectors::{Connector, Failure, FailureClass};
+use crate::connectors::{Connector, Failure, FailureClass, Membership};
 use crate::converge::{self, Context, Observed, Plan, Query, Refusal, Reply, Resolution, Step};
 use crate::runtime::failpoint;
 
@@ -267,7 +267,7 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
                 Reply::Done
             }
             Step::Revoke { id, kind, entitlement } => {
-                target.revoke(id, kind, entitlement).await?;
+                entitle(target, id, false, kind, entitlement).await?;
                 Reply::Done
             }
             Step::Grant { id, entitlement, remote } => {
@@ -292,7 +292,7 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
             None => self.connector.create_entitlement(entitlement).await?,
         };
         let account = id.or_else(|| self.entry.as_ref().map(|e| e.id.as_str())).unwrap_or_default();
-        let granted = self.connector.grant(account, &entitlement.kind, &remote).await;
+        let granted = entitle(self.connector, account, true, &entitlement.kind, &remote).await;
         self.ports.learnt(entitlement, granted.is_ok().then_some(&remote));
         granted?;
         Ok(Reply::Entitlement(remote))
@@ -311,6 +311,18 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
         }
         Ending::Trouble(self.progress(), failure)
     }
+}
+
+/// Gives one account an entitlement, or takes it away.
+async fn entitle<C: Connector>(
+    connector: &C,
+    account: &str,
+    held: bool,
+    kind: &str,
+    entitlement: &str,
+) -> Result<(), Failure> {
+    let change = Membership { account: account.to_owned(), held };
+    connector.entitle(kind, entitlement, &[change]).await?.into_iter().collect()
 }
 
 /// The login that a step would have given the account.

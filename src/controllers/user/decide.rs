@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::access::{self, Grant, Lifecycle, LifecycleInput, Phase, Roles, Scope};
 use crate::api::{AppSpec, EffectiveRole, LedgerEntry, Mode, Reason, RoleAssignment, RoleEffect};
+use crate::connectors::any::traits;
 use crate::controllers::app::target;
 use crate::controllers::conditions::whole_seconds;
 use crate::converge::{self, Cause, Claim, Context, Due, Lane, Wanted};
@@ -106,7 +107,7 @@ impl OwnedContext {
             target: &self.target,
             spec: policy,
             marker: &self.marker,
-            login_attribute: crate::connectors::scim::TRAITS.login,
+            login_attribute: traits(&policy.connector).login,
             resume: self.resume,
             // The ledger keeps times as Kubernetes does.
             now: whole_seconds(now),

@@ -14,7 +14,7 @@ use super::store::Written;
 use super::{JOINED, SOON};
 use crate::api::{self, AppSpec, EntitlementSpec, LedgerEntry, Reason};
 use crate::connectors::Failure;
-use crate::connectors::scim::Scim;
+use crate::connectors::any::AnyConnector;
 use crate::controllers::app::{AppRuntime, Connected};
 use crate::controllers::engine::{Engine, Touch};
 use crate::converge::{self, Cause, Due, Lane, Refusal, Step, Wanted};
@@ -106,7 +106,7 @@ impl Engine {
         self.decide_in(key, Some(app))?.accounts.into_iter().find(|a| &*a.app == app)
     }
 
-    async fn rehearse(&self, connector: &Scim, ports: &Live<'_>, policy: &AppSpec) -> Outcome {
+    async fn rehearse(&self, connector: &AnyConnector, ports: &Live<'_>, policy: &AppSpec) -> Outcome {
         let (app, key) = (ports.app, ports.key);
         match act::rehearse(connector, ports, ports.account, policy).await {
             Ok(plan) => {

@@ -155,7 +155,11 @@ impl Watched for DeserializeGuard<App> {
                     meta: meta.clone(),
                     spec: None,
                     status: api::AppStatus::default(),
-                    rules: AppRules::compile(&crate::connectors::scim::TRAITS, &[]).0,
+                    rules: AppRules::compile(
+                        crate::connectors::any::traits(&api::app::Connector::default()),
+                        &[],
+                    )
+                    .0,
                     problems: Vec::new(),
                     undecodable: true,
                 });

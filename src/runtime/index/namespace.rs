@@ -190,7 +190,7 @@ impl Namespace {
             old.status = status;
             return readable_now.then(Vec::new);
         }
-        let (rules, problems) = BindingRules::compile(name, &binding.spec, &connectors::scim::TRAITS);
+        let (rules, problems) = BindingRules::compile(name, &binding.spec);
         let object = BindingObject { meta, spec: binding.spec, status, rules, problems, undecodable: false };
         let mut concerned = vec![object.role().into()];
         if let Some(old) = self.bindings.insert(name.clone(), object)
@@ -240,7 +240,7 @@ impl Namespace {
 
 /// Attribute rules of an App, over its connector's defaults.
 fn compile_app(spec: &AppSpec) -> (AppRules, Vec<FieldProblem>) {
-    let (rules, mut problems) = AppRules::compile(&connectors::scim::TRAITS, &spec.attributes);
+    let (rules, mut problems) = AppRules::compile(connectors::any::traits(&spec.connector), &spec.attributes);
     let marker = spec.attributes.iter().position(|rule| rule.to == spec.marker.attribute);
     problems.extend(marker.map(|place| FieldProblem {
         field: format!("spec.attributes[{place}].to"),

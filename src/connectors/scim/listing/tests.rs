@@ -129,13 +129,10 @@ fn parameters_are_encoded() {
         filter: Some("userName eq \"a&b+c d\""),
         without_members: false,
     };
-    let by_position = parameters(&query, &Capabilities::default(), &Position::default());
+    let by_position = parameters(&query, &Profile::default(), &Position::default());
     assert_eq!(by_position, "filter=userName%20eq%20%22a%26b%2Bc%20d%22&startIndex=1&count=100");
-    let capabilities = Capabilities { paging: Paging::Cursor, page: 3, ..Capabilities::default() };
+    let profile = Profile { paging: Paging::Cursor, page_size: 3, ..Profile::default() };
     let position = Position { cursor: Some("a=&b".to_owned()), ..Position::default() };
     let query = Query { filter: None, without_members: true, ..query };
-    assert_eq!(
-        parameters(&query, &capabilities, &position),
-        "excludedAttributes=members&cursor=a%3D%26b&count=3"
-    );
+    assert_eq!(parameters(&query, &profile, &position), "excludedAttributes=members&cursor=a%3D%26b&count=3");
 }

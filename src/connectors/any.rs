@@ -1,0 +1,97 @@
+//! One type for the connectors of all kinds of system, as the App chooses.
+
+use super::scim::{self, Scim};
+use super::{Connector, Failure, Membership, Page, Probe};
+use crate::access::ConnectorTraits;
+use crate::api::{EntitlementSpec, app};
+use crate::converge::{Change, Lane, NewAccount, RemoteAccount};
+
+/// What access computes for accounts of this kind of system.
+pub fn traits(_connector: &app::Connector) -> &'static ConnectorTraits {
+    &scim::TRAITS
+}
+
+/// A connector of some kind. Clones share connections and what was learnt.
+#[derive(Clone)]
+pub enum AnyConnector {
+    /// A SCIM service provider.
+    Scim(Scim),
+}
+
+/// Calls the same method of whichever connector it is.
+macro_rules! each {
+    ($any:expr, $connector:ident => $call:expr) => {
+        match $any {
+            AnyConnector::Scim($connector) => $call,
+        }
+    };
+}
+
+impl AnyConnector {
+    /// The same connector, whose requests go in this lane.
+    #[must_use]
+    pub fn with_lane(&self, lane: Lane) -> Self {
+        match self {
+            Self::Scim(scim) => Self::Scim(scim.with_lane(lane)),
+        }
+    }
+}
+
+impl Connector for AnyConnector {
+    async fn probe(&self) -> Result<Probe, Failure> {
+        each!(self, connector => connector.probe().await)
+    }
+
+    async fn find(&self, attribute: &str, value: &str) -> Result<Vec<RemoteAccount>, Failure> {
+        each!(self, connector => connector.find(attribute, value).await)
+    }
+
+    async fn get(&self, id: &str) -> Result<Option<RemoteAccount>, Failure> {
+        each!(self, connector => connector.get(id).await)
+    }
+
+    async fn create(&self, account: &NewAccount) -> Result<RemoteAccount, Failure> {
+        each!(self, connector => connector.create(account).await)
+    }
+
+    async fn update(&self, id: &str, changes: &[Change]) -> Result<RemoteAccount, Failure> {
+        each!(self, connector => connector.update(id, changes).await)
+    }
+
+    async fn set_active(&self, id: &str, active: bool) -> Result<RemoteAccount, Failure> {
+        each!(self, connector => connector.set_active(id, active).await)
+    }
+
+    async fn delete(&self, id: &str) -> Result<(), Failure> {
+        each!(self, connector => connector.delete(id).await)
+    }
+
+    async fn resolve(&self, entitlement: &EntitlementSpec) -> Result<Option<String>, Failure> {
+        each!(self, connector => connector.resolve(entitlement).await)
+    }
+
+    fn may_create(&self, kind: &str) -> bool {
+        each!(self, connector => connector.may_create(kind))
+    }
+
+    async fn create_entitlement(&self, entitlement: &EntitlementSpec) -> Result<String, Failure> {
+        each!(self, connector => connector.create_entitlement(entitlement).await)
+    }
+
+    fn batch(&self, kind: &str) -> usize {
+        each!(self, connector => connector.batch(kind))
+    }
+
+    async fn entitle(
+        &self,
+        kind: &str,
+        entitlement: &str,
+        changes: &[Membership],
+    ) -> Result<Vec<Result<(), Failure>>, Failure> {
+        each!(self, connector => connector.entitle(kind, entitlement, changes).await)
+    }
+
+    async fn page(&self, cursor: Option<&str>) -> Result<Page, Failure> {
+        each!(self, connector => connector.page(cursor).await)
+    }
+}

@@ -1,0 +1,190 @@
+//! How one service provider is spoken to: the standards, what it says of itself, its preset, and the App's own word.
+
+use std::collections::BTreeMap;
+
+use crate::api::app::{Capability, CapabilitySource};
+use crate::api::scim::{
+    AttributeCase, Booleans, Clearing, Deletion, Discovery, EmptyGroups, Etag, Extensions, Lookup,
+    ManagerShape, MemberChange, MemberReads, MemberReference, MemberRemoval, MultiValued, OperationCase,
+    Paging, PatchStyle, ScimProfile, Suspension, Update,
+};
+
+/// How many resources a page should hold.
+const PAGE: u16 = 100;
+/// How many members one PATCH should change.
+const MEMBERS: u16 = 100;
+
+/// How a service provider is spoken to. Its fields are those of [`ScimProfile`], each decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Profile {
+    pub(super) update: Update,
+    pub(super) patch_style: PatchStyle,
+    pub(super) operation_case: OperationCase,
+    pub(super) booleans: Booleans,
+    pub(super) clearing: Clearing,
+    pub(super) suspension: Suspension,
+    pub(super) deletion: Deletion,
+    pub(super) lookup: Lookup,
+    /// Empty: any attribute.
+    pub(super) filterable: Vec<String>,
+    pub(super) user_name_case: AttributeCase,
+    pub(super) unsupported_attributes: Vec<String>,
+    pub(super) multi_valued: MultiValued,
+    pub(super) extensions: Extensions,
+    pub(super) manager: ManagerShape,
+    pub(super) members: MemberChange,
+    pub(super) member_removal: MemberRemoval,
+    pub(super) member_reference: MemberReference,
+    pub(super) member_reads: MemberReads,
+    pub(super) members_per_patch: u16,
+    pub(super) empty_groups: EmptyGroups,
+    pub(super) paging: Paging,
+    pub(super) page_size: u16,
+    pub(super) discovery: Discovery,
+    pub(super) etag: Etag,
+    /// How each field came to be as it is; [`CapabilitySource::Default`] where it is not listed.
+    pub(super) sources: BTreeMap<&'static str, CapabilitySource>,
+}
+
+/// What RFC 7644 asks of every service provider: PATCH (§3.5.2) and filters (§3.4.2.2) are optional, PUT (§3.5.1) and
+/// listing are not.
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            update: Update::Put,
+            patch_style: PatchStyle::PathPerOperation,
+            operation_case: OperationCase::Lower,
+            booleans: Booleans::Boolean,
+            clearing: Clearing::Remove,
+            suspension: Suspension::Reversible,
+            deletion: Deletion::Permanent,
+            lookup: Lookup::Listing,
+            filterable: Vec::new(),
+            user_name_case: AttributeCase::Insensitive,
+            unsupported_attributes: Vec::new(),
+            multi_valued: MultiValued::Many,
+            extensions: Extensions::Enterprise,
+            manager: ManagerShape::Object,
+            members: MemberChange::Put,
+            member_removal: MemberRemoval::ValueFilter,
+            member_reference: MemberReference::Value,
+            member_reads: MemberReads::Group,
+            members_per_patch: MEMBERS,
+            empty_groups: EmptyGroups::Allowed,
+            paging: Paging::Index,
+            page_size: PAGE,
+            discovery: Discovery::ServiceProviderConfig,
+            etag: Etag::Ignore,
+            sources: BTreeMap::new(),
+        }
+    }
+}
+
+/// Runs `$act` for the name of each field, as in manifests, and the field.
+macro_rules! for_each_field {
+    ($act:ident) => {
+        $act!("update", update);
+        $act!("patchStyle", patch_style);
+        $act!("operationCase", operation_case);
+        $act!("booleans", booleans);
+        $act!("clearing", clearing);
+        $act!("suspension", suspension);
+        $act!("deletion", deletion);
+        $act!("lookup", lookup);
+        $act!("filterable", filterable);
+        $act!("userNameCase", user_name_case);
+        $act!("unsupportedAttributes", unsupported_attributes);
+        $act!("multiValued", multi_valued);
+        $act!("extensions", extensions);
+        $act!("manager", manager);
+        $act!("members", members);
+        $act!("memberRemoval", member_removal);
+        $act!("memberReference", member_reference);
+        $act!("memberReads", member_reads);
+        $act!("membersPerPatch", members_per_patch);
+        $act!("emptyGroups", empty_groups);
+        $act!("paging", paging);
+        $act!("pageSize", page_size);
+        $act!("discovery", discovery);
+        $act!("etag", etag);
+    };
+}
+
+impl Profile {
+    /// Puts what is set in `over` in place of what was there.
+    pub(super) fn overlay(&mut self, over: &ScimProfile, source: CapabilitySource) {
+        macro_rules! put {
+            ($name:literal, $field:ident) => {
+                if let Some(value) = &over.$field {
+                    self.$field = value.clone();
+                    self.sources.insert($name, source);
+                }
+            };
+        }
+        for_each_field!(put);
+    }
+
+    /// For the App's status, one line a field.
+    pub(super) fn capabilities(&self) -> Vec<Capability> {
+        let mut all = Vec::new();
+        macro_rules! line {
+            ($name:literal, $field:ident) => {
+                let source = self.sources.get($name).copied().unwrap_or_default();
+                all.push(Capability { name: $name.to_owned(), value: self.$field.spelled(), source });
+            };
+        }
+        for_each_field!(line);
+        all
+    }
+}
+
+/// A value as it stands in an App's status.
+trait Spelled {
+    fn spelled(&self) -> String;
+}
+
+macro_rules! spelled_as_str {
+    ($($choice:ty),+ $(,)?) => {$(
+        impl Spelled for $choice {
+            fn spelled(&self) -> String {
+                self.as_str().to_owned()
+            }
+        }
+    )+};
+}
+
+spelled_as_str!(
+    Update,
+    PatchStyle,
+    OperationCase,
+    Booleans,
+    Clearing,
+    Suspension,
+    Deletion,
+    Lookup,
+    AttributeCase,
+    MultiValued,
+    Extensions,
+    ManagerShape,
+    MemberChange,
+    MemberRemoval,
+    MemberReference,
+    MemberReads,
+    EmptyGroups,
+    Paging,
+    Discovery,
+    Etag,
+);
+
+impl Spelled for u16 {
+    fn spelled(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// The list as people write one, cut where a status has no room for more.
+impl Spelled for Vec<String> {
+    fn spelled(&self) -> String {
+        self.join(", ").chars().take(256).collect()
+    }
+}
