@@ -15,21 +15,20 @@ mod path;
 mod profile;
 mod resource;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use http::Method;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use self::path::enterprise;
-use self::profile::Profile;
+use self::profile::{Layers, Profile};
 use super::fence::Fence;
 use super::gate::Gate;
 use super::http::{Answer, Call, Credentials, Http, HttpConfig, Meter, Protocol, Refused, SINGLE};
 use super::http::{Verdict, by_status};
 use super::{Connector, Failure, FailureClass, Membership, Page, Probe, Suspending};
 use crate::access::ConnectorTraits;
-use crate::api::app::CapabilitySource;
 use crate::api::scim::{ScimProfile, Suspension};
 use crate::api::{EntitlementSpec, Reason};
 use crate::converge::{Change, Lane, NewAccount, RemoteAccount};
@@ -97,9 +96,8 @@ pub struct Scim {
 struct Shared {
     http: Http,
     marker: String,
-    configured: ScimProfile,
     create_groups: bool,
-    profile: RwLock<Option<Arc<Profile>>>,
+    profile: Layers,
     /// Groups are created, and whole groups replaced, one after the other: two at once would make two groups of one
     /// name, or lose a member.
     groups: Mutex<()>,
@@ -116,9 +114,8 @@ impl Scim {
         let shared = Shared {
             http: Http::new(&config.http, config.credentials, protocol, (fence, gate, meter))?,
             marker: config.marker_attribute,
-            configured: config.profile,
             create_groups: config.create_groups,
-            profile: RwLock::default(),
+            profile: Layers::new(config.profile),
             groups: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared), lane: Lane::Verify, probing: false })
@@ -160,30 +157,29 @@ impl Scim {
 
     /// How the service provider is spoken to: as probed, or asked for now.
     async fn profile(&self) -> Result<Arc<Profile>, Failure> {
-        let known = self.shared.profile.read().unwrap_or_else(PoisonError::into_inner).clone();
-        match known {
+        match self.shared.profile.profile() {
             Some(profile) => Ok(profile),
             None => self.discover().await,
         }
     }
 
+    /// Records what the service provider showed in use; it counts until the process ends or the App is connected
+    /// anew, unless the App says otherwise.
+    pub(super) fn learn(&self, shown: ScimProfile) {
+        self.shared.profile.shown(shown);
+    }
+
     async fn discover(&self) -> Result<Arc<Profile>, Failure> {
         let call = self.call("read capabilities", Method::GET, &["ServiceProviderConfig"])?;
-        let mut profile = Profile::default();
-        match self.send(&call).await {
-            Ok(Answer { body: Some(config @ Value::Object(_)), .. }) => {
-                profile.overlay(&discovery::read(&config), CapabilitySource::Discovered);
-            }
+        let discovered = match self.send(&call).await {
+            Ok(Answer { body: Some(config @ Value::Object(_)), .. }) => discovery::read(&config),
             Ok(_) => {
                 return Err(unexpected(&call, "the answer is no service provider configuration"));
             }
-            Err(refused) if matches!(refused.status, Some(404 | 501)) => {}
+            Err(refused) if matches!(refused.status, Some(404 | 501)) => ScimProfile::default(),
             Err(refused) => return Err(refused.into()),
-        }
-        profile.overlay(&self.shared.configured, CapabilitySource::Configured);
-        let profile = Arc::new(profile);
-        *self.shared.profile.write().unwrap_or_else(PoisonError::into_inner) = Some(profile.clone());
-        Ok(profile)
+        };
+        Ok(self.shared.profile.discovered(discovered))
     }
 }
 
