@@ -100,3 +100,6 @@ fn not_applied(operation: &str) -> Failure {
         format!("{operation}: the target accepted it, and the account reads as before"),
     )
 }
+
+#[cfg(test)]
+mod tests;
