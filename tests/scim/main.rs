@@ -9,5 +9,6 @@ mod accounts;
 mod groups;
 mod listings;
 mod server;
+mod shapes;
 #[path = "../support/mod.rs"]
 mod support;

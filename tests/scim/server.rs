@@ -80,6 +80,11 @@ impl Server {
         made["id"].as_str().unwrap().to_owned()
     }
 
+    /// Changes something behind the connector's back.
+    pub(crate) async fn patch(&self, path: &str, operations: Value) {
+        self.0.patch(path, operations).await;
+    }
+
     pub(crate) fn connector(&self) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
         self.connector_with(TOKEN)
     }
@@ -89,6 +94,15 @@ impl Server {
     }
 
     pub(crate) fn connector_at(&self, path: &str, token: &str) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
+        self.connector_as(ScimProfile::default(), path, token)
+    }
+
+    pub(crate) fn connector_as(
+        &self,
+        profile: ScimProfile,
+        path: &str,
+        token: &str,
+    ) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
         let reports: Arc<Mutex<Vec<RequestReport>>> = Arc::default();
         let kept = reports.clone();
         let http = HttpConfig {
@@ -103,7 +117,7 @@ impl Server {
             credentials: Credentials::Bearer(token.into()),
             marker_attribute: "externalId".to_owned(),
             search_by: Vec::new(),
-            profile: ScimProfile::default(),
+            profile,
             create_groups: true,
         };
         let gate = Gate::new(GateConfig::default());
