@@ -179,3 +179,6 @@ fn slack() -> ScimProfile {
 fn snowflake() -> ScimProfile {
     ScimProfile { multi_valued: Some(MultiValued::One), ..ScimProfile::default() }
 }
+
+#[cfg(test)]
+mod tests;
