@@ -13,7 +13,7 @@ mod groups;
 mod listing;
 mod path;
 mod probing;
-pub mod profile;
+mod profile;
 mod resource;
 
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use self::path::enterprise;
+pub use self::profile::presets::preset;
 use self::profile::{Layers, Profile};
 use super::fence::Fence;
 use super::gate::Gate;
