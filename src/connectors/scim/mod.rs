@@ -12,6 +12,7 @@ mod discovery;
 mod groups;
 mod listing;
 mod path;
+mod probing;
 mod profile;
 mod resource;
 
@@ -24,6 +25,7 @@ use tokio::sync::Mutex;
 
 use self::accounts::Index;
 use self::path::enterprise;
+pub use self::profile::presets::preset;
 use self::profile::{Layers, Profile};
 use super::fence::Fence;
 use super::gate::Gate;
@@ -31,7 +33,7 @@ use super::http::{Answer, Call, Credentials, Http, HttpConfig, Meter, Protocol, 
 use super::http::{Verdict, by_status};
 use super::{Connector, Failure, FailureClass, Membership, Page, Probe, Suspending};
 use crate::access::ConnectorTraits;
-use crate::api::scim::{ScimProfile, Suspension};
+use crate::api::scim::{MediaType, ScimProfile, Suspension};
 use crate::api::{EntitlementSpec, Reason};
 use crate::converge::{Change, Lane, NewAccount, RemoteAccount};
 
@@ -111,18 +113,19 @@ struct Shared {
 impl Scim {
     /// Checks the configuration; connects to nothing yet. Requests are made in the lane [`Lane::Verify`].
     pub fn new(config: ScimConfig, fence: Fence, gate: Gate, meter: Meter) -> Result<Self, Failure> {
-        let protocol = Protocol {
-            accept: "application/scim+json, application/json",
-            content_type: "application/scim+json",
-            judge,
+        let profile = Layers::new(config.profile);
+        let (accept, content_type) = match profile.so_far().media_type {
+            MediaType::Scim => ("application/scim+json, application/json", "application/scim+json"),
+            MediaType::Json => ("application/json", "application/json"),
         };
+        let protocol = Protocol { accept, content_type, judge };
         let shared = Shared {
             http: Http::new(&config.http, config.credentials, protocol, (fence, gate, meter))?,
             index: Index::new(&config.marker_attribute, &config.search_by),
             put_is_vain: AtomicBool::new(false),
             marker: config.marker_attribute,
             create_groups: config.create_groups,
-            profile: Layers::new(config.profile),
+            profile,
             groups: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared), lane: Lane::Verify, probing: false })
@@ -175,27 +178,17 @@ impl Scim {
     pub(super) fn learn(&self, shown: ScimProfile) {
         self.shared.profile.shown(shown);
     }
-
-    async fn discover(&self) -> Result<Arc<Profile>, Failure> {
-        let call = self.call("read capabilities", Method::GET, &["ServiceProviderConfig"])?;
-        let discovered = match self.send(&call).await {
-            Ok(Answer { body: Some(config @ Value::Object(_)), .. }) => discovery::read(&config),
-            Ok(_) => {
-                return Err(unexpected(&call, "the answer is no service provider configuration"));
-            }
-            Err(refused) if matches!(refused.status, Some(404 | 501)) => ScimProfile::default(),
-            Err(refused) => return Err(refused.into()),
-        };
-        Ok(self.shared.profile.discovered(discovered))
-    }
 }
 
 impl Connector for Scim {
     async fn probe(&self) -> Result<Probe, Failure> {
-        // Users first: many service providers show their configuration to anybody, which proves no credentials.
         let probing = Self { probing: true, ..self.clone() };
-        probing.collection_answers("Users").await?;
-        let profile = probing.discover().await?;
+        let profile = if let Some(profile) = self.shared.profile.explored() {
+            probing.collection_answers("Users").await?;
+            profile
+        } else {
+            probing.explore().await?
+        };
         let suspension = match profile.suspension {
             Suspension::Reversible => Suspending::Reversible,
             Suspension::Deletes => Suspending::Deletes,

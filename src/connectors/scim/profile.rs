@@ -1,6 +1,7 @@
 //! How one service provider is spoken to: the standards, what it says of itself, its preset, and the App's own word.
 
 mod layers;
+pub(super) mod presets;
 
 use std::collections::BTreeMap;
 
@@ -8,8 +9,8 @@ pub(super) use self::layers::Layers;
 use crate::api::app::{Capability, CapabilitySource};
 use crate::api::scim::{
     AttributeCase, Booleans, Clearing, Deletion, Discovery, EmptyGroups, Etag, Extensions, Lookup,
-    ManagerShape, MemberChange, MemberReads, MemberReference, MemberRemoval, MultiValued, OperationCase,
-    Paging, PatchStyle, ScimProfile, Suspension, Update,
+    ManagerShape, MediaType, MemberChange, MemberReads, MemberReference, MemberRemoval, MultiValued,
+    OperationCase, Paging, PatchStyle, ScimProfile, Suspension, Update,
 };
 
 /// How many resources a page should hold.
@@ -44,6 +45,7 @@ pub(super) struct Profile {
     pub(super) paging: Paging,
     pub(super) page_size: u16,
     pub(super) discovery: Discovery,
+    pub(super) media_type: MediaType,
     pub(super) etag: Etag,
     /// How each field came to be as it is; [`CapabilitySource::Default`] where it is not listed.
     pub(super) sources: BTreeMap<&'static str, CapabilitySource>,
@@ -77,6 +79,7 @@ impl Default for Profile {
             paging: Paging::Index,
             page_size: PAGE,
             discovery: Discovery::ServiceProviderConfig,
+            media_type: MediaType::Scim,
             etag: Etag::Ignore,
             sources: BTreeMap::new(),
         }
@@ -109,6 +112,7 @@ macro_rules! for_each_field {
         $act!("paging", paging);
         $act!("pageSize", page_size);
         $act!("discovery", discovery);
+        $act!("mediaType", media_type);
         $act!("etag", etag);
     };
 }
@@ -208,6 +212,7 @@ spelled_as_str!(
     EmptyGroups,
     Paging,
     Discovery,
+    MediaType,
     Etag,
 );
 

@@ -1,6 +1,7 @@
 //! The controller of Apps: one runtime an App, with its connection, its queue and its workers.
 
 pub mod connect;
+pub mod fit;
 pub mod keeper;
 pub mod planned;
 pub mod status;

@@ -15,7 +15,7 @@ use super::{JOINED, SOON};
 use crate::api::{self, AppSpec, EntitlementSpec, LedgerEntry, Reason};
 use crate::connectors::Failure;
 use crate::connectors::any::AnyConnector;
-use crate::controllers::app::{AppRuntime, Connected};
+use crate::controllers::app::{AppRuntime, Connected, fit};
 use crate::controllers::engine::{Engine, Touch};
 use crate::converge::{self, Cause, Due, Lane, Refusal, Step, Wanted};
 use crate::runtime::events::Notice;
@@ -55,9 +55,10 @@ impl Engine {
         key: &Key,
         job: &Job<Name>,
     ) -> Outcome {
-        let Some(account) = self.account(key, &app.key.name) else {
+        let Some(mut account) = self.account(key, &app.key.name) else {
             return Outcome::Ok;
         };
+        account.context.cannot_suspend = fit::cannot_suspend(app.health.lock().suspension);
         let Due::Work { lane, .. } = account.due else {
             return Outcome::Ok;
         };

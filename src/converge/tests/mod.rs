@@ -27,6 +27,7 @@ pub(super) fn context(spec: &AppSpec) -> Context<'_> {
         marker: OURS,
         login_attribute: "userName",
         resume: false,
+        cannot_suspend: None,
         now: NOW,
     }
 }
