@@ -90,7 +90,15 @@ async fn an_account_lives_in_every_style_of_patch(
         booleans: Some(Booleans::String),
         ..ScimProfile::default()
     };
-    lived(&server, &connector(&server, profile).await).await;
+    let (scim, reports) = server.connector_as(profile, "", TOKEN);
+    scim.probe().await.unwrap();
+    lived(&server, &scim).await;
+    // By PATCH, and none was refused: no second way was taken.
+    let writes = reports.lock().unwrap().clone();
+    let writes = writes.iter().filter(|report| report.operation.starts_with("update"));
+    assert!(writes.clone().all(|report| report.class == "ok"), "{:?}", writes.collect::<Vec<_>>());
+    let probe = scim.probe().await.unwrap();
+    assert!(probe.capabilities.iter().any(|known| known.name == "update" && known.value == "Patch"));
 }
 
 #[rstest]

@@ -205,13 +205,13 @@ impl Scim {
 
 /// Fails where `active: false` does something else than suspend.
 fn suspends(profile: &Profile) -> Result<(), Failure> {
-    let why = match profile.suspension {
+    let (reason, why) = match profile.suspension {
         Suspension::Reversible => return Ok(()),
-        Suspension::Deletes => "the target would delete the account: use the action Delete or Retain",
-        Suspension::Unsupported => "the target has no suspended accounts: use the action Delete or Retain",
+        Suspension::Deletes => (Reason::SuspendDeletes, "the target would delete the account"),
+        Suspension::Unsupported => (Reason::SuspendUnsupported, "the target has no suspended accounts"),
     };
-    let message = format!("suspend account: not sent: {why}");
-    Err(trouble(FailureClass::Permanent, Reason::InvalidConfiguration, message))
+    let message = format!("suspend account: not sent: {why}: use the action Delete or Retain");
+    Err(trouble(FailureClass::Permanent, reason, message))
 }
 
 /// Whether the account is as the change wants it.

@@ -134,14 +134,14 @@ async fn a_refused_attribute_keeps_back_no_other() {
 }
 
 #[rstest]
-#[case(Suspension::Deletes)]
-#[case(Suspension::Unsupported)]
+#[case(Suspension::Deletes, Reason::SuspendDeletes)]
+#[case(Suspension::Unsupported, Reason::SuspendUnsupported)]
 #[tokio::test]
-async fn what_is_no_suspension_is_not_sent(#[case] suspension: Suspension) {
+async fn what_is_no_suspension_is_not_sent(#[case] suspension: Suspension, #[case] reason: Reason) {
     let (quirky, id) = with_ann(&[]).await;
     let scim = quirky.scim(ScimProfile { suspension: Some(suspension), ..ScimProfile::default() });
     let failure = scim.set_active(&id, false).await.unwrap_err();
-    assert_eq!((failure.class, failure.reason), (FailureClass::Permanent, Reason::InvalidConfiguration));
+    assert_eq!((failure.class, failure.reason), (FailureClass::Permanent, reason));
     assert_eq!(quirky.server.count("PATCH") + quirky.server.count("PUT"), 0);
 }
 
