@@ -41,7 +41,7 @@ impl Terms {
             }
             (Lists::One, Value::Array(items)) if items.len() > 1 => {
                 let primary = items.iter().find(|item| item.get("primary") == Some(&Value::Bool(true)));
-                Cow::Owned(primary.or(items.first()).cloned().into_iter().collect::<Vec<_>>().into())
+                Cow::Owned(primary.or_else(|| items.first()).cloned().into_iter().collect::<Vec<_>>().into())
             }
             _ => Cow::Borrowed(value),
         })

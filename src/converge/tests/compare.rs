@@ -1,5 +1,7 @@
 //! When values are the same, and when digests are.
 
+use std::borrow::Cow;
+
 use rstest::rstest;
 
 use super::*;
@@ -98,7 +100,7 @@ fn terms(dropped: &[&str], lists: Lists, exact_login: bool) -> Arc<Terms> {
 #[case::shorter_name("é", json!("x"), Some(json!("x")))]
 fn a_target_has_no_such_attribute(#[case] name: &str, #[case] value: Value, #[case] kept: Option<Value>) {
     let terms = terms(&["name", "Emails", "urn:acme:2.0:User"], Lists::Whole, false);
-    assert_eq!(terms.kept(name, &value).map(|value| value.into_owned()), kept);
+    assert_eq!(terms.kept(name, &value).map(Cow::into_owned), kept);
 }
 
 #[rstest]

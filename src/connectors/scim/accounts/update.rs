@@ -41,7 +41,7 @@ impl Scim {
         }
         let edit = Edit { operation: "update account", id, changes: &changes, profile: &profile };
         let (answer, by) = self.write(&edit).await?;
-        let mut account = match self.shown(&edit, answer).await? {
+        let mut account = match self.shown(&edit, answer)? {
             Some(account) if edit.changes.iter().all(|change| is_made(&account, change)) => account,
             _ => self.read_back(id).await?,
         };
@@ -196,7 +196,7 @@ impl Scim {
     }
 
     /// The account that an answer to a change shows, if it does.
-    async fn shown(&self, edit: &Edit<'_>, answer: Answer) -> Result<Option<RemoteAccount>, Failure> {
+    fn shown(&self, edit: &Edit<'_>, answer: Answer) -> Result<Option<RemoteAccount>, Failure> {
         let Some(body) = answer.body.filter(|body| resource::id(body).is_ok()) else { return Ok(None) };
         let terms = Arc::new(terms(edit.profile));
         self.this_account(edit.operation, edit.id, &body, &terms).map(Some)

@@ -19,13 +19,15 @@ fn index() -> Index {
 
 fn list(index: &Index, accounts: &[RemoteAccount]) -> Pairs {
     let mut pairs = Pairs::new();
-    accounts.iter().for_each(|account| index.pairs(account, &mut pairs));
+    for account in accounts {
+        index.pairs(account, &mut pairs);
+    }
     pairs
 }
 
 fn ids(index: &Index, login: &str, now: Instant) -> Option<Vec<String>> {
-    let found = index.candidates(index.key("userName", login).unwrap(), now)?;
-    Some(found.iter().map(|id| id.to_string()).collect())
+    let found = index.candidates(index.key("userName", login)?, now)?;
+    Some(found.iter().map(ToString::to_string).collect())
 }
 
 fn failure() -> Failure {

@@ -1,15 +1,12 @@
 use proptest::prelude::*;
 use rstest::rstest;
 
+use super::super::tests::patch;
 use super::super::written::apply;
 use super::*;
 use crate::api::scim::ManagerShape;
 use crate::connectors::scim::path::{enterprise, flatten};
 use crate::converge::is_empty;
-
-/// What the test servers make of a PATCH.
-#[path = "../../../../../tests/support/fast_target/patch.rs"]
-mod interpreter;
 
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
@@ -124,9 +121,7 @@ proptest! {
         ] {
             let profile = Profile { patch_style, clearing, ..Profile::default() };
             let mut patched = user.clone();
-            for operation in operations(&changes, &profile).as_array().unwrap() {
-                interpreter::apply(&mut patched, operation).unwrap();
-            }
+            patch(&mut patched, &operations(&changes, &profile));
             let mut flat = flatten(patched.as_object().unwrap());
             flat.retain(|_, value| !is_empty(value));
             prop_assert_eq!(&flat, &expected, "{:?}", patch_style);

@@ -7,14 +7,14 @@ use crate::api::scim::{AttributeCase, Lookup, ScimProfile};
 use crate::connectors::{Connector, FailureClass};
 
 async fn crowd(quirks: &[Quirk]) -> Quirky {
-    let quirky = Quirky::start(quirks).await;
+    let target = Quirky::start(quirks).await;
     for number in 0..5 {
-        quirky.seed(json!({
+        target.seed(json!({
             "userName": format!("user{number}"), "externalId": format!("E-1{number}"),
             "emails": [{ "value": format!("u{number}@x.example") }],
         }));
     }
-    quirky
+    target
 }
 
 /// Where filters are of no use everybody is read once, not once a person.
@@ -23,8 +23,8 @@ async fn crowd(quirks: &[Quirk]) -> Quirky {
 #[case(FilterUnknown, 1)]
 #[tokio::test]
 async fn filters_that_are_no_use_are_not_used_for_long(#[case] quirk: Quirk, #[case] filters: usize) {
-    let quirky = crowd(&[quirk]).await;
-    let scim = quirky.scim(ScimProfile::default());
+    let target = crowd(&[quirk]).await;
+    let scim = target.scim(ScimProfile::default());
     for number in 0..5 {
         for (attribute, value) in [
             ("externalId", format!("E-1{number}")),
@@ -37,38 +37,38 @@ async fn filters_that_are_no_use_are_not_used_for_long(#[case] quirk: Quirk, #[c
     }
     assert_eq!(scim.find("externalId", "E-1").await.unwrap(), []);
     assert_eq!(scim.find("externalId", "e-10").await.unwrap(), [], "the marker is exact");
-    assert_eq!((quirky.filters(), quirky.listings()), (filters, 1));
+    assert_eq!((target.filters(), target.listings()), (filters, 1));
     assert_eq!(scim.profile().await.unwrap().lookup, Lookup::Listing);
 }
 
 #[tokio::test]
 async fn who_looks_at_once_shares_one_listing() {
-    let quirky = crowd(&[]).await;
-    let scim = quirky.scim(ScimProfile { lookup: Some(Lookup::Listing), ..ScimProfile::default() });
+    let target = crowd(&[]).await;
+    let scim = target.scim(ScimProfile { lookup: Some(Lookup::Listing), ..ScimProfile::default() });
     let logins: Vec<_> = (0..5).map(|number| format!("user{number}")).collect();
     let found = futures::future::join_all(logins.iter().map(|login| scim.find("userName", login))).await;
     assert!(found.into_iter().zip(&logins).all(|(found, login)| found.unwrap()[0].login == *login));
-    assert_eq!(quirky.listings(), 1);
+    assert_eq!(target.listings(), 1);
 }
 
 #[tokio::test]
 async fn a_failed_listing_finds_nobody_and_is_shared() {
-    let quirky = crowd(&[ListingFails]).await;
-    let scim = quirky.scim(ScimProfile { lookup: Some(Lookup::Listing), ..ScimProfile::default() });
+    let target = crowd(&[ListingFails]).await;
+    let scim = target.scim(ScimProfile { lookup: Some(Lookup::Listing), ..ScimProfile::default() });
     scim.profile().await.unwrap();
     let (one, other) = tokio::join!(scim.find("userName", "user1"), scim.find("userName", "user2"));
     assert_eq!(one.unwrap_err().class, FailureClass::RetryAfter);
     assert_eq!(other.unwrap_err().class, FailureClass::RetryAfter);
-    assert_eq!(quirky.listings(), 1);
+    assert_eq!(target.listings(), 1);
     scim.find("userName", "user1").await.unwrap_err();
-    assert_eq!(quirky.listings(), 2);
+    assert_eq!(target.listings(), 2);
 }
 
 /// What the connector does itself is in the index; what others did is read before it counts.
 #[tokio::test]
 async fn the_index_follows_what_is_done() {
-    let quirky = crowd(&[]).await;
-    let scim = quirky.scim(ScimProfile { lookup: Some(Lookup::Listing), ..ScimProfile::default() });
+    let target = crowd(&[]).await;
+    let scim = target.scim(ScimProfile { lookup: Some(Lookup::Listing), ..ScimProfile::default() });
     assert_eq!(scim.find("userName", "ann").await.unwrap(), []);
     let made = scim.create(&ann(json!({}))).await.unwrap();
     assert_eq!(scim.find("externalId", "E-1").await.unwrap(), std::slice::from_ref(&made));
@@ -78,20 +78,20 @@ async fn the_index_follows_what_is_done() {
     scim.delete(&made.id).await.unwrap();
     assert_eq!(scim.find("userName", "anna").await.unwrap(), []);
     let lists =
-        quirky.server.requests.lock().unwrap().iter().filter(|r| r.path.contains("count=100")).count();
+        target.server.requests.lock().unwrap().iter().filter(|r| r.path.contains("count=100")).count();
     assert_eq!(lists, 1);
 }
 
 #[tokio::test]
 async fn attributes_that_cannot_be_filtered_by_are_looked_for_in_the_listing() {
-    let quirky = crowd(&[]).await;
+    let target = crowd(&[]).await;
     let filterable = Some(vec!["USERNAME".to_owned()]);
-    let scim = quirky.scim(ScimProfile { filterable, ..ScimProfile::default() });
+    let scim = target.scim(ScimProfile { filterable, ..ScimProfile::default() });
     assert_eq!(scim.find("userName", "user1").await.unwrap().len(), 1);
-    assert_eq!((quirky.filters(), quirky.listings()), (1, 0));
+    assert_eq!((target.filters(), target.listings()), (1, 0));
     assert_eq!(scim.find("emails", "u1@x.example").await.unwrap().len(), 1);
     assert_eq!(scim.find("externalId", "E-13").await.unwrap().len(), 1);
-    assert_eq!((quirky.filters(), quirky.listings()), (1, 1));
+    assert_eq!((target.filters(), target.listings()), (1, 1));
 }
 
 #[rstest]
@@ -103,10 +103,10 @@ async fn logins_that_differ_in_case_are_one_or_two(
     #[case] count: usize,
     #[values(None, Some(Lookup::Listing))] lookup: Option<Lookup>,
 ) {
-    let quirky = Quirky::start(&[]).await;
-    quirky.seed(json!({ "userName": "Ann" }));
-    quirky.seed(json!({ "userName": "ann" }));
-    let scim = quirky.scim(ScimProfile { user_name_case, lookup, ..ScimProfile::default() });
+    let target = Quirky::start(&[]).await;
+    target.seed(json!({ "userName": "Ann" }));
+    target.seed(json!({ "userName": "ann" }));
+    let scim = target.scim(ScimProfile { lookup, user_name_case, ..ScimProfile::default() });
     let found = scim.find("userName", "Ann").await.unwrap();
     assert_eq!(found.len(), count);
     assert_eq!(found[0].login, "Ann");
@@ -115,17 +115,17 @@ async fn logins_that_differ_in_case_are_one_or_two(
 /// A filter shows nobody, the target says that somebody is there, and a listing shows who.
 #[tokio::test]
 async fn a_blind_filter_is_found_out() {
-    let quirky = Quirky::start(&[FilterBlind]).await;
-    quirky.seed(json!({ "userName": "ann", "externalId": "E-1" }));
+    let target = Quirky::start(&[FilterBlind]).await;
+    target.seed(json!({ "userName": "ann", "externalId": "E-1" }));
     // That the App says otherwise does not help against what is seen.
-    let scim = quirky.scim(ScimProfile { lookup: Some(Lookup::Filter), ..ScimProfile::default() });
+    let scim = target.scim(ScimProfile { lookup: Some(Lookup::Filter), ..ScimProfile::default() });
     assert_eq!(scim.find("externalId", "E-1").await.unwrap(), []);
     let failure = scim.create(&ann(json!({}))).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Conflict);
     assert_eq!(scim.find("externalId", "E-1").await.unwrap()[0].login, "ann");
     assert_eq!(scim.find("userName", "ann").await.unwrap()[0].login, "ann");
-    assert_eq!(quirky.listings(), 1);
+    assert_eq!(target.listings(), 1);
     scim.create(&person("bob", "E-2", json!({}))).await.unwrap();
     assert_eq!(scim.find("externalId", "E-2").await.unwrap()[0].login, "bob");
-    assert_eq!(quirky.listings(), 1);
+    assert_eq!(target.listings(), 1);
 }

@@ -13,9 +13,6 @@ use crate::connectors::scim::{Scim, ScimConfig};
 use crate::connectors::testing::{Received, Reply, Server, reply, surroundings};
 use crate::converge::{Change, NewAccount};
 
-#[path = "../../../../../tests/support/fast_target/patch.rs"]
-mod interpreter;
-
 /// What it does differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Quirk {
@@ -194,7 +191,7 @@ impl Store {
             "PATCH" if hidden && has(InactiveHidden) => reply(404, "", ""),
             "PATCH" => self.patch(&id, user, request, &has),
             "PUT" if hidden && has(PutInactiveHidden) => reply(404, "", ""),
-            "PUT" => self.put(&id, user, request, &has),
+            "PUT" => self.put(&id, &user, request, &has),
             _ if has(DeleteUnknown) => reply(405, "", ""),
             _ if has(DeleteVain) => reply(204, "", ""),
             _ if has(DeleteSoft) => {
@@ -289,9 +286,7 @@ impl Store {
         }
         let body: Value = serde_json::from_str(&request.body).unwrap();
         let mut changed = user;
-        for operation in body["Operations"].as_array().unwrap() {
-            interpreter::apply(&mut changed, operation).unwrap();
-        }
+        super::patch(&mut changed, &body["Operations"]);
         if has(NickNameDropped) {
             changed.as_object_mut().unwrap().remove("nickName");
         }
@@ -299,10 +294,10 @@ impl Store {
         self.show(&changed, has)
     }
 
-    fn put(&mut self, id: &str, user: Value, request: &Received, has: &impl Fn(Quirk) -> bool) -> Reply {
-        let version = self.versioned(&user, has)["meta"]["version"].as_str().unwrap().to_lowercase();
+    fn put(&mut self, id: &str, user: &Value, request: &Received, has: &impl Fn(Quirk) -> bool) -> Reply {
+        let version = self.versioned(user, has)["meta"]["version"].as_str().unwrap().to_lowercase();
         if has(PutVain) {
-            return self.show(&user, has);
+            return self.show(user, has);
         } else if !request.head.contains(&format!("if-match: {version}")) && !has(VersionStuck) {
             return reply(428, "", "");
         } else if has(VersionChanges) && self.refusals < 3 {
