@@ -6,4 +6,5 @@
 mod support;
 
 mod control_plane;
+mod node_targets;
 mod targets;

@@ -1,5 +1,8 @@
 //! Third-party SCIM servers, each as its makers ship it, behind a recording proxy.
 
+pub mod better_auth;
+pub mod scimmy;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +13,7 @@ use serde_json::{Value, json};
 use super::process::{Managed, command, tail};
 use super::proxy::RecordingProxy;
 use super::wait::poll;
-use super::{http, ports, workdir};
+use super::{http, installed, ports, workdir};
 
 /// A running server of whatever make. What it holds ends with it.
 pub struct Target {
@@ -67,6 +70,24 @@ async fn try_launch(build: impl Fn(u16, &Path) -> Launch) -> Result<Target, Stri
     };
     result.map_err(|e| format!("{name}: {e}\n--- the end of its log\n{}", tail(&target.process.log())))?;
     Ok(target)
+}
+
+/// How a server that is an `app.mjs` on Node.js is started; what else it needs is the caller's to add.
+fn node(name: &'static str, installer: &str, port: u16, prefix: &str, token: &str) -> Launch {
+    let runtime = installed("tools/test-servers/node/install.sh");
+    let platform = match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        _ => "x64",
+    };
+    Launch {
+        name,
+        program: runtime.join(format!("node_modules/node-linux-{platform}/bin/node")),
+        args: vec![installed(installer).join("app.mjs").display().to_string(), port.to_string()],
+        env: Vec::new(),
+        prefix: prefix.to_owned(),
+        token: token.to_owned(),
+        ready: "/",
+    }
 }
 
 impl Target {
