@@ -7,4 +7,5 @@ mod support;
 
 mod control_plane;
 mod node_targets;
+mod python_targets;
 mod targets;

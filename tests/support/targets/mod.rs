@@ -1,6 +1,8 @@
 //! Third-party SCIM servers, each as its makers ship it, behind a recording proxy.
 
 pub mod better_auth;
+pub mod canaille;
+pub mod django_scim2_server;
 pub mod scimmy;
 
 use std::path::{Path, PathBuf};
@@ -88,6 +90,12 @@ fn node(name: &'static str, installer: &str, port: u16, prefix: &str, token: &st
         token: token.to_owned(),
         ready: "/",
     }
+}
+
+/// Copies a prepared file into the folder that a server is started in.
+fn copied(file: &Path, folder: &Path) {
+    let name = file.file_name().expect("the name of a file");
+    std::fs::copy(file, folder.join(name)).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
 }
 
 impl Target {
