@@ -29,6 +29,7 @@ pub mod proxy;
 pub mod relay;
 pub mod scene;
 pub mod scim_server;
+pub mod targets;
 pub mod wait;
 pub mod workdir;
 
@@ -46,6 +47,7 @@ pub use process::Managed;
 pub use proxy::{Action, RecordingProxy, Rule};
 pub use scene::Scene;
 pub use scim_server::ScimServer;
+pub use targets::Target;
 pub use wait::eventually;
 
 /// Runs the harness's own servers (proxies, relays).
