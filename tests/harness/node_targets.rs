@@ -109,3 +109,51 @@ async fn scimmy_answers_every_page_with_the_first() {
     assert_eq!((&second["startIndex"], &second["itemsPerPage"]), (&json!(1), &json!(20)));
     assert_eq!(first["Resources"], second["Resources"]);
 }
+
+/// Makes a group of these users, as many at a time as every server takes; returns its path.
+async fn group(target: &Target, users: &[String]) -> String {
+    let schema = "urn:ietf:params:scim:schemas:core:2.0:Group";
+    let body = json!({"schemas": [schema], "displayName": "staff"});
+    let (status, group) = target.call(Method::POST, "/Groups", Some(body)).await;
+    assert_eq!(status, 201, "{group}");
+    let path = format!("/Groups/{}", group["id"].as_str().unwrap());
+    for some in users.chunks(50) {
+        assert_eq!(target.patch(&path, additions(some)).await.0, 200);
+    }
+    path
+}
+
+fn additions(users: &[String]) -> Value {
+    let value: Vec<Value> =
+        users.iter().map(|path| json!({"value": path.trim_start_matches("/Users/")})).collect();
+    json!([{"op": "add", "path": "members", "value": value}])
+}
+
+async fn member_count(target: &Target, path: &str) -> usize {
+    let (_, group) = target.call(Method::GET, path, None).await;
+    group["members"].as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn better_auth_says_that_all_members_are_removed_and_removes_a_hundred() {
+    let target = BetterAuth::start().await;
+    let mut users = Vec::new();
+    for n in 0..120 {
+        users.push(joiner(&target, n).await);
+    }
+    let path = group(&target, &users).await;
+    assert_eq!(member_count(&target, &path).await, 120);
+    let (status, _) = target.patch(&path, json!([{"op": "remove", "path": "members"}])).await;
+    assert_eq!((status, member_count(&target, &path).await), (200, 20));
+    let (status, _) = target.patch(&path, additions(&users[..101])).await;
+    assert_eq!((status, member_count(&target, &path).await), (400, 20));
+}
+
+#[tokio::test]
+async fn scimmy_keeps_a_member_twice_that_is_added_twice() {
+    let target = scimmy::start().await;
+    let user = joiner(&target, 1).await;
+    let path = group(&target, std::slice::from_ref(&user)).await;
+    assert_eq!(target.patch(&path, additions(&[user])).await.0, 200);
+    assert_eq!(member_count(&target, &path).await, 2);
+}
