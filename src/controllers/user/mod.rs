@@ -220,6 +220,7 @@ impl Looker {
             self.engine.app(key).spec_changed();
         } else if let Some(app) = self.engine.apps.lock().remove(key) {
             app.end();
+            self.engine.metrics.forget_app(&key.namespace, &key.name);
         }
         self.engine.summaries.namespace(&key.namespace);
         self.enqueue_concerned(&key.namespace, &roles, Some(&key.name));
@@ -247,7 +248,7 @@ impl Looker {
     /// Looks at the other Users with this `personId`.
     fn look_at_same(&mut self, key: &Key, person_id: &str) {
         let others = self.engine.fleet.read(&key.namespace, |ns| {
-            ns.same_person(person_id).map(|(n, _)| n.clone()).filter(|n| *n != key.name).collect::<Vec<_>>()
+            ns.others_like(&key.name, person_id).map(|(name, _)| name.clone()).collect::<Vec<_>>()
         });
         for name in others.into_iter().flatten() {
             self.look(&Key::new(key.namespace.clone(), name), true);

@@ -63,6 +63,11 @@ impl Namespace {
         self.by_person.get(person_id).into_iter().flatten().filter_map(|n| self.users.get_key_value(n))
     }
 
+    /// The other Users with the `personId` of this one.
+    pub fn others_like(&self, user: &str, person_id: &str) -> impl Iterator<Item = (&Name, &StoredPerson)> {
+        self.same_person(person_id).filter(move |(name, _)| ***name != *user)
+    }
+
     /// Takes a person in.
     ///
     /// An older version than the one kept is an event that our own write overtook, and is dropped; unless it comes from
