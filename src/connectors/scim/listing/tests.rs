@@ -27,7 +27,7 @@ fn users(ids: &[&str]) -> Vec<Value> {
 fn read(paging: Paging, answers: &[Value]) -> Result<usize, Failure> {
     let (mut position, mut seen) = (Position::default(), 0);
     for (number, answer) in answers.iter().enumerate() {
-        let slice = judge(&call(), paging, position, answer)?;
+        let slice = judge(&call(), paging, position, answer.clone())?;
         seen += slice.resources.len();
         let Some(next) = slice.next else {
             assert_eq!(number + 1, answers.len(), "ended early");
@@ -107,7 +107,7 @@ proptest! {
         let mut position = Position::default();
         let noticed = (0..3 * (tail + circle) + 3).find(|n| {
             let answer = next(&[&format!("id{}", at(*n))], &format!("c{n}"));
-            let slice = judge(&call(), Paging::Cursor, position.clone(), &answer);
+            let slice = judge(&call(), Paging::Cursor, position.clone(), answer);
             slice.map(|slice| position = slice.next.unwrap()).is_err()
         });
         prop_assert!(noticed.is_some_and(|n| n >= tail + circle), "{:?}", noticed);
@@ -115,7 +115,7 @@ proptest! {
 
     #[test]
     fn positions_survive_being_cursors(seen in any::<u64>(), cursor in proptest::option::of(".{0,20}"), page in any::<u64>()) {
-        let position = Position { cursor, seen, totals: Some((1, seen)), empty: 3, lap: Lap { page, passed: 2, until: 4 } };
+        let position = Position { cursor, seen, pages: seen, totals: Some((1, seen)), empty: 3, lap: Lap { page, passed: 2, until: 4 } };
         let text = serde_json::to_string(&position).unwrap();
         prop_assert_eq!(serde_json::from_str::<Position>(&text).unwrap(), position);
     }
