@@ -1,3 +1,5 @@
+use percent_encoding::percent_decode_str;
+use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::json;
 
@@ -117,6 +119,42 @@ async fn path_segments_are_encoded_and_cannot_climb() {
     assert!(url.as_str().ends_with("/v2/Users/a%2Fb%3Fc%23d%252e%20%C3%A9"), "{url}");
     for id in ["", ".", ".."] {
         http.url(&["Users", id]).unwrap_err();
+    }
+}
+
+/// Texts made of what means something in URLs, filters and terminals, and any others.
+fn unruly() -> impl Strategy<Value = String> {
+    let meaning = "[\\x00-\\x20\\x7f\"\\\\/%?#.;:@&=+'\\[\\](),a2eE5cé\u{2028}\u{202e}😀]{0,12}";
+    prop_oneof![meaning, any::<String>(), Just("%2e%2e".to_owned()), Just(".\n.".to_owned())]
+}
+
+proptest! {
+    /// Whatever an id holds, the URL leads to it, below the base URL, and nowhere else, however often it is read.
+    #[test]
+    fn every_id_reads_back_from_the_path(id in unruly(), base in "(/[a-z%0-9.~]{1,4}){0,2}/?") {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let base: Url = format!("https://example.com{base}").parse().unwrap();
+        let config = HttpConfig {
+            base_url: base.to_string(),
+            ca_pem: None,
+            timeout: Duration::from_secs(1),
+            allow_insecure: false,
+            user_agent: "tenure/test".to_owned(),
+        };
+        let (fence, gate, meter, _) = surroundings();
+        let http = Http::new(&config, bearer(), protocol(), (fence, gate, meter)).unwrap();
+        if ["", ".", ".."].contains(&id.as_str()) {
+            prop_assert!(http.url(&["Users", &id]).is_err());
+            return Ok(());
+        }
+        let url = http.url(&["Users", &id]).unwrap();
+        prop_assert_eq!(&Url::parse(url.as_str()).unwrap(), &url);
+        let sent: http::Uri = url.as_str().parse().unwrap();
+        prop_assert_eq!((sent.path(), sent.query()), (url.path(), None));
+        let above = format!("{}/Users/", base.path().strip_suffix('/').unwrap_or(base.path()));
+        let segment = sent.path().strip_prefix(&above).unwrap();
+        prop_assert!(!segment.contains('/'));
+        prop_assert_eq!(percent_decode_str(segment).decode_utf8().unwrap(), id);
     }
 }
 

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::json;
 
+use super::super::accounts::filter;
 use super::*;
 use crate::connectors::http::SINGLE;
 use crate::converge::Lane;
@@ -68,6 +69,8 @@ fn listings_by_position_end(#[case] answers: &[Value], #[case] count: usize) {
 #[case::too_many(&[page(&["a", "b"], 1, 1)], FailureClass::Unknown)]
 #[case::first_page_again(&[page(&["a", "b"], 4, 1), page(&["a", "b"], 4, 3)], FailureClass::Unknown)]
 #[case::wrong_page(&[page(&["a", "b"], 4, 1), page(&["c", "d"], 4, 1)], FailureClass::Unknown)]
+#[case::endless(&[page(&["a"], RESOURCES_AT_MOST + 1, 1)], FailureClass::Unknown)]
+#[case::twice_on_one_page(&[page(&["a", "a"], 2, 1)], FailureClass::Unknown)]
 #[case::shrinks(&[page(&["a", "b"], 4, 1), page(&["d"], 3, 3)], FailureClass::RetryAfter)]
 fn listings_by_position_that_cannot_be_complete_fail(#[case] answers: &[Value], #[case] class: FailureClass) {
     let failure = read(Paging::Index, answers).unwrap_err();
@@ -93,6 +96,9 @@ fn listings_by_cursor_end(#[case] answers: &[Value], #[case] count: usize) {
 #[rstest]
 #[case::too_few(&[json!({ "Resources": users(&["a"]), "totalResults": 3 })])]
 #[case::same_page(&[next(&["a", "b"], "x"), next(&["a", "b"], "y")])]
+#[case::twice_on_one_page(&[next(&["a", "b", "a"], "x")])]
+#[case::same_cursor(&[next(&["a"], "x"), next(&["b"], "x")])]
+#[case::long_cursor(&[next(&["a"], &"x".repeat(CURSOR_AT_MOST + 1))])]
 #[case::empty_for_ever(&vec![next(&[], "x"); 20])]
 fn listings_by_cursor_that_cannot_be_complete_fail(#[case] answers: &[Value]) {
     let failure = read(Paging::Cursor, answers).unwrap_err();
@@ -111,6 +117,25 @@ proptest! {
             slice.map(|slice| position = slice.next.unwrap()).is_err()
         });
         prop_assert!(noticed.is_some_and(|n| n >= tail + circle), "{:?}", noticed);
+    }
+
+    /// Filter and cursor come out of the URL as what they were, and the value out of the filter.
+    #[test]
+    fn every_value_reads_back_from_the_query(value in any::<String>(), more in "[\"\\\\%/?#.&=+ \\x00-\\x1f]{0,8}", cursor in any::<String>()) {
+        let value = format!("{value}{more}");
+        let filter = filter("userName", &value);
+        let query = Query { operation: "find account", collection: "Users", filter: Some(&filter), without_members: false };
+        let profile = Profile { paging: Paging::Cursor, ..Profile::default() };
+        let position = Position { cursor: Some(cursor.clone()), ..Position::default() };
+        let mut url = call().url;
+        url.set_query(Some(&parameters(&query, &profile, &position)));
+        let read: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        prop_assert_eq!(read.len(), 3, "{}", url);
+        prop_assert_eq!(&read[0], &("filter".to_owned(), filter));
+        prop_assert_eq!(&read[1], &("cursor".to_owned(), cursor));
+        prop_assert_eq!((url.path(), url.fragment()), ("/Users", None));
+        let literal = read[0].1.strip_prefix("userName eq ").unwrap();
+        prop_assert_eq!(serde_json::from_str::<String>(literal).unwrap(), value);
     }
 
     #[test]
@@ -135,4 +160,31 @@ fn parameters_are_encoded() {
     let position = Position { cursor: Some("a=&b".to_owned()), ..Position::default() };
     let query = Query { filter: None, without_members: true, ..query };
     assert_eq!(parameters(&query, &profile, &position), "excludedAttributes=members&cursor=a%3D%26b&count=3");
+}
+
+/// Always a fresh page: by position with a total that runs ahead, by cursor with a new cursor.
+#[rstest]
+#[case::by_position(Paging::Index, 20)]
+#[case::by_cursor(Paging::Cursor, PAGES_AT_MOST + 1)]
+fn a_list_that_never_ends_is_given_up(#[case] paging: Paging, #[case] pages: u64) {
+    let (mut position, mut read) = (Position::default(), 0);
+    loop {
+        let ids: Vec<Value> = (0..100).map(|n| json!({ "id": format!("{read}-{n}") })).collect();
+        let answer = match paging {
+            Paging::Cursor => json!({ "Resources": &ids[..1], "nextCursor": format!("c{read}") }),
+            _ => json!({ "Resources": ids, "totalResults": (read + 2) * 100 }),
+        };
+        read += 1;
+        match judge(&call(), paging, position, answer) {
+            Ok(slice) => position = slice.next.unwrap(),
+            Err(failure) => {
+                assert_eq!(
+                    (failure.class, failure.reason),
+                    (FailureClass::Unknown, Reason::UnexpectedAnswer)
+                );
+                break;
+            }
+        }
+    }
+    assert!(read <= pages, "{read} pages");
 }
