@@ -104,8 +104,8 @@ const TLS: [(&str, Says); 5] = [
     ("expired", (UNREACHABLE, "certificate")),
     ("of-another-authority", (UNREACHABLE, "certificate")),
     ("for-another-host", (UNREACHABLE, "certificate")),
-    ("only-old-tls", (UNREACHABLE, "")),
-    ("tls-garbage", (UNREACHABLE, "")),
+    ("only-old-tls", (UNREACHABLE, "no TLS 1.2 or 1.3")),
+    ("tls-garbage", (UNREACHABLE, "no TLS 1.2 or 1.3")),
 ];
 
 /// Where credentials of machines are to be had.

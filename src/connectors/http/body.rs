@@ -130,7 +130,7 @@ pub(super) async fn read(
 
 /// The most memory that the values of one answer may take up, in bytes.
 pub const TREE_AT_MOST: usize = 64 << 20;
-/// What an object takes up: serde_json keeps its members in nodes of eleven.
+/// What an object takes up: its members are kept in nodes of eleven.
 const OBJECT: usize = 640;
 /// What a value takes up in an object or array, at most.
 const VALUE: usize = 128;

@@ -165,16 +165,15 @@ pub(super) fn diagnose(error: &reqwest::Error) -> Option<&'static str> {
 
 /// Why nothing was reached, for people.
 pub(super) fn unreachable(error: &reqwest::Error) -> &'static str {
-    if untrusted(error) {
-        "the target's certificate could not be verified: check its name, dates and authority"
-    } else if error.is_dns() {
-        "the target's name could not be resolved"
-    } else if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "no connection to the target"
-    } else {
-        "the connection broke before the answer was complete"
+    match tls(error) {
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            "the target's certificate could not be verified: check its name, dates and authority"
+        }
+        Some(_) => "no TLS 1.2 or 1.3 could be agreed on with the target",
+        None if error.is_dns() => "the target's name could not be resolved",
+        None if error.is_timeout() => "no answer in time",
+        None if error.is_connect() => "no connection to the target",
+        None => "the connection broke before the answer was complete",
     }
 }
 
@@ -183,19 +182,18 @@ pub(super) fn undecodable(error: &reqwest::Error) -> bool {
     cause::<std::io::Error>(error).is_some_and(|error| error.kind() == std::io::ErrorKind::InvalidData)
 }
 
-/// Whether TLS failed: the error is wrapped in I/O errors, whose inner error is not among the sources.
-fn untrusted(error: &reqwest::Error) -> bool {
+/// How TLS failed, if it did: the error is wrapped in I/O errors, whose inner error is not among the sources.
+fn tls(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if error.is::<rustls::Error>()
-            || inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
-        {
-            return true;
+        let found = error.downcast_ref().or_else(|| inner.and_then(|inner| inner.downcast_ref()));
+        if found.is_some() {
+            return found;
         }
         next = inner.map(|inner| inner as _).or_else(|| error.source());
     }
-    false
+    None
 }
 
 pub(super) fn invalid(message: &str) -> Failure {

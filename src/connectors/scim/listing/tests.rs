@@ -2,9 +2,12 @@ use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::json;
 
+use super::super::ScimConfig;
 use super::super::accounts::filter;
 use super::*;
-use crate::connectors::http::SINGLE;
+use crate::api::scim::ScimProfile;
+use crate::connectors::http::{Credentials, SINGLE};
+use crate::connectors::testing::{Server, reply, surroundings};
 use crate::converge::Lane;
 
 fn call() -> Call {
@@ -18,6 +21,19 @@ fn call() -> Call {
         lane: Lane::Verify,
         probe: false,
     }
+}
+
+fn connector(server: &Server) -> Scim {
+    let (fence, gate, meter, _) = surroundings();
+    let config = ScimConfig {
+        http: server.config(),
+        credentials: Credentials::Bearer("canary-listing".into()),
+        marker_attribute: "externalId".to_owned(),
+        search_by: Vec::new(),
+        profile: ScimProfile::default(),
+        create_groups: false,
+    };
+    Scim::new(config, fence, gate, meter).unwrap()
 }
 
 fn users(ids: &[&str]) -> Vec<Value> {
@@ -187,4 +203,42 @@ fn a_list_that_never_ends_is_given_up(#[case] paging: Paging, #[case] pages: u64
         }
     }
     assert!(read <= pages, "{read} pages");
+}
+
+/// A service without discovery whose listings are what `page` makes of `startIndex`.
+async fn service(page: impl Fn(u64) -> Value + Send + Sync + 'static) -> Server {
+    Server::start(move |request| {
+        let start = request.path.split("startIndex=").nth(1).and_then(|rest| rest.split('&').next());
+        match start.and_then(|start| start.parse().ok()) {
+            Some(start) => reply(200, "", page(start).to_string()),
+            None => reply(404, "", ""),
+        }
+    })
+    .await
+}
+
+const EVERYBODY: Query<'_> =
+    Query { operation: "find account", collection: "Users", filter: None, without_members: false };
+
+/// However many pages come, and however fast, a search ends.
+#[tokio::test]
+async fn a_search_that_takes_too_long_is_given_up() {
+    let server = service(|start| page(&[&start.to_string()], 900_000, start)).await;
+    let scim = connector(&server);
+    let keep = |_: &Value| Ok(None::<()>);
+    let refused = scim.collect_within(Duration::from_millis(300), &EVERYBODY, keep).await.unwrap_err();
+    assert_eq!(refused.failure.message, "find account: the list takes too long to read");
+    assert!(server.count("GET") > 1);
+}
+
+/// Those who all match are not kept beyond what memory allows.
+#[tokio::test]
+async fn a_search_that_finds_too_much_is_given_up() {
+    let server = service(|start| {
+        let user = |n: u64| json!({ "id": n.to_string(), "x": "y".repeat(1 << 20) });
+        json!({ "Resources": (start..start + 15).map(user).collect::<Vec<_>>(), "totalResults": 900_000 })
+    })
+    .await;
+    let refused = connector(&server).collect(&EVERYBODY, |user| Ok(Some(user.clone()))).await.unwrap_err();
+    assert_eq!(refused.failure.message, "find account: too many resources match");
 }
