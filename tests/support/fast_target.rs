@@ -23,12 +23,14 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 // Spelt out, for a file included by path looks for its modules elsewhere.
+#[path = "fast_target/members.rs"]
+mod members;
 #[path = "fast_target/patch.rs"]
 mod patch;
 #[path = "fast_target/store.rs"]
 mod store;
 
-use store::{Answer, MAX_PAGE, Refusal, Store, bad};
+use store::{Answer, MAX_PAGE, Refusal, Store, bad, with_members};
 
 /// How the target is to be.
 #[derive(Clone, Debug, Default)]
@@ -126,7 +128,13 @@ impl FastTarget {
 
     /// All groups, in the order of their creation.
     pub fn groups(&self) -> Vec<Value> {
-        self.shared.store.lock().unwrap().groups.resources.values().cloned().collect()
+        let store = self.shared.store.lock().unwrap();
+        store.groups.resources.keys().filter_map(|id| store.groups.read(id, true).ok()).collect()
+    }
+
+    /// How many members a group has.
+    pub fn member_count(&self, group: &str) -> usize {
+        self.shared.store.lock().unwrap().groups.member_count(group)
     }
 
     /// Puts a user there without a request; returns its id.
@@ -194,7 +202,8 @@ async fn handle(shared: Arc<Shared>, kind: &str, id: Option<String>, request: Re
         (Method::GET, None) => store.collection(users).list(head.uri.query().unwrap_or_default()),
         (Method::POST, None) => json_object(&body).and_then(|v| store.create(users, v)),
         (Method::GET, Some(id)) => {
-            store.collection(users).get(&id).map(|v| (StatusCode::OK, Some(v.clone())))
+            let with_members = with_members(head.uri.query().unwrap_or_default());
+            store.collection(users).read(&id, with_members).map(|v| (StatusCode::OK, Some(v)))
         }
         (Method::PUT, Some(id)) => json_object(&body).and_then(|v| store.replace(users, &id, v)),
         (Method::PATCH, Some(id)) => json_object(&body).and_then(|v| store.patch(users, &id, &v)),
