@@ -8,7 +8,7 @@ use super::objects::{AppObject, BindingObject, Meta, RoleObject};
 use super::person::StoredPerson;
 use super::{Key, Name};
 use crate::access::{AppRules, BindingRules, FieldProblem, RoleBook};
-use crate::api::{App, AppBinding, AppSpec, Reason, Role};
+use crate::api::{App, AppBinding, AppSpec, Mode, Reason, Role};
 use crate::connectors;
 
 /// What taking a person in has changed.
@@ -212,6 +212,11 @@ impl Namespace {
     pub fn remove_role(&mut self, name: &str) {
         self.book.remove(name);
         self.roles.remove(name);
+    }
+
+    /// Whether an App is one that does nothing but plan.
+    pub fn only_plans(&self, app: &str) -> bool {
+        self.apps.get(app).and_then(|app| app.spec.as_ref()).is_some_and(|spec| spec.mode == Mode::DryRun)
     }
 
     /// Bindings that name an App, by name.
