@@ -54,6 +54,7 @@ struct Shared {
     config: Config,
     store: Mutex<Store>,
     counts: Mutex<BTreeMap<String, u64>>,
+    arrivals: Mutex<Vec<Instant>>,
     window: Mutex<(Instant, u32)>,
 }
 
@@ -64,6 +65,7 @@ impl FastTarget {
             config,
             store: Mutex::default(),
             counts: Mutex::default(),
+            arrivals: Mutex::default(),
             window: Mutex::new((Instant::now(), 0)),
         });
         let (stop, stopped) = oneshot::channel::<()>();
@@ -92,6 +94,11 @@ impl FastTarget {
     /// Requests so far, by `METHOD Users`, `METHOD Groups` and `throttled`.
     pub fn counts(&self) -> BTreeMap<String, u64> {
         self.shared.counts.lock().unwrap().clone()
+    }
+
+    /// When each request came that was about users or groups, in order.
+    pub fn arrivals(&self) -> Vec<Instant> {
+        self.shared.arrivals.lock().unwrap().clone()
     }
 
     /// Requests so far that change something and were let through.
@@ -184,6 +191,7 @@ async fn single(
 
 async fn handle(shared: Arc<Shared>, kind: &str, id: Option<String>, request: Request) -> Response {
     let (head, body) = request.into_parts();
+    shared.arrivals.lock().unwrap().push(Instant::now());
     if let Some(refusal) = shared.refuse(&head.headers) {
         return refusal;
     }
