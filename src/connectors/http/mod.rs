@@ -303,7 +303,7 @@ impl Http {
                 class: verdict.class,
                 reason: verdict.reason,
                 message: format!("{}: HTTP {status}: {}", call.operation, verdict.meaning),
-                retry_after: verdict::retry_after(headers, jiff::Timestamp::now()),
+                retry_after: verdict::asked_pause(status, headers, jiff::Timestamp::now()),
             },
             status: Some(status),
             keyword: verdict.keyword,

@@ -9,7 +9,7 @@ use super::person::StoredPerson;
 use super::references::References;
 use super::{Key, Name};
 use crate::access::{AppRules, BindingRules, FieldProblem, RoleBook};
-use crate::api::{App, AppBinding, AppSpec, LedgerEntry, Reason, Role};
+use crate::api::{App, AppBinding, AppSpec, LedgerEntry, Mode, Reason, Role};
 use crate::connectors;
 use crate::converge;
 
@@ -38,8 +38,33 @@ pub struct Namespace {
     pub apps: BTreeMap<Name, AppObject>,
     /// `AppBindings` that can be, or once could be, decoded.
     pub bindings: BTreeMap<Name, BindingObject>,
+    bindings_by_app: Bindings,
+    bindings_by_role: Bindings,
     /// `AppBindings` that exist and were never decoded: what they grant is unknown.
     pub unreadable_bindings: BTreeMap<Name, u32>,
+}
+
+/// Names of bindings, by the name of what they bind.
+#[derive(Default)]
+struct Bindings(HashMap<Box<str>, BTreeSet<Name>>);
+
+impl Bindings {
+    fn of(&self, bound: &str) -> impl Iterator<Item = &Name> {
+        self.0.get(bound).into_iter().flatten()
+    }
+
+    fn link(&mut self, bound: &str, binding: &Name) {
+        self.0.entry(bound.into()).or_default().insert(binding.clone());
+    }
+
+    fn unlink(&mut self, bound: &str, binding: &str) {
+        if let Some(bindings) = self.0.get_mut(bound) {
+            bindings.remove(binding);
+            if bindings.is_empty() {
+                self.0.remove(bound);
+            }
+        }
+    }
 }
 
 impl Namespace {
@@ -234,12 +259,11 @@ impl Namespace {
         }
         let (rules, problems) = BindingRules::compile(name, &binding.spec);
         let object = BindingObject { meta, spec: binding.spec, status, rules, problems, undecodable: false };
-        let mut concerned = vec![object.role().into()];
-        if let Some(old) = self.bindings.insert(name.clone(), object)
-            && concerned.first().map(|r: &Name| &**r) != Some(old.role())
-        {
-            concerned.push(old.role().into());
-        }
+        let mut concerned: Vec<Name> = vec![object.role().into()];
+        concerned.extend(self.drop_binding(name).filter(|role| !concerned.contains(role)));
+        self.bindings_by_app.link(object.app(), name);
+        self.bindings_by_role.link(object.role(), name);
+        self.bindings.insert(name.clone(), object);
         // While it could not be read, everybody's removals were frozen.
         Some(if readable_now { Vec::new() } else { concerned })
     }
@@ -247,7 +271,15 @@ impl Namespace {
     /// Drops an `AppBinding`; the roles whose holders it concerned.
     pub fn remove_binding(&mut self, name: &str) -> Vec<Name> {
         self.unreadable_bindings.remove(name);
-        self.bindings.remove(name).map(|b| vec![b.role().into()]).unwrap_or_default()
+        self.drop_binding(name).into_iter().collect()
+    }
+
+    /// Drops a binding from the indexes too; the Role that it named.
+    fn drop_binding(&mut self, name: &str) -> Option<Name> {
+        let old = self.bindings.remove(name)?;
+        self.bindings_by_app.unlink(old.app(), name);
+        self.bindings_by_role.unlink(old.role(), name);
+        Some(old.role().into())
     }
 
     /// Drops a Role.
@@ -256,14 +288,20 @@ impl Namespace {
         self.roles.remove(name);
     }
 
+    /// Whether an App is one that does nothing but plan.
+    pub fn only_plans(&self, app: &str) -> bool {
+        self.apps.get(app).and_then(|app| app.spec.as_ref()).is_some_and(|spec| spec.mode == Mode::DryRun)
+    }
+
     /// Bindings that name an App, by name.
     pub fn bindings_of(&self, app: &str) -> impl Iterator<Item = &BindingObject> {
-        self.bindings.values().filter(move |b| b.spec.app_ref.name == app)
+        self.bindings_by_app.of(app).filter_map(|name| self.bindings.get(name))
     }
 
     /// Names of Apps that bindings of these roles name.
     pub fn apps_for<'a>(&'a self, roles: &'a BTreeSet<&str>) -> impl Iterator<Item = &'a str> {
-        self.bindings.values().filter(|b| roles.contains(b.role())).map(|b| b.spec.app_ref.name.as_str())
+        let named = roles.iter().flat_map(|role| self.bindings_by_role.of(role));
+        named.filter_map(|name| self.bindings.get(name)).map(BindingObject::app)
     }
 
     /// People whom a change of these roles' bindings or of this App may concern.
@@ -294,3 +332,6 @@ fn compile_app(spec: &AppSpec) -> (AppRules, Vec<FieldProblem>) {
     }));
     (rules, problems)
 }
+
+#[cfg(test)]
+mod tests;
