@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::path::{canonical, flatten};
 use crate::converge::{RemoteAccount, Terms};
 
-/// Longest id that is believed, in bytes.
-const ID_AT_MOST: usize = 1024;
+/// Longest id that is believed, in bytes: as long as the ledger keeps them.
+const ID_AT_MOST: usize = 256;
 
 /// Why a resource cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,7 @@ pub(super) enum Unreadable {
     NoObject,
     NoId,
     Active,
+    TooMuch,
 }
 
 impl Unreadable {
@@ -24,6 +25,7 @@ impl Unreadable {
             Self::NoObject => "the answer is no SCIM resource",
             Self::NoId => "a resource has no usable id",
             Self::Active => "the attribute active is neither true nor false",
+            Self::TooMuch => "the accounts have more values than can be kept",
         }
     }
 }
@@ -44,7 +46,9 @@ pub(super) fn id(resource: &Value) -> Result<String, Unreadable> {
         Some(Value::Number(id)) => id.to_string(),
         _ => return Err(Unreadable::NoId),
     };
-    if id.is_empty() || id.len() > ID_AT_MOST { Err(Unreadable::NoId) } else { Ok(id) }
+    // Dots climb in a URL, and control characters are for terminals.
+    let usable = !["", ".", ".."].contains(&id.as_str()) && !id.contains(char::is_control);
+    if usable && id.len() <= ID_AT_MOST { Ok(id) } else { Err(Unreadable::NoId) }
 }
 
 /// A user as converge sees it. One that says nothing of `active` is active.

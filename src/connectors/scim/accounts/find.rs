@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::super::listing::Query;
 use super::super::profile::Profile;
-use super::super::resource::{self, is_like, matches};
+use super::super::resource::{self, Unreadable, is_like, matches};
 use super::super::{Scim, about_collection};
 use super::index::Pairs;
 use super::patch::is_multi_valued;
@@ -20,6 +20,9 @@ use crate::api::scim::{Lookup, ScimProfile};
 use crate::connectors::Failure;
 use crate::connectors::http::Refused;
 use crate::converge::RemoteAccount;
+
+/// More values of accounts than this are not kept: some hundred megabytes.
+const PAIRS_AT_MOST: usize = 4_000_000;
 
 const EVERYBODY: Query<'static> =
     Query { operation: "find account", collection: "Users", filter: None, without_members: false };
@@ -140,8 +143,9 @@ impl Scim {
         let pairs = Mutex::new(Pairs::new());
         let keep = |user: &Value| {
             let account = resource::account(user, &self.shared.marker, &terms)?;
-            self.shared.index.pairs(&account, &mut pairs.lock());
-            Ok(None::<()>)
+            let mut pairs = pairs.lock();
+            self.shared.index.pairs(&account, &mut pairs);
+            if pairs.len() > PAIRS_AT_MOST { Err(Unreadable::TooMuch) } else { Ok(None::<()>) }
         };
         let listed = self.collect(&EVERYBODY, keep).await;
         listed.map_err(|refused| about_collection(EVERYBODY.operation, refused))?;
@@ -152,7 +156,7 @@ impl Scim {
     pub(in crate::connectors::scim) async fn search<T>(
         &self,
         query: &Query<'_>,
-        keep: impl Fn(&Value) -> Result<Option<T>, resource::Unreadable>,
+        keep: impl Fn(&Value) -> Result<Option<T>, Unreadable>,
     ) -> Result<Vec<T>, Failure> {
         if self.profile().await?.lookup == Lookup::Filter {
             match self.collect(query, &keep).await {
