@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::fast_target::{Config as FastConfig, FastTarget};
 use crate::support::metrics::Metrics;
-use crate::support::proxy::Recorded;
+use crate::support::proxy::{Raw, Recorded};
 use crate::support::scim_server::Config;
 use crate::support::{Action, RecordingProxy, Rule, ScimServer, http};
 
@@ -112,6 +112,37 @@ async fn the_proxy_breaks_what_it_is_told_to() {
     proxy.clear();
     assert_eq!(post(&server, &user).await.unwrap().status(), 201);
     assert_eq!(proxy.requests().iter().filter(|r: &&Recorded| r.status.is_none()).count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_proxy_answers_what_it_is_told_to() {
+    let server = ScimServer::start(Config::default()).await;
+    let proxy = server.proxy();
+
+    proxy.inject(Rule::new(Action::Twice).method("POST").times(1));
+    let second = post(&server, &person(0)).await.unwrap();
+    assert_eq!((second.status().as_u16(), server.users().await.len()), (409, 1), "the first was a success");
+
+    proxy.inject(Rule::new(Action::Rewrite(|user| user["id"] = json!("other"))).times(1));
+    let changed: Value = post(&server, &person(1)).await.unwrap().json().await.unwrap();
+    assert_eq!((&changed["id"], &changed["userName"]), (&json!("other"), &person(1)["userName"]));
+
+    proxy.inject(Rule::new(Action::Compute(|path| json!({ "path": path }))).times(1));
+    let computed: Value = post(&server, &person(2)).await.unwrap().json().await.unwrap();
+    assert_eq!(computed["path"], "/v2/Users");
+
+    let flood = Raw::new("HTTP/1.1 200 OK\r\ncontent-length: 3000\r\n\r\n").then("abc", 1_000);
+    proxy.inject(Rule::new(Action::Raw(flood)).times(1));
+    assert_eq!(post(&server, &person(2)).await.unwrap().bytes().await.unwrap().len(), 3_000);
+
+    let stalled = Raw::new("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc").hold();
+    let slow = Raw::new("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").drip("1\r\n \r\n");
+    for raw in [stalled, slow] {
+        proxy.inject(Rule::new(Action::Raw(raw)).times(1));
+        let started = post(&server, &person(2)).await.unwrap();
+        assert!(tokio::time::timeout(Duration::from_millis(1_500), started.bytes()).await.is_err());
+    }
+    assert_eq!(server.users().await.len(), 2, "the target was asked by the first two alone");
 }
 
 async fn call(target: &FastTarget, method: Method, path: &str, body: Value) -> (u16, Value) {

@@ -189,7 +189,7 @@ impl Authorizer {
             let wait = retry_after(response.headers(), jiff::Timestamp::now());
             return Err((refused(status, wait), Some(status)));
         }
-        let answer = match read(response, ANSWER_AT_MOST).await {
+        let answer = match read(response, ANSWER_AT_MOST, None).await {
             Ok(Part::Whole(bytes)) => serde_json::from_slice(&bytes).ok(),
             _ => None,
         };

@@ -149,8 +149,8 @@ impl Engine {
     /// Has the other Users with this `personId` looked at: they may have waited for what was stored.
     fn touch_twins(&self, person: &Person) {
         let twins = self.fleet.read(&person.key.namespace, |ns| {
-            let same = ns.same_person(&person.spec.person_id).map(|(name, _)| name.clone());
-            same.filter(|name| *name != person.key.name).collect::<Vec<_>>()
+            let others = ns.others_like(&person.key.name, &person.spec.person_id);
+            others.map(|(name, _)| name.clone()).collect::<Vec<_>>()
         });
         for name in twins.into_iter().flatten() {
             self.touch(Touch::Changed(Key::new(person.key.namespace.clone(), name)));
@@ -201,8 +201,8 @@ impl Engine {
         };
         self.fleet
             .read(&person.key.namespace, |ns| {
-                ns.same_person(&person.spec.person_id)
-                    .filter(|(name, other)| **name != person.key.name && !other.deleting)
+                ns.others_like(&person.key.name, &person.spec.person_id)
+                    .filter(|(_, other)| !other.deleting)
                     .any(|(_, other)| other.status().is_some_and(|s| taken(&s.accounts)))
             })
             .unwrap_or(false)

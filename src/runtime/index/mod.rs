@@ -8,6 +8,7 @@ mod kinds;
 mod namespace;
 mod objects;
 mod person;
+mod references;
 mod watch;
 
 use std::collections::BTreeMap;

@@ -6,10 +6,12 @@ use std::time::Instant;
 
 use super::objects::{AppObject, BindingObject, Meta, RoleObject};
 use super::person::StoredPerson;
+use super::references::References;
 use super::{Key, Name};
 use crate::access::{AppRules, BindingRules, FieldProblem, RoleBook};
-use crate::api::{App, AppBinding, AppSpec, Reason, Role};
+use crate::api::{App, AppBinding, AppSpec, LedgerEntry, Reason, Role};
 use crate::connectors;
+use crate::converge;
 
 /// What taking a person in has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,7 @@ pub enum Intake {
 pub struct Namespace {
     users: HashMap<Name, StoredPerson>,
     by_person: HashMap<Box<str>, Vec<Name>>,
+    references: References,
     /// Compiled Roles.
     pub book: RoleBook,
     /// Roles.
@@ -58,6 +61,11 @@ impl Namespace {
     /// People with this `personId`: usually one.
     pub fn same_person(&self, person_id: &str) -> impl Iterator<Item = (&Name, &StoredPerson)> {
         self.by_person.get(person_id).into_iter().flatten().filter_map(|n| self.users.get_key_value(n))
+    }
+
+    /// The other Users with the `personId` of this one.
+    pub fn others_like(&self, user: &str, person_id: &str) -> impl Iterator<Item = (&Name, &StoredPerson)> {
+        self.same_person(person_id).filter(move |(name, _)| ***name != *user)
     }
 
     /// Takes a person in.
@@ -94,11 +102,16 @@ impl Namespace {
             person.written = person.written.or(old.written);
             // A live read in the middle of a list must not make the person look unlisted.
             person.epoch = person.epoch.max(old.epoch);
-            (old.differs(&person), old.person_id.clone())
+            (old.differs(&person), old.person_id.clone(), old.manager.clone())
         });
+        let manager = before.as_ref().and_then(|(.., manager)| manager.as_deref());
+        if before.is_none() || manager != person.manager.as_deref() {
+            self.references.unlink(manager, name);
+            self.references.link(person.manager.as_deref(), name);
+        }
         let changed = match &before {
-            Some((changed, id)) if *id == person.person_id => *changed,
-            Some((_, id)) => {
+            Some((changed, id, _)) if *id == person.person_id => *changed,
+            Some((_, id, _)) => {
                 let id = id.clone();
                 self.unlink(&id, name);
                 self.link(&person.person_id, name);
@@ -121,7 +134,36 @@ impl Namespace {
     pub fn remove_user(&mut self, name: &str) -> Option<StoredPerson> {
         let person = self.users.remove(name)?;
         self.unlink(&person.person_id.clone(), name);
+        self.references.unlink(person.manager.as_deref(), name);
+        self.references.forget(name);
         Some(person)
+    }
+
+    /// Those whose manager this is.
+    pub fn reports(&self, manager: &str) -> &[Name] {
+        self.references.reports(manager)
+    }
+
+    /// Takes note of a person's accounts as known and as stored; whether those who refer to them have to be looked at.
+    pub fn note_accounts(&mut self, name: &Name, ledger: &[LedgerEntry], stored: &[LedgerEntry]) -> bool {
+        self.references.note(name, ledger, stored)
+    }
+
+    /// The User whom this one refers to, if nobody has taken note of that one's accounts.
+    pub fn unnoted_manager(&self, manager: &str) -> Option<&Name> {
+        let (name, _) = self.users.get_key_value(manager)?;
+        (!self.references.knows(manager)).then_some(name)
+    }
+
+    /// The remote id of a User's account in an App, for others to refer to.
+    pub fn remote_id(&self, user: &str, app: &str, target: &str) -> Option<String> {
+        // Nobody who was not looked at yet may seem to have no account: what is stored of them counts.
+        let stored = || {
+            let status = self.users.get(user)?.status()?;
+            let entry = status.accounts.iter().find(|entry| entry.app == app)?;
+            converge::referable(entry, target).map(str::to_owned)
+        };
+        self.references.id(user, app, target).unwrap_or_else(stored)
     }
 
     fn link(&mut self, person_id: &str, name: &Name) {

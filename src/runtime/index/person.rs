@@ -73,6 +73,8 @@ pub struct StoredPerson {
     pub requested: Option<Box<str>>,
     /// `spec.personId`.
     pub person_id: Box<str>,
+    /// `spec.manager`.
+    pub manager: Option<Box<str>>,
     /// Whether the spec says that the person is not active, so that they are looked at first after a start.
     pub leaving: bool,
     /// What the last decision found.
@@ -155,6 +157,7 @@ impl StoredPerson {
             leaving: meta.deletion_timestamp.is_some()
                 || decoded.state != api::DesiredState::Active
                 || decoded.end_time.is_some(),
+            manager: decoded.manager.map(Into::into),
             person_id: decoded.person_id.into(),
             summary: Summary::default(),
             spec,
@@ -231,6 +234,7 @@ impl StoredPerson {
         self.uid.len()
             + self.resource_version.len()
             + self.person_id.len()
+            + self.manager.as_deref().map_or(0, str::len)
             + self.spec.len()
             + self.status.len()
             + summary
