@@ -233,7 +233,7 @@ fn draft<S: Serialize + PartialEq>(
     Some(Draft {
         kind,
         name: name.clone(),
-        resource_version: meta.resource_version.to_string(),
+        resource_version: meta.resource_version.clone(),
         status: serde_json::to_value(status).ok()?,
         first: observed.unwrap_or(-1) < 0,
     })

@@ -201,12 +201,49 @@ async fn the_fast_target_patches_users_and_groups() {
     let path = format!("/Groups/{}", group["id"].as_str().unwrap());
     let members = json!([{"value": "1"}, {"value": "2"}, {"value": "3"}]);
     let addition = json!({"Operations": [{"op": "add", "path": "members", "value": members}]});
-    call(&target, Method::PATCH, &path, addition).await;
+    assert_eq!(call(&target, Method::PATCH, &path, addition).await.0, 204);
     let removal = json!({"Operations": [{"op": "remove", "path": "members[value eq \"2\"]"}]});
-    let (_, group) = call(&target, Method::PATCH, &path, removal).await;
+    call(&target, Method::PATCH, &path, removal).await;
+    let (_, group) = call(&target, Method::GET, &path, Value::Null).await;
     assert_eq!(group["members"], json!([{"value": "1"}, {"value": "3"}]));
+    let without = format!("{path}?excludedAttributes=members");
+    assert_eq!(call(&target, Method::GET, &without, Value::Null).await.1.get("members"), None);
     assert_eq!(call(&target, Method::DELETE, &path, Value::Null).await.0, 204);
     assert_eq!(call(&target, Method::GET, &path, Value::Null).await.0, 404);
+}
+
+/// The shapes of RFC 7644 §3.5.2, several members in one operation and several operations in one request.
+#[tokio::test]
+async fn the_fast_target_keeps_large_groups() {
+    let target = fast_target().await;
+    let value = |n: usize| json!({"value": n.to_string()});
+    let members: Vec<_> = (0..10_000).map(value).collect();
+    let id = target.seed_group(json!({"displayName": "all", "members": members}));
+    let path = format!("/Groups/{id}");
+    let change = async |operations: Value| {
+        call(&target, Method::PATCH, &path, json!({ "Operations": operations })).await.0
+    };
+    let some: Vec<_> = (9_990..10_100).map(value).collect();
+    assert_eq!(change(json!([{"op": "add", "path": "members", "value": some}])).await, 204);
+    assert_eq!(target.member_count(&id), 10_100, "who is there is not added again");
+    let removals = json!([
+        {"op": "remove", "path": "members", "value": [value(1), value(2)]},
+        {"op": "remove", "path": "members[value eq \"3\" or value eq \"4\"]"},
+        {"op": "Remove", "path": "members[value eq \"4711000\"]"},
+        {"op": "add", "value": {"members": [value(1)], "externalId": "e"}},
+    ]);
+    assert_eq!(change(removals).await, 204);
+    assert_eq!(target.member_count(&id), 10_097);
+    let refused = json!([
+        {"op": "remove", "path": "members"},
+        {"op": "remove", "path": "members[display co \"x\"]"},
+    ]);
+    assert_eq!((change(refused).await, target.member_count(&id)), (400, 10_097), "all or nothing");
+    assert_eq!(change(json!([{"op": "replace", "path": "members", "value": [value(7)]}])).await, 204);
+    let group = call(&target, Method::GET, &path, Value::Null).await.1;
+    assert_eq!((&group["members"], &group["externalId"]), (&json!([value(7)]), &json!("e")));
+    assert_eq!(change(json!([{"op": "remove", "path": "members"}])).await, 204);
+    assert_eq!(target.member_count(&id), 0);
 }
 
 #[tokio::test]

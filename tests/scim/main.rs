@@ -10,5 +10,6 @@ mod groups;
 mod listings;
 mod probing;
 mod server;
+mod shapes;
 #[path = "../support/mod.rs"]
 mod support;

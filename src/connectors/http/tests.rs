@@ -55,7 +55,7 @@ async fn no_byte_leaves_after_the_lease(
 ) {
     let server = Server::start(|_| reply(200, "", "{}")).await;
     let (fence, _, meter, _) = surroundings();
-    let gate = Gate::new(GateConfig { requests_per_second: Some(5) });
+    let gate = Gate::new(GateConfig { requests_per_second: Some(5), concurrency: None });
     let http =
         Http::new(&server.config(), bearer(), protocol(), (fence.clone(), gate.clone(), meter)).unwrap();
     if kept_alive {

@@ -17,11 +17,13 @@ mod profile;
 mod resource;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use http::Method;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use self::accounts::Index;
 use self::path::enterprise;
 pub use self::profile::presets::preset;
 use self::profile::{Layers, Profile};
@@ -102,6 +104,9 @@ struct Shared {
     marker: String,
     create_groups: bool,
     profile: Layers,
+    index: Index,
+    /// Whether writing a whole account has not helped where a PATCH did nothing.
+    put_is_vain: AtomicBool,
     /// Groups are created, and whole groups replaced, one after the other: two at once would make two groups of one
     /// name, or lose a member.
     groups: Mutex<()>,
@@ -118,6 +123,8 @@ impl Scim {
         let protocol = Protocol { accept, content_type, judge };
         let shared = Shared {
             http: Http::new(&config.http, config.credentials, protocol, (fence, gate, meter))?,
+            index: Index::new(&config.marker_attribute, &config.search_by),
+            put_is_vain: AtomicBool::new(false),
             marker: config.marker_attribute,
             create_groups: config.create_groups,
             profile,
@@ -205,7 +212,7 @@ impl Connector for Scim {
     }
 
     async fn update(&self, id: &str, changes: &[Change]) -> Result<RemoteAccount, Failure> {
-        self.change_account("update account", id, changes).await
+        self.change_account(id, changes).await
     }
 
     async fn set_active(&self, id: &str, active: bool) -> Result<RemoteAccount, Failure> {

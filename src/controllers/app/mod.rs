@@ -22,14 +22,12 @@ use self::planned::Planned;
 use super::engine::Engine;
 use super::user::work;
 use crate::api::Reason;
+use crate::connectors::gate::RESERVED;
 use crate::connectors::{Failure, FailureClass};
 use crate::converge::{Lane, Plan, Refusal};
 use crate::runtime::backoff::{Backoff, Severity};
 use crate::runtime::index::{Key, Name};
 use crate::runtime::queue::{Outcome, WorkQueue};
-
-/// Workers that take leavers only.
-const RESERVED: usize = 2;
 
 /// What runs for one App.
 pub struct AppRuntime {
@@ -82,8 +80,7 @@ impl AppRuntime {
     /// Starts the workers of a connection. They end with it.
     pub(super) fn staff(self: &Arc<Self>, engine: &Arc<Engine>, connected: &Arc<Connected>) {
         // Leavers have workers of their own beside those that the App's concurrency gives everybody.
-        let total = usize::from(connected.concurrency) + RESERVED;
-        for place in 0..total {
+        for place in 0..connected.concurrency + RESERVED {
             engine.tasks.spawn(work::run(engine.clone(), self.clone(), connected.clone(), place < RESERVED));
         }
     }

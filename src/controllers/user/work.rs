@@ -42,7 +42,10 @@ pub async fn run(engine: Arc<Engine>, app: Arc<AppRuntime>, connected: Arc<Conne
         let outcome = engine.work(&app, &connected, &key, &job).await;
         failpoint::hit("after-pass");
         app.queue.done(job, outcome);
-        engine.touch(Touch::Again(key.clone()));
+        if outcome != Outcome::Ok {
+            engine.touch(Touch::Again(key.clone()));
+        }
+        // What came of it is stored, and then the person is looked at again.
         engine.recorder.look(&key, super::PATIENCE);
     }
 }

@@ -66,6 +66,7 @@ pub(super) fn account(id: &str, login: &str, marker: Option<&str>) -> RemoteAcco
         marker: marker.map(str::to_owned),
         active: true,
         attributes: BTreeMap::new(),
+        terms: Arc::default(),
     }
 }
 

@@ -125,6 +125,7 @@ impl World {
             marker: marks.then(|| new.marker.1.clone()),
             active: true,
             attributes: new.attributes.clone(),
+            terms: Arc::default(),
         };
         self.accounts.insert(account.id.clone(), account.clone());
         Ok(account)
