@@ -103,27 +103,37 @@ impl Server {
         path: &str,
         token: &str,
     ) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
-        let reports: Arc<Mutex<Vec<RequestReport>>> = Arc::default();
-        let kept = reports.clone();
-        let http = HttpConfig {
-            base_url: format!("{}{path}", self.0.base_url()),
-            ca_pem: None,
-            timeout: Duration::from_secs(10),
-            allow_insecure: true,
-            user_agent: "tenure/test".to_owned(),
-        };
-        let config = ScimConfig {
-            http,
-            credentials: Credentials::Bearer(token.into()),
-            marker_attribute: "externalId".to_owned(),
-            search_by: Vec::new(),
-            profile,
-            create_groups: true,
-        };
-        let gate = Gate::new(GateConfig::default());
-        let meter = Arc::new(move |report: &RequestReport| kept.lock().unwrap().push(*report));
-        (Scim::new(config, Fence::open(), gate, meter).unwrap(), reports)
+        connect(format!("{}{path}", self.0.base_url()), token, "externalId", profile)
     }
+}
+
+/// A connector to a service provider, and what it reports of its requests.
+pub(crate) fn connect(
+    base_url: String,
+    token: &str,
+    marker: &str,
+    profile: ScimProfile,
+) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
+    let reports: Arc<Mutex<Vec<RequestReport>>> = Arc::default();
+    let kept = reports.clone();
+    let http = HttpConfig {
+        base_url,
+        ca_pem: None,
+        timeout: Duration::from_secs(10),
+        allow_insecure: true,
+        user_agent: "tenure/test".to_owned(),
+    };
+    let config = ScimConfig {
+        http,
+        credentials: Credentials::Bearer(token.into()),
+        marker_attribute: marker.to_owned(),
+        search_by: Vec::new(),
+        profile,
+        create_groups: true,
+    };
+    let gate = Gate::new(GateConfig::default());
+    let meter = Arc::new(move |report: &RequestReport| kept.lock().unwrap().push(*report));
+    (Scim::new(config, Fence::open(), gate, meter).unwrap(), reports)
 }
 
 /// Gives one account a group, or takes it away.
