@@ -175,7 +175,10 @@ impl Engine {
             ));
         }
         for (name, object) in &ns.bindings {
-            let status = binding::status(name, object, ns, &tally, now);
+            let app = self.known_app(&Key::new(namespace.clone(), object.spec.app_ref.name.as_str()));
+            let catalogue = app.map(|app| app.catalogue());
+            let known = |e: &_| catalogue.as_ref().and_then(|catalogue| catalogue.known(e));
+            let status = binding::status(name, object, ns, &tally, known, now);
             drafts.extend(draft(
                 "AppBinding",
                 name,

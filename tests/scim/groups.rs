@@ -24,8 +24,8 @@ async fn membership_comes_and_goes(
     let (scim, _) = server.connector();
     assert!(scim.may_create("group") && !scim.may_create("role"));
     assert_eq!(scim.resolve(&group("Sales & \"Co\"")).await.unwrap(), None);
-    let id = scim.create_entitlement(&group("Sales & \"Co\"")).await.unwrap();
-    assert_eq!(scim.create_entitlement(&group("Sales & \"Co\"")).await.unwrap(), id);
+    let id = scim.create_entitlement(&group("Sales & \"Co\""), &[]).await.unwrap();
+    assert_eq!(scim.create_entitlement(&group("Sales & \"Co\""), &[]).await.unwrap(), id);
     assert_eq!(scim.resolve(&group("Sales & \"Co\"")).await.unwrap(), Some(id.clone()));
     assert_eq!(scim.resolve(&group(&id)).await.unwrap(), Some(id.clone()));
     assert_eq!(scim.resolve(&group("sales & \"co\"")).await.unwrap(), None, "exactly");
@@ -81,9 +81,9 @@ async fn two_at_once_make_one_group() {
     let (scim, _) = server.connector();
     let sales = group("Sales");
     let (a, b, c) = tokio::join!(
-        scim.create_entitlement(&sales),
-        scim.create_entitlement(&sales),
-        scim.create_entitlement(&sales)
+        scim.create_entitlement(&sales, &[]),
+        scim.create_entitlement(&sales, &[]),
+        scim.create_entitlement(&sales, &[])
     );
     let id = a.unwrap();
     assert_eq!((b.unwrap(), c.unwrap()), (id.clone(), id));
@@ -95,7 +95,7 @@ async fn two_at_once_make_one_group() {
 async fn two_at_once_lose_no_member() {
     let server = Server::start(Profile::Bare).await;
     let (scim, _) = server.connector();
-    let id = scim.create_entitlement(&group("Sales")).await.unwrap();
+    let id = scim.create_entitlement(&group("Sales"), &[]).await.unwrap();
     let (a, b, c) = tokio::join!(
         entitle(&scim, "u1", &id, true),
         entitle(&scim, "u2", &id, true),

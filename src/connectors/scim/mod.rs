@@ -234,7 +234,11 @@ impl Connector for Scim {
         self.shared.create_groups && groups::only(kind).is_ok()
     }
 
-    async fn create_entitlement(&self, entitlement: &EntitlementSpec) -> Result<String, Failure> {
+    async fn create_entitlement(
+        &self,
+        entitlement: &EntitlementSpec,
+        _first: &[String],
+    ) -> Result<String, Failure> {
         groups::only(&entitlement.kind)?;
         self.create_group(&entitlement.value).await
     }
