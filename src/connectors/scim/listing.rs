@@ -135,7 +135,10 @@ impl Scim {
     /// Fails unless the collection is there: only then does a 404 about one of its members mean anything.
     pub(super) async fn collection_answers(&self, collection: &str) -> Result<(), Failure> {
         let mut call = self.call("read collection", Method::GET, &[collection])?;
-        call.url.set_query(Some("count=1"));
+        // Some cannot count, and some can do nothing but.
+        if self.shared.profile.so_far().paging != Paging::None {
+            call.url.set_query(Some("count=1"));
+        }
         call.limit = LISTING;
         let answer = self.send(&call).await;
         let answer = answer.map_err(|refused| about_collection(call.operation, refused))?;
@@ -154,7 +157,7 @@ impl Scim {
     }
 }
 
-fn parameters(query: &Query<'_>, profile: &Profile, position: &Position) -> String {
+pub(super) fn parameters(query: &Query<'_>, profile: &Profile, position: &Position) -> String {
     let encoded = |text: &str| utf8_percent_encode(text, QUERY).to_string();
     let count = profile.page_size;
     let place = match profile.paging {
@@ -170,7 +173,7 @@ fn parameters(query: &Query<'_>, profile: &Profile, position: &Position) -> Stri
 }
 
 /// The resources of a list response; none where there are none.
-fn contents(body: &Value) -> Result<Vec<Value>, ()> {
+pub(super) fn contents(body: &Value) -> Result<Vec<Value>, ()> {
     match field(body, "Resources") {
         Some(Value::Array(resources)) => Ok(resources.clone()),
         None | Some(Value::Null) if field(body, "totalResults").is_some() => Ok(Vec::new()),

@@ -12,25 +12,25 @@ mod discovery;
 mod groups;
 mod listing;
 mod path;
-mod profile;
+mod probing;
+pub mod profile;
 mod resource;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use http::Method;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use self::path::enterprise;
-use self::profile::Profile;
+use self::profile::{Layers, Profile};
 use super::fence::Fence;
 use super::gate::Gate;
 use super::http::{Answer, Call, Credentials, Http, HttpConfig, Meter, Protocol, Refused, SINGLE};
 use super::http::{Verdict, by_status};
 use super::{Connector, Failure, FailureClass, Membership, Page, Probe, Suspending};
 use crate::access::ConnectorTraits;
-use crate::api::app::CapabilitySource;
-use crate::api::scim::{ScimProfile, Suspension};
+use crate::api::scim::{MediaType, ScimProfile, Suspension};
 use crate::api::{EntitlementSpec, Reason};
 use crate::converge::{Change, Lane, NewAccount, RemoteAccount};
 
@@ -97,9 +97,8 @@ pub struct Scim {
 struct Shared {
     http: Http,
     marker: String,
-    configured: ScimProfile,
     create_groups: bool,
-    profile: RwLock<Option<Arc<Profile>>>,
+    profile: Layers,
     /// Groups are created, and whole groups replaced, one after the other: two at once would make two groups of one
     /// name, or lose a member.
     groups: Mutex<()>,
@@ -108,17 +107,17 @@ struct Shared {
 impl Scim {
     /// Checks the configuration; connects to nothing yet. Requests are made in the lane [`Lane::Verify`].
     pub fn new(config: ScimConfig, fence: Fence, gate: Gate, meter: Meter) -> Result<Self, Failure> {
-        let protocol = Protocol {
-            accept: "application/scim+json, application/json",
-            content_type: "application/scim+json",
-            judge,
+        let profile = Layers::new(config.profile);
+        let (accept, content_type) = match profile.so_far().media_type {
+            MediaType::Scim => ("application/scim+json, application/json", "application/scim+json"),
+            MediaType::Json => ("application/json", "application/json"),
         };
+        let protocol = Protocol { accept, content_type, judge };
         let shared = Shared {
             http: Http::new(&config.http, config.credentials, protocol, (fence, gate, meter))?,
             marker: config.marker_attribute,
-            configured: config.profile,
             create_groups: config.create_groups,
-            profile: RwLock::default(),
+            profile,
             groups: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared), lane: Lane::Verify, probing: false })
@@ -160,39 +159,28 @@ impl Scim {
 
     /// How the service provider is spoken to: as probed, or asked for now.
     async fn profile(&self) -> Result<Arc<Profile>, Failure> {
-        let known = self.shared.profile.read().unwrap_or_else(PoisonError::into_inner).clone();
-        match known {
+        match self.shared.profile.profile() {
             Some(profile) => Ok(profile),
             None => self.discover().await,
         }
     }
 
-    async fn discover(&self) -> Result<Arc<Profile>, Failure> {
-        let call = self.call("read capabilities", Method::GET, &["ServiceProviderConfig"])?;
-        let mut profile = Profile::default();
-        match self.send(&call).await {
-            Ok(Answer { body: Some(config @ Value::Object(_)), .. }) => {
-                profile.overlay(&discovery::read(&config), CapabilitySource::Discovered);
-            }
-            Ok(_) => {
-                return Err(unexpected(&call, "the answer is no service provider configuration"));
-            }
-            Err(refused) if matches!(refused.status, Some(404 | 501)) => {}
-            Err(refused) => return Err(refused.into()),
-        }
-        profile.overlay(&self.shared.configured, CapabilitySource::Configured);
-        let profile = Arc::new(profile);
-        *self.shared.profile.write().unwrap_or_else(PoisonError::into_inner) = Some(profile.clone());
-        Ok(profile)
+    /// Records what the service provider showed in use; it counts until the process ends or the App is connected
+    /// anew, unless the App says otherwise.
+    pub(super) fn learn(&self, shown: ScimProfile) {
+        self.shared.profile.shown(shown);
     }
 }
 
 impl Connector for Scim {
     async fn probe(&self) -> Result<Probe, Failure> {
-        // Users first: many service providers show their configuration to anybody, which proves no credentials.
         let probing = Self { probing: true, ..self.clone() };
-        probing.collection_answers("Users").await?;
-        let profile = probing.discover().await?;
+        let profile = if let Some(profile) = self.shared.profile.explored() {
+            probing.collection_answers("Users").await?;
+            profile
+        } else {
+            probing.explore().await?
+        };
         let suspension = match profile.suspension {
             Suspension::Reversible => Suspending::Reversible,
             Suspension::Deletes => Suspending::Deletes,
