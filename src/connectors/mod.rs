@@ -7,6 +7,7 @@ pub mod any;
 pub mod fence;
 pub mod gate;
 pub mod http;
+pub mod locks;
 pub mod scim;
 #[cfg(test)]
 mod testing;

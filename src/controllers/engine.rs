@@ -20,10 +20,10 @@ use super::user::guard::Guard;
 use super::user::record::Recorder;
 use super::user::store::Store;
 use crate::connectors::fence::Fence;
+use crate::connectors::locks::Locks;
 use crate::runtime::events::Events;
 use crate::runtime::index::{Fleet, Key, Name, Person, Watching};
 use crate::runtime::lease::Standing;
-use crate::runtime::locks::Locks;
 use crate::runtime::metrics::Metrics;
 
 /// What an operator may set.

@@ -7,7 +7,6 @@ pub mod failpoint;
 pub mod health;
 pub mod index;
 pub mod lease;
-pub mod locks;
 pub mod logging;
 pub mod metrics;
 pub mod queue;

@@ -105,6 +105,16 @@ pub struct Refused {
     pub keyword: Option<&'static str>,
 }
 
+/// In place of a keyword: the request succeeded, and its answer is longer than [`Call::limit`].
+const TOO_LONG: &str = "the answer is too long";
+
+impl Refused {
+    /// Whether the request succeeded, and its answer is longer than [`Call::limit`].
+    pub fn is_too_long(&self) -> bool {
+        self.keyword == Some(TOO_LONG)
+    }
+}
+
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
         refused.failure
@@ -225,7 +235,12 @@ impl Http {
             Ok(Part::Whole(bytes)) => Some(serde_json::from_slice(&bytes).map_err(|_| {
                 senseless(call, status.as_u16(), "the answer is not JSON: check the base URL")
             })?),
-            Ok(Part::TooLong) => return Err(senseless(call, status.as_u16(), "the answer is too long")),
+            Ok(Part::TooLong) => {
+                return Err(Refused {
+                    keyword: Some(TOO_LONG),
+                    ..senseless(call, status.as_u16(), TOO_LONG)
+                });
+            }
             Err(error) if client::undecodable(&error) => {
                 return Err(senseless(call, status.as_u16(), "the answer's encoding is broken"));
             }
@@ -313,6 +328,8 @@ fn class(failure: &Failure) -> &'static str {
 fn settle(permit: Permit, refused: Refused) -> Refused {
     let Failure { class, reason, retry_after, .. } = refused.failure;
     match class {
+        // It works, and has much to say, or minds what others do.
+        _ if refused.is_too_long() || refused.status == Some(412) => permit.report(Signal::Answered),
         FailureClass::Fenced => {}
         FailureClass::RetryAfter if reason == Reason::Throttled => {
             permit.report(Signal::Throttled { retry_after });

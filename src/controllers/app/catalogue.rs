@@ -9,9 +9,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::api::EntitlementSpec;
+use crate::connectors::locks::Locks;
 use crate::connectors::{Connector, Failure, FailureClass};
 use crate::converge::{self, Refusal, Resolution};
-use crate::runtime::locks::Locks;
 
 /// How soon what is wrong is looked at again; doubled each time.
 const FIRST_LOOK: Duration = Duration::from_secs(5);

@@ -75,7 +75,7 @@ impl Target for Hand {
         changes: &[Membership],
     ) -> Result<Vec<Result<(), Failure>>, Failure> {
         let lock = self.app.writing.of(&(kind.to_owned(), id.to_owned()));
-        let _turn = lock.lock().await;
+        let _turn = if self.batch(kind) > 1 { Some(lock.lock().await) } else { None };
         let connector = self.connected.connector.with_lane(lane);
         let written = failpoint::during("members-sent", connector.entitle(kind, id, changes)).await;
         let mut failures =

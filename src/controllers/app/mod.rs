@@ -26,11 +26,11 @@ use self::planned::Planned;
 use super::engine::Engine;
 use super::user::work;
 use crate::api::Reason;
+use crate::connectors::locks::Locks;
 use crate::connectors::{Failure, FailureClass};
 use crate::converge::{Lane, Plan, Refusal};
 use crate::runtime::backoff::{Backoff, Severity};
 use crate::runtime::index::{Key, Name};
-use crate::runtime::locks::Locks;
 use crate::runtime::queue::{Outcome, WorkQueue};
 
 /// What runs for one App.
