@@ -15,6 +15,7 @@ has setpriv && has flock || packages+=(util-linux)
 has git || packages+=(git)
 has openssl || packages+=(openssl)
 has gzip || packages+=(gzip)
+has npm || packages+=(npm)
 
 if [ ${#packages[@]} -gt 0 ]; then
   has apt-get || { say "missing, and apt-get is not here to install them: ${packages[*]}"; exit 1; }

@@ -7,7 +7,7 @@ use crate::progress;
 use crate::raw::Alone;
 use crate::report::{Report, median, mib};
 use crate::site::{self, Site};
-use crate::support::fast_target::FastTarget;
+use crate::target::Target;
 use crate::usage::{Processor, SELF, Writes, memory};
 
 /// How long the operator is left alone before its memory is read as steady.
@@ -29,8 +29,8 @@ pub struct Onboarded {
 /// too, where everybody has accounts now.
 pub async fn round(round: &str, people: usize) -> (Site, Onboarded) {
     progress(&format!("{round}: the operator"));
-    let site = Site::new("onboard").await;
-    site.create(0..people).await;
+    let site = Site::new("onboard", &site::TWO, &serde_json::Value::Null).await;
+    site.create(0..people, &[]).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let plane = site::plane().await;
     let mark = plane.audit().mark().await;
@@ -45,7 +45,7 @@ pub async fn round(round: &str, people: usize) -> (Site, Onboarded) {
     let (peak, steady) = (memory(&pid, "VmHWM"), memory(&pid, "VmRSS"));
     site::stop(&operator).await;
     let mut requests = BTreeMap::new();
-    for (what, count) in site.targets.iter().flat_map(FastTarget::counts) {
+    for (what, count) in site.targets.iter().flat_map(Target::counts) {
         *requests.entry(what).or_default() += count;
     }
     (site, Onboarded { people, writes, processor, peak, steady, requests })

@@ -30,11 +30,16 @@ pub fn login(i: usize) -> String {
     format!("{}@corporation.example", name(i))
 }
 
+/// `personId` of a person, which is the marker of their accounts too.
+pub fn person_id(i: usize) -> String {
+    format!("E{i:08}")
+}
+
 /// Spec of a person, with these roles assigned.
 pub fn spec(i: usize, roles: &[String]) -> Value {
     let (given, family) = (GIVEN[i % 8], FAMILY[i / 8 % 8]);
     json!({
-        "personId": format!("E{i:08}"),
+        "personId": person_id(i),
         "userName": login(i),
         "name": {"givenName": given, "familyName": family, "formatted": format!("{given} {family}")},
         "displayName": format!("{given} {family} ({i})"),

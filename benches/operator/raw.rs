@@ -35,7 +35,7 @@ pub async fn round(round: &str, people: usize, status: &Value) -> Alone {
     progress(&format!("{round}: the API server alone"));
     let plane = site::plane().await;
     let scene = Scene::on(plane, "alone").await;
-    let made = site::create(&scene, 0..people).await;
+    let made = site::create(&scene, 0..people, &[]).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let client = plane.client().await;
     let mark = plane.audit().mark().await;

@@ -1,4 +1,4 @@
-//! A namespace with people and two Apps in it, and what is done there.
+//! A namespace with people and Apps in it, and what is done there.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -8,8 +8,9 @@ use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use crate::people;
-use crate::support::fast_target::{Config, FastTarget};
+use crate::scim::Sample;
 use crate::support::{ControlPlane, Operator, Scene, process};
+use crate::target::{Kind, Target};
 
 /// Clients at the same time, of the benchmark's own; the operator has as many writers.
 pub const CLIENTS: usize = 16;
@@ -18,10 +19,21 @@ pub const APPS: [&str; 2] = ["crm", "git"];
 /// When waiting makes no sense any more.
 const PATIENCE: Duration = Duration::from_mins(10);
 
-/// A namespace with two Apps that everybody has an account in.
+/// Two of the fast target.
+pub const TWO: [Kind; 2] = [Kind::Fast, Kind::Fast];
+
+/// A namespace with Apps that everybody has an account in.
 pub struct Site {
     pub scene: Scene,
-    pub targets: [FastTarget; 2],
+    pub targets: Vec<Target>,
+}
+
+/// What the operator wrote in a run that does not count.
+pub struct Templates {
+    /// A User's status, with accounts in two Apps.
+    pub status: Value,
+    /// An account.
+    pub account: Sample,
 }
 
 /// The control plane of the whole run.
@@ -29,27 +41,31 @@ pub async fn plane() -> &'static ControlPlane {
     ControlPlane::shared().await
 }
 
-/// Has the operator onboard a few people, so that nothing measured later is the first of its kind. Returns one of the
-/// statuses that it wrote.
-pub async fn warm_up() -> Value {
+/// Has the operator onboard a few people, so that nothing measured later is the first of its kind.
+pub async fn warm_up() -> Templates {
     crate::progress("starting the control plane and warming up");
-    let site = Site::new("warm-up").await;
-    site.create(0..200).await;
+    let site = Site::new("warm-up", &TWO, &Value::Null).await;
+    site.create(0..200, &[]).await;
     let operator = site.operate().await;
     site.onboarded(&operator, 0, 200).await;
     let status = site.scene.get("User", &people::name(7)).await["status"].take();
     stop(&operator).await;
-    status
+    let Target::Fast(target) = &site.targets[0] else { panic!("not the fast target") };
+    let mut users = target.users();
+    let account = users.iter_mut().find(|user| user["userName"] == people::login(7)).expect("an account");
+    Templates { status, account: Sample::new(account.take(), 7) }
 }
 
 impl Site {
-    /// Makes one on the control plane of the run.
-    pub async fn new(prefix: &str) -> Self {
+    /// Makes one on the control plane of the run, with an App for each of these, all with the same limits.
+    pub async fn new(prefix: &str, kinds: &[Kind], limits: &Value) -> Self {
         let scene = Scene::on(plane().await, prefix).await;
-        let targets = APPS.map(|_| FastTarget::start(Config::default()));
+        let mut targets = Vec::new();
         scene.apply("Role", "employee", json!({"match": "user.employeeType == 'Employee'"})).await;
-        for (app, target) in APPS.iter().zip(&targets) {
-            scene.app(app, &target.base_url(), "not-checked", json!({})).await;
+        for (app, kind) in APPS.iter().zip(kinds) {
+            let target = Target::start(*kind).await;
+            scene.app(app, &target.base_url(), target.token(), json!({ "limits": limits })).await;
+            targets.push(target);
             let spec = json!({"roleRef": {"name": "employee"}, "appRef": {"name": app}});
             scene.apply("AppBinding", &format!("employee-{app}"), spec).await;
         }
@@ -69,9 +85,9 @@ impl Site {
         self.scene.api("Lease").create(&PostParams::default(), &lease).await.expect("a Lease");
     }
 
-    /// Creates people.
-    pub async fn create(&self, people: Range<usize>) {
-        create(&self.scene, people).await;
+    /// Creates people, with these roles assigned.
+    pub async fn create(&self, people: Range<usize>, roles: &[String]) {
+        create(&self.scene, people, roles).await;
     }
 
     /// Starts the operator for this namespace, as it is released.
@@ -82,12 +98,27 @@ impl Site {
 
     /// Accounts at the target that has fewer.
     pub fn accounts(&self) -> usize {
-        self.targets.iter().map(FastTarget::user_count).min().unwrap_or_default()
+        self.targets.iter().map(Target::accounts).min().unwrap_or_default()
+    }
+
+    /// Waits until everywhere there are as many accounts.
+    pub async fn have(&self, accounts: usize) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while self.accounts() < accounts {
+            assert!(tokio::time::Instant::now() < deadline, "{} of {accounts} accounts", self.accounts());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Waits until `people` people more than `before` have their accounts, and this operator has written their
     /// statuses.
     pub async fn onboarded(&self, operator: &Operator, before: usize, people: usize) {
+        self.have(before + people).await;
+        self.written(operator, people).await;
+    }
+
+    /// Waits until this operator has written as many statuses as there are people, and then nothing for a second.
+    pub async fn written(&self, operator: &Operator, people: usize) {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         let mut written = (0.0, tokio::time::Instant::now());
         loop {
@@ -97,9 +128,8 @@ impl Site {
             if now > written.0 {
                 written = (now, tokio::time::Instant::now());
             }
-            let complete = self.accounts() >= before + people && now >= people as f64;
             // A second without a write: the last of them is done.
-            if complete && written.1.elapsed() >= Duration::from_secs(1) {
+            if now >= people as f64 && written.1.elapsed() >= Duration::from_secs(1) {
                 return;
             }
             let log = || process::tail(&operator.log());
@@ -123,10 +153,10 @@ pub struct Made {
 }
 
 /// Creates people in the namespace of a scene.
-pub async fn create(scene: &Scene, people: Range<usize>) -> Vec<Made> {
+pub async fn create(scene: &Scene, people: Range<usize>, roles: &[String]) -> Vec<Made> {
     let api = scene.api("User");
     let one = async |i: usize| {
-        let (name, spec) = (people::name(i), people::spec(i, &[]));
+        let (name, spec) = (people::name(i), people::spec(i, roles));
         let user = json!({"apiVersion": "tenure.dev/v1alpha1", "kind": "User", "metadata": {"name": name}, "spec": spec});
         let user = serde_json::from_value(user).expect("a User");
         let mut made =

@@ -33,6 +33,8 @@ pub struct ConnectorTraits {
     pub entitlement_types: &'static [&'static str],
     /// Those of them of which an account holds at most one.
     pub single_valued: &'static [&'static str],
+    /// Attributes whose rules give the name of a User, and which get the remote id of that person's account.
+    pub references: &'static [&'static str],
 }
 
 /// The account a person should have in an App.
@@ -44,6 +46,22 @@ pub struct DesiredAccount {
     pub attributes: BTreeMap<String, DesiredAttribute>,
     /// What the account should hold.
     pub entitlements: BTreeSet<EntitlementSpec>,
+}
+
+impl DesiredAccount {
+    /// Puts remote ids in place of the names of Users. A reference to somebody who has no account is left out until
+    /// they have one: it holds up nobody.
+    pub fn refer(&mut self, traits: &ConnectorTraits, account_of: impl Fn(&str) -> Option<String>) {
+        for name in traits.references {
+            let Some(attribute) = self.attributes.get_mut(*name).filter(|a| !a.value.is_null()) else {
+                continue;
+            };
+            match attribute.value.as_str().and_then(&account_of) {
+                Some(id) => attribute.value = Value::String(id),
+                None => drop(self.attributes.remove(*name)),
+            }
+        }
+    }
 }
 
 /// One attribute of a desired account.

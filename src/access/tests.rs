@@ -24,6 +24,7 @@ static TRAITS: ConnectorTraits = ConnectorTraits {
     ],
     entitlement_types: &["group"],
     single_valued: &[],
+    references: &[],
 };
 
 /// One person, 20 Roles with rules, 2 bindings that count: once scope and roles, then an account in each App.

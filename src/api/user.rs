@@ -113,7 +113,8 @@ pub struct UserSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub employee_number: Option<String>,
-    /// The person's manager: name of another User in this namespace, or any text that rules and mappings use.
+    /// The person's manager: name of another User in this namespace, whose account an App is told as this one's manager
+    /// as soon as there is one; or any text that rules and mappings use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub manager: Option<String>,

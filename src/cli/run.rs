@@ -42,7 +42,8 @@ pub struct RunArgs {
     /// What is logged, in the syntax of `tracing`'s `EnvFilter`.
     #[arg(long, env = "TENURE_LOG", default_value = "info,kube_client::client::builder=off")]
     log: String,
-    /// Permit plain http, and targets on this machine or its local link. For tests and trusted networks.
+    /// Permit plain http, and targets on this machine. For tests and trusted networks. The local link and the clouds'
+    /// metadata services are never permitted.
     #[arg(long, env = "TENURE_ALLOW_INSECURE_TARGETS")]
     allow_insecure_targets: bool,
     /// How long a removal that follows from a changed rule, Role or binding, or from a deleted User, waits, so that a

@@ -1,10 +1,11 @@
 //! The gate of one App: every request to it passes here.
 //!
-//! It keeps the App's pace (a rate with a small burst, halved when the App answers 429 and slowly restored), its
-//! pauses (`Retry-After`, RFC 9110 §10.2.3), and a circuit breaker, and lets waiting requests through in the order of
-//! their [`Lane`], then of arrival: a leaver's next request goes before every queued joiner's.
+//! It keeps the App's pace (a rate with a small burst) and concurrency, both halved when the App answers 429 and slowly
+//! restored, its pauses (`Retry-After`, RFC 9110 §10.2.3), and a circuit breaker, and lets waiting requests through in
+//! the order of their [`Lane`], then of arrival: a leaver's next request goes before every queued joiner's.
 
 mod breaker;
+mod concurrency;
 mod pace;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use self::breaker::Breaker;
+use self::concurrency::Concurrency;
 use self::pace::Pace;
 use super::{Failure, FailureClass};
 use crate::api::Reason;
@@ -30,12 +32,21 @@ const LEAVE_PROBE: Duration = Duration::from_secs(15);
 const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
 /// Bound of that doubling: 2⁶ seconds.
 const MOST_DOUBLINGS: u32 = 6;
+/// 429s to requests that were under way together count once.
+const ONE_HALVING_IN: Duration = Duration::from_secs(1);
+/// What was halved grows by its own amount in this time.
+const RESTORE: Duration = Duration::from_mins(1);
+/// Requests of the leave lane that may be under way beyond the App's concurrency, so that joiners' slow requests hold
+/// up no leaver.
+pub const RESERVED: u8 = 2;
 
 /// How fast an App may be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GateConfig {
     /// Requests a second, on average; `None`: as fast as the App takes them.
     pub requests_per_second: Option<u32>,
+    /// Requests under way together; `None`: as many as come.
+    pub concurrency: Option<u8>,
 }
 
 /// Whether an App takes requests now.
@@ -87,8 +98,10 @@ pub struct Gate(Arc<Mutex<Inner>>);
 #[derive(Debug)]
 struct Inner {
     pace: Pace,
+    concurrency: Concurrency,
     pause: Option<Pause>,
     throttled_in_a_row: u32,
+    halved: Option<Instant>,
     breaker: Breaker,
     queue: BTreeMap<Place, Arc<Notify>>,
     arrivals: u64,
@@ -106,7 +119,8 @@ struct Pause {
 enum Turn {
     Go,
     At(Instant),
-    Behind,
+    /// When called.
+    Later,
     Refused(Failure),
 }
 
@@ -116,8 +130,10 @@ impl Gate {
         let now = Instant::now();
         Self(Arc::new(Mutex::new(Inner {
             pace: Pace::new(config.requests_per_second, now),
+            concurrency: Concurrency::new(config.concurrency, now),
             pause: None,
             throttled_in_a_row: 0,
+            halved: None,
             breaker: Breaker::default(),
             queue: BTreeMap::new(),
             arrivals: 0,
@@ -163,7 +179,7 @@ impl Gate {
                     () = sleep_until(at) => {}
                     () = ticket.called.notified() => {}
                 },
-                Turn::Behind => ticket.called.notified().await,
+                Turn::Later => ticket.called.notified().await,
             }
         }
     }
@@ -191,13 +207,17 @@ impl Inner {
             ));
         }
         if self.queue.first_key_value().is_some_and(|(first, _)| *first != place) {
-            return Turn::Behind;
+            return Turn::Later;
+        }
+        if !self.concurrency.has_room(place.0, now) {
+            return Turn::Later;
         }
         let at = (now + pause).max(self.pace.ready_at(now));
         if at > now {
             return Turn::At(at);
         }
         self.pace.take(now);
+        self.concurrency.take(place.0);
         if let Some(pause) = self.pause.as_mut().filter(|p| p.until > now) {
             pause.leave_at = now + LEAVE_PROBE;
         }
@@ -223,7 +243,7 @@ impl Inner {
                 self.breaker.succeeded(permit.probe);
             }
             Signal::Throttled { retry_after } => {
-                self.pace.slow_down(now);
+                self.slow_down(now);
                 let doublings = self.throttled_in_a_row.min(MOST_DOUBLINGS);
                 self.throttled_in_a_row = self.throttled_in_a_row.saturating_add(1);
                 let unnamed = DEFAULT_PAUSE * 2_u32.pow(doublings);
@@ -238,6 +258,15 @@ impl Inner {
             Signal::CredentialsRefused => self.breaker.refused(permit.probe, now),
         }
         self.call_all();
+    }
+
+    /// Whether it was the rate or the concurrency that was too much, a 429 does not say.
+    fn slow_down(&mut self, now: Instant) {
+        if self.halved.is_none_or(|at| now.saturating_duration_since(at) >= ONE_HALVING_IN) {
+            self.halved = Some(now);
+            self.pace.halve(now);
+            self.concurrency.halve(now);
+        }
     }
 
     fn rest(&mut self, length: Duration, now: Instant) {
@@ -268,7 +297,13 @@ fn refusal(reason: Reason, message: &str, retry_after: Duration) -> Failure {
     }
 }
 
-/// Leave to send one request. Report what became of it; a permit dropped without a report counts for nothing.
+/// What a limit that was halved has grown to in this time.
+fn regrown(limit: f64, elapsed: Duration) -> f64 {
+    limit * elapsed.div_duration_f64(RESTORE).exp2()
+}
+
+/// Leave to send one request, which is under way until this is reported or dropped. Report what became of it: a permit
+/// that is only dropped says nothing about the App.
 #[derive(Debug)]
 pub struct Permit {
     gate: Gate,
@@ -280,6 +315,14 @@ impl Permit {
     /// Tells the gate what became of the request.
     pub fn report(self, signal: Signal) {
         self.gate.lock().report(&self, signal, Instant::now());
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut inner = self.gate.lock();
+        inner.concurrency.give_back(self.lane);
+        inner.call_first();
     }
 }
 

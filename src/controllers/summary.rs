@@ -20,7 +20,7 @@ use super::engine::Engine;
 use super::{binding, role};
 use crate::api::app::AccountCounts;
 use crate::api::{AccountState, App, AppBinding, Role};
-use crate::runtime::index::{Key, Name, Namespace};
+use crate::runtime::index::{Key, Meta, Name, Namespace};
 
 /// Least time between two writes of one object.
 const PACE: Duration = Duration::from_secs(10);
@@ -162,52 +162,31 @@ impl Engine {
     fn drafts(&self, namespace: &Name, ns: &Namespace) -> Vec<Draft> {
         let now = Timestamp::now();
         let tally = Tally::of(ns);
-        let mut drafts = Vec::new();
-        for (name, object) in &ns.roles {
+        let roles = ns.roles.iter().filter_map(|(name, object)| {
             let status = role::status(name, object, ns, &tally, now);
-            drafts.extend(draft(
-                "Role",
-                name,
-                &object.meta.resource_version,
-                &object.status,
-                &status,
-                object.status.observed_generation,
-            ));
-        }
-        for (name, object) in &ns.bindings {
+            let observed = object.status.observed_generation;
+            draft("Role", name, &object.meta, (&object.status, &status), observed)
+        });
+        let bindings = ns.bindings.iter().filter_map(|(name, object)| {
             let app = self.known_app(&Key::new(namespace.clone(), object.spec.app_ref.name.as_str()));
             let catalogue = app.map(|app| app.catalogue());
             let known = |e: &_| catalogue.as_ref().and_then(|catalogue| catalogue.known(e));
             let status = binding::status(name, object, ns, &tally, known, now);
-            drafts.extend(draft(
-                "AppBinding",
-                name,
-                &object.meta.resource_version,
-                &object.status,
-                &status,
-                object.status.observed_generation,
-            ));
-        }
-        for (name, object) in &ns.apps {
-            let Some(runtime) = self.known_app(&Key::new(namespace.clone(), name.clone())) else {
-                continue;
-            };
+            let observed = object.status.observed_generation;
+            draft("AppBinding", name, &object.meta, (&object.status, &status), observed)
+        });
+        let apps = ns.apps.iter().filter_map(|(name, object)| {
+            let runtime = self.known_app(&Key::new(namespace.clone(), name.clone()))?;
             let health = runtime.health.lock().clone();
             if !health.known {
-                continue;
+                return None;
             }
             let counts = tally.accounts.get(name).cloned().unwrap_or_default();
             let status = app_status::status(object, &health, counts, runtime.planned(), now);
-            drafts.extend(draft(
-                "App",
-                name,
-                &object.meta.resource_version,
-                &object.status,
-                &status,
-                object.status.observed_generation,
-            ));
-        }
-        drafts
+            let observed = object.status.observed_generation;
+            draft("App", name, &object.meta, (&object.status, &status), observed)
+        });
+        roles.chain(bindings).chain(apps).collect()
     }
 
     async fn write_summary(&self, namespace: &Name, draft: &Draft) {
@@ -247,9 +226,8 @@ impl Engine {
 fn draft<S: Serialize + PartialEq>(
     kind: &'static str,
     name: &Name,
-    resource_version: &str,
-    stored: &S,
-    status: &S,
+    meta: &Meta,
+    (stored, status): (&S, &S),
     observed: Option<i64>,
 ) -> Option<Draft> {
     if stored == status {
@@ -258,7 +236,7 @@ fn draft<S: Serialize + PartialEq>(
     Some(Draft {
         kind,
         name: name.clone(),
-        resource_version: resource_version.to_owned(),
+        resource_version: meta.resource_version.clone(),
         status: serde_json::to_value(status).ok()?,
         first: observed.unwrap_or(-1) < 0,
     })

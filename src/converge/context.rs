@@ -95,6 +95,11 @@ pub(super) fn is_ended(entry: &LedgerEntry) -> bool {
     }
 }
 
+/// The id by which others may refer to the account, if it is there on this target.
+pub fn referable<'e>(entry: &'e LedgerEntry, target: &str) -> Option<&'e str> {
+    (entry.target == target && has_account(entry)).then_some(entry.id.as_str())
+}
+
 /// Whether the entry names an account, on whatever target.
 pub(super) fn has_account(entry: &LedgerEntry) -> bool {
     !entry.id.is_empty() && !matches!(entry.state, AccountState::Deleted | AccountState::Released)

@@ -32,7 +32,7 @@ use crate::access::DesiredAccount;
 use crate::api::{EntitlementSpec, Reason};
 
 pub use compare::{equivalent, is_empty};
-pub use context::{Context, parse_duration};
+pub use context::{Context, parse_duration, referable};
 pub use digest::digest;
 pub use due::{Due, due};
 pub use duplicates::{Claim, inherit, keeper};

@@ -12,6 +12,8 @@ use crate::api::{AccountState, LedgerEntry, Reason};
 
 /// Length of `LedgerEntry.message`, in characters.
 const MAX_MESSAGE: usize = 512;
+/// Length of `LedgerEntry.user_name`, in characters.
+const MAX_LOGIN: usize = 256;
 
 /// What a step returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +70,7 @@ pub fn record(mut entry: LedgerEntry, step: &Step, reply: &Reply, ctx: &Context<
         }
         Step::Update { .. } => {
             if let Reply::Account(account) = reply {
-                entry.user_name.clone_from(&account.login);
+                show(&mut entry, &account.login);
             }
         }
         Step::Resume { .. } => set_state(&mut entry, AccountState::Active, ctx),
@@ -92,11 +94,17 @@ fn link(entry: &mut LedgerEntry, id: &str, login: &str, ctx: &Context<'_>) {
         entry.entitlements.clear();
     }
     id.clone_into(&mut entry.id);
-    login.clone_into(&mut entry.user_name);
+    show(entry, login);
     ctx.target.clone_into(&mut entry.target);
     entry.applied.clear();
     entry.delete_at = None;
     set_state(entry, AccountState::Active, ctx);
+}
+
+/// Notes the login, cut to what the ledger keeps: the target says it, and one that is too long must not keep the rest of
+/// the ledger from being stored.
+fn show(entry: &mut LedgerEntry, login: &str) {
+    entry.user_name = login.chars().take(MAX_LOGIN).collect();
 }
 
 fn set_state(entry: &mut LedgerEntry, state: AccountState, ctx: &Context<'_>) {
@@ -188,7 +196,7 @@ fn settle_account(
     let Some(account) = account.filter(|account| account.active) else {
         return fail(entry, Reason::NotApplied, "the App does not show the account in use", ctx);
     };
-    entry.user_name.clone_from(&account.login);
+    show(&mut entry, &account.login);
     entry.pending = None;
     entry.applied =
         wished_login(desired, &account.login).map_or_else(String::new, |login| digest(desired, login));

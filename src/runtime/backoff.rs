@@ -59,11 +59,6 @@ impl<K: Eq + Hash> Backoff<K> {
     pub fn reset(&mut self, key: &K) {
         self.failures.remove(key);
     }
-
-    /// How many keys are failing.
-    pub fn failing(&self) -> usize {
-        self.failures.len()
-    }
 }
 
 #[cfg(test)]
@@ -95,7 +90,6 @@ mod tests {
             backoff.failed(key, Severity::Transient, None, 1.0);
         }
         backoff.reset(&1);
-        assert_eq!(backoff.failing(), 1);
         assert_eq!(backoff.failed(1, Severity::Transient, None, 1.0), Duration::from_secs(1));
         assert_eq!(backoff.failed(2, Severity::Transient, None, 1.0), Duration::from_secs(4));
     }

@@ -6,4 +6,6 @@
 mod support;
 
 mod control_plane;
+mod node_targets;
+mod python_targets;
 mod targets;

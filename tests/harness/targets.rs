@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::fast_target::{Config as FastConfig, FastTarget};
 use crate::support::metrics::Metrics;
-use crate::support::proxy::Recorded;
+use crate::support::proxy::{Raw, Recorded};
 use crate::support::scim_server::Config;
 use crate::support::{Action, RecordingProxy, Rule, ScimServer, http};
 
@@ -114,6 +114,37 @@ async fn the_proxy_breaks_what_it_is_told_to() {
     assert_eq!(proxy.requests().iter().filter(|r: &&Recorded| r.status.is_none()).count(), 3);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_proxy_answers_what_it_is_told_to() {
+    let server = ScimServer::start(Config::default()).await;
+    let proxy = server.proxy();
+
+    proxy.inject(Rule::new(Action::Twice).method("POST").times(1));
+    let second = post(&server, &person(0)).await.unwrap();
+    assert_eq!((second.status().as_u16(), server.users().await.len()), (409, 1), "the first was a success");
+
+    proxy.inject(Rule::new(Action::Rewrite(|user| user["id"] = json!("other"))).times(1));
+    let changed: Value = post(&server, &person(1)).await.unwrap().json().await.unwrap();
+    assert_eq!((&changed["id"], &changed["userName"]), (&json!("other"), &person(1)["userName"]));
+
+    proxy.inject(Rule::new(Action::Compute(|path| json!({ "path": path }))).times(1));
+    let computed: Value = post(&server, &person(2)).await.unwrap().json().await.unwrap();
+    assert_eq!(computed["path"], "/v2/Users");
+
+    let flood = Raw::new("HTTP/1.1 200 OK\r\ncontent-length: 3000\r\n\r\n").then("abc", 1_000);
+    proxy.inject(Rule::new(Action::Raw(flood)).times(1));
+    assert_eq!(post(&server, &person(2)).await.unwrap().bytes().await.unwrap().len(), 3_000);
+
+    let stalled = Raw::new("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc").hold();
+    let slow = Raw::new("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").drip("1\r\n \r\n");
+    for raw in [stalled, slow] {
+        proxy.inject(Rule::new(Action::Raw(raw)).times(1));
+        let started = post(&server, &person(2)).await.unwrap();
+        assert!(tokio::time::timeout(Duration::from_millis(1_500), started.bytes()).await.is_err());
+    }
+    assert_eq!(server.users().await.len(), 2, "the target was asked by the first two alone");
+}
+
 async fn call(target: &FastTarget, method: Method, path: &str, body: Value) -> (u16, Value) {
     let url = format!("{}{path}", target.base_url());
     let answer = http().request(method, url).bearer_auth("t").body(body.to_string()).send().await.unwrap();
@@ -170,12 +201,49 @@ async fn the_fast_target_patches_users_and_groups() {
     let path = format!("/Groups/{}", group["id"].as_str().unwrap());
     let members = json!([{"value": "1"}, {"value": "2"}, {"value": "3"}]);
     let addition = json!({"Operations": [{"op": "add", "path": "members", "value": members}]});
-    call(&target, Method::PATCH, &path, addition).await;
+    assert_eq!(call(&target, Method::PATCH, &path, addition).await.0, 204);
     let removal = json!({"Operations": [{"op": "remove", "path": "members[value eq \"2\"]"}]});
-    let (_, group) = call(&target, Method::PATCH, &path, removal).await;
+    call(&target, Method::PATCH, &path, removal).await;
+    let (_, group) = call(&target, Method::GET, &path, Value::Null).await;
     assert_eq!(group["members"], json!([{"value": "1"}, {"value": "3"}]));
+    let without = format!("{path}?excludedAttributes=members");
+    assert_eq!(call(&target, Method::GET, &without, Value::Null).await.1.get("members"), None);
     assert_eq!(call(&target, Method::DELETE, &path, Value::Null).await.0, 204);
     assert_eq!(call(&target, Method::GET, &path, Value::Null).await.0, 404);
+}
+
+/// The shapes of RFC 7644 §3.5.2, several members in one operation and several operations in one request.
+#[tokio::test]
+async fn the_fast_target_keeps_large_groups() {
+    let target = fast_target().await;
+    let value = |n: usize| json!({"value": n.to_string()});
+    let members: Vec<_> = (0..10_000).map(value).collect();
+    let id = target.seed_group(json!({"displayName": "all", "members": members}));
+    let path = format!("/Groups/{id}");
+    let change = async |operations: Value| {
+        call(&target, Method::PATCH, &path, json!({ "Operations": operations })).await.0
+    };
+    let some: Vec<_> = (9_990..10_100).map(value).collect();
+    assert_eq!(change(json!([{"op": "add", "path": "members", "value": some}])).await, 204);
+    assert_eq!(target.member_count(&id), 10_100, "who is there is not added again");
+    let removals = json!([
+        {"op": "remove", "path": "members", "value": [value(1), value(2)]},
+        {"op": "remove", "path": "members[value eq \"3\" or value eq \"4\"]"},
+        {"op": "Remove", "path": "members[value eq \"4711000\"]"},
+        {"op": "add", "value": {"members": [value(1)], "externalId": "e"}},
+    ]);
+    assert_eq!(change(removals).await, 204);
+    assert_eq!(target.member_count(&id), 10_097);
+    let refused = json!([
+        {"op": "remove", "path": "members"},
+        {"op": "remove", "path": "members[display co \"x\"]"},
+    ]);
+    assert_eq!((change(refused).await, target.member_count(&id)), (400, 10_097), "all or nothing");
+    assert_eq!(change(json!([{"op": "replace", "path": "members", "value": [value(7)]}])).await, 204);
+    let group = call(&target, Method::GET, &path, Value::Null).await.1;
+    assert_eq!((&group["members"], &group["externalId"]), (&json!([value(7)]), &json!("e")));
+    assert_eq!(change(json!([{"op": "remove", "path": "members"}])).await, 204);
+    assert_eq!(target.member_count(&id), 0);
 }
 
 #[tokio::test]

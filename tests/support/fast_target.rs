@@ -23,12 +23,14 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 // Spelt out, for a file included by path looks for its modules elsewhere.
+#[path = "fast_target/members.rs"]
+mod members;
 #[path = "fast_target/patch.rs"]
 mod patch;
 #[path = "fast_target/store.rs"]
 mod store;
 
-use store::{Answer, MAX_PAGE, Refusal, Store, bad};
+use store::{Answer, MAX_PAGE, Refusal, Store, bad, with_members};
 
 /// How the target is to be.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +54,7 @@ struct Shared {
     config: Config,
     store: Mutex<Store>,
     counts: Mutex<BTreeMap<String, u64>>,
+    arrivals: Mutex<Vec<Instant>>,
     window: Mutex<(Instant, u32)>,
 }
 
@@ -62,6 +65,7 @@ impl FastTarget {
             config,
             store: Mutex::default(),
             counts: Mutex::default(),
+            arrivals: Mutex::default(),
             window: Mutex::new((Instant::now(), 0)),
         });
         let (stop, stopped) = oneshot::channel::<()>();
@@ -90,6 +94,11 @@ impl FastTarget {
     /// Requests so far, by `METHOD Users`, `METHOD Groups` and `throttled`.
     pub fn counts(&self) -> BTreeMap<String, u64> {
         self.shared.counts.lock().unwrap().clone()
+    }
+
+    /// When each request came that was about users or groups, in order.
+    pub fn arrivals(&self) -> Vec<Instant> {
+        self.shared.arrivals.lock().unwrap().clone()
     }
 
     /// Requests so far that change something and were let through.
@@ -126,7 +135,13 @@ impl FastTarget {
 
     /// All groups, in the order of their creation.
     pub fn groups(&self) -> Vec<Value> {
-        self.shared.store.lock().unwrap().groups.resources.values().cloned().collect()
+        let store = self.shared.store.lock().unwrap();
+        store.groups.resources.keys().filter_map(|id| store.groups.read(id, true).ok()).collect()
+    }
+
+    /// How many members a group has.
+    pub fn member_count(&self, group: &str) -> usize {
+        self.shared.store.lock().unwrap().groups.member_count(group)
     }
 
     /// Puts a user there without a request; returns its id.
@@ -176,6 +191,7 @@ async fn single(
 
 async fn handle(shared: Arc<Shared>, kind: &str, id: Option<String>, request: Request) -> Response {
     let (head, body) = request.into_parts();
+    shared.arrivals.lock().unwrap().push(Instant::now());
     if let Some(refusal) = shared.refuse(&head.headers) {
         return refusal;
     }
@@ -194,7 +210,8 @@ async fn handle(shared: Arc<Shared>, kind: &str, id: Option<String>, request: Re
         (Method::GET, None) => store.collection(users).list(head.uri.query().unwrap_or_default()),
         (Method::POST, None) => json_object(&body).and_then(|v| store.create(users, v)),
         (Method::GET, Some(id)) => {
-            store.collection(users).get(&id).map(|v| (StatusCode::OK, Some(v.clone())))
+            let with_members = with_members(head.uri.query().unwrap_or_default());
+            store.collection(users).read(&id, with_members).map(|v| (StatusCode::OK, Some(v)))
         }
         (Method::PUT, Some(id)) => json_object(&body).and_then(|v| store.replace(users, &id, v)),
         (Method::PATCH, Some(id)) => json_object(&body).and_then(|v| store.patch(users, &id, &v)),

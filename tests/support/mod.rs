@@ -19,6 +19,7 @@ pub mod cluster;
 pub mod control_plane;
 pub mod datastore;
 pub mod fast_target;
+pub mod hostile;
 pub mod kubectl;
 pub mod metrics;
 pub mod operator;
@@ -29,6 +30,7 @@ pub mod proxy;
 pub mod relay;
 pub mod scene;
 pub mod scim_server;
+pub mod targets;
 pub mod wait;
 pub mod workdir;
 
@@ -46,6 +48,7 @@ pub use process::Managed;
 pub use proxy::{Action, RecordingProxy, Rule};
 pub use scene::Scene;
 pub use scim_server::ScimServer;
+pub use targets::Target;
 pub use wait::eventually;
 
 /// Runs the harness's own servers (proxies, relays).

@@ -55,12 +55,33 @@ impl Pki {
     }
 }
 
-fn authority() -> CertifiedIssuer<'static, KeyPair> {
+/// A new certificate authority.
+pub fn authority() -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "tenure-tests-ca");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a CA")
+}
+
+/// What a server that `ca` vouches for serves with: valid for these names, and until then.
+pub fn server_config(
+    ca: &CertifiedIssuer<'static, KeyPair>,
+    names: &[&str],
+    not_after: (i32, u8, u8),
+) -> rustls::ServerConfig {
+    super::install_crypto();
+    let names: Vec<String> = names.iter().map(|&n| n.to_owned()).collect();
+    let mut params = CertificateParams::new(names).expect("names");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.not_after = rcgen::date_time_ymd(not_after.0, not_after.1, not_after.2);
+    let key = KeyPair::generate().expect("a key");
+    let cert = params.signed_by(&key, ca).expect("a certificate");
+    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .expect("a server's configuration")
 }
 
 fn issue(

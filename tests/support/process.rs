@@ -149,8 +149,14 @@ impl Managed {
 
     /// The resident memory in KiB, as the kernel counts it; `None` once it has ended.
     pub fn resident_kib(&self) -> Option<u64> {
+        self.memory_kib("VmRSS")
+    }
+
+    /// A field of `/proc/PID/status`, such as `VmHWM`, in KiB; `None` once it has ended.
+    pub fn memory_kib(&self, field: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let line = status.lines().find(|l| l.starts_with("VmRSS:"))?;
+        let line =
+            status.lines().find(|l| l.strip_prefix(field).is_some_and(|rest| rest.starts_with(':')))?;
         line.split_whitespace().nth(1)?.parse().ok()
     }
 }

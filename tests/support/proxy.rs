@@ -1,20 +1,19 @@
 //! A reverse proxy in front of a target: it remembers every request, and breaks what it is told to break.
 
+mod reply;
+mod rule;
+
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::future::poll_fn;
-use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::stream;
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::header::HeaderMap;
 use http::{Request, Response};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -23,108 +22,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use self::reply::{Reply, halved, made_up, remove_hop_by_hop, rewritten, whole};
+pub use self::rule::{Action, Raw, Rule};
 use super::{background, http as http_client, ports};
-
-type Reply = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
 /// Numbers requests over all proxies of the process, so that the order *between* targets can be seen.
 static ORDER: AtomicU64 = AtomicU64::new(0);
-
-/// What to do to a request.
-#[derive(Clone, Debug)]
-pub enum Action {
-    /// Take it and never answer (until [`RecordingProxy::clear`], which closes the connection).
-    Hang,
-    /// Answer this, without asking the target.
-    Status {
-        /// The status.
-        code: u16,
-        /// Headers.
-        headers: Vec<(String, String)>,
-        /// The body.
-        body: String,
-    },
-    /// Let the target do it, then close the connection without an answer: the lost reply.
-    DropReplyAfterForward,
-    /// Wait, then go on as usual.
-    Delay(Duration),
-    /// Reset the connection (RST) without asking the target.
-    Reset,
-    /// Let the target do it; announce its whole body, send half of it, and close.
-    TruncateBody,
-}
-
-impl Action {
-    /// An answer without headers and body.
-    pub fn status(code: u16) -> Self {
-        Self::Status { code, headers: Vec::new(), body: String::new() }
-    }
-
-    /// 429, or another refusal, that says when to come back.
-    pub fn retry_after(code: u16, seconds: u64) -> Self {
-        let headers = vec![("retry-after".to_owned(), seconds.to_string())];
-        Self::Status { code, headers, body: String::new() }
-    }
-}
-
-/// An action, and which requests it is for.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    action: Action,
-    method: Option<String>,
-    path: String,
-    skip: usize,
-    limit: usize,
-}
-
-impl Rule {
-    /// For all requests, until cleared.
-    pub fn new(action: Action) -> Self {
-        Self { action, method: None, path: String::new(), skip: 0, limit: usize::MAX }
-    }
-
-    /// Only for this method.
-    #[must_use]
-    pub fn method(mut self, method: &str) -> Self {
-        self.method = Some(method.to_owned());
-        self
-    }
-
-    /// Only where path and query contain this.
-    #[must_use]
-    pub fn path(mut self, part: &str) -> Self {
-        part.clone_into(&mut self.path);
-        self
-    }
-
-    /// Only for the first `count` of the requests it is for.
-    #[must_use]
-    pub fn times(mut self, count: usize) -> Self {
-        self.limit = count;
-        self
-    }
-
-    /// Only for the nth of the requests it is for, counted from 1.
-    #[must_use]
-    pub fn nth(mut self, n: usize) -> Self {
-        self.skip = n - 1;
-        self.limit = 1;
-        self
-    }
-
-    fn applies(&mut self, method: &str, path: &str) -> bool {
-        if self.method.as_deref().is_some_and(|m| m != method) || !path.contains(&self.path) {
-            return false;
-        }
-        if self.skip > 0 {
-            self.skip -= 1;
-            return false;
-        }
-        let fires = self.limit > 0;
-        self.limit = self.limit.saturating_sub(1);
-        fires
-    }
-}
 
 /// A request that came.
 #[derive(Clone, Debug)]
@@ -271,34 +174,43 @@ impl Drop for RecordingProxy {
 }
 
 /// How a request ends when not with an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 enum Abort {
     #[error("the connection is closed")]
     Close,
     #[error("the connection is reset")]
     Reset,
+    #[error("other bytes are written")]
+    Raw(Raw),
 }
 
 async fn serve(stream: TcpStream, state: Arc<State>) {
     let _ = stream.set_nodelay(true);
-    let reset = Arc::new(AtomicBool::new(false));
-    let wants_reset = Arc::clone(&reset);
+    let mut cleared = state.cleared.subscribe();
+    let end = Arc::new(Mutex::new(None));
+    let wanted = Arc::clone(&end);
     let service = service_fn(move |request| {
-        let (state, reset) = (Arc::clone(&state), Arc::clone(&wants_reset));
+        let (state, end) = (Arc::clone(&state), Arc::clone(&wanted));
         // Pinned, because hyper gives the stream back only from a connection that can be moved.
         Box::pin(async move {
             let result = answer(&state, request).await;
-            reset.store(matches!(result, Err(Abort::Reset)), Ordering::SeqCst);
+            *end.lock().unwrap() = result.as_ref().err().cloned();
             result
         })
     });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     // An error from the service is how a connection is closed without an answer.
     let _ = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
-    let stream = connection.into_parts().io.into_inner();
-    if reset.load(Ordering::SeqCst) {
+    let mut stream = connection.into_parts().io.into_inner();
+    let end = end.lock().unwrap().take();
+    match end {
         // With nothing to linger for, closing sends RST in place of FIN.
-        let _ = stream.set_zero_linger();
+        Some(Abort::Reset) => stream.set_zero_linger().unwrap_or_default(),
+        Some(Abort::Raw(raw)) => tokio::select! {
+            _ = raw.write(&mut stream) => {}
+            _ = cleared.changed() => {}
+        },
+        Some(Abort::Close) | None => {}
     }
 }
 
@@ -354,6 +266,13 @@ async fn act(action: Option<Action>, forward: Forward<'_>) -> Result<Reply, Abor
             Err(Abort::Close)
         }
         Some(Action::TruncateBody) => forward.send().await.map(halved),
+        Some(Action::Twice) => {
+            forward.clone().send().await?;
+            forward.send().await.map(whole)
+        }
+        Some(Action::Raw(raw)) => Err(Abort::Raw(raw)),
+        Some(Action::Rewrite(change)) => forward.send().await.map(|reply| rewritten(reply, change)),
+        Some(Action::Compute(answer)) => Ok(made_up(200, &[], answer(&forward.path).to_string())),
     }
 }
 
@@ -366,6 +285,7 @@ impl State {
     }
 }
 
+#[derive(Clone)]
 struct Forward<'a> {
     state: &'a State,
     order: u64,
@@ -391,40 +311,4 @@ impl Forward<'_> {
         *reply.headers_mut() = headers;
         Ok(reply)
     }
-}
-
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    // The length is set anew for the body that is really sent.
-    for name in [CONNECTION, TRANSFER_ENCODING, CONTENT_LENGTH] {
-        headers.remove(name);
-    }
-}
-
-fn whole(reply: Response<Bytes>) -> Reply {
-    reply.map(|body| Full::new(body).map_err(|never: Infallible| match never {}).boxed_unsync())
-}
-
-fn halved(reply: Response<Bytes>) -> Reply {
-    let (mut head, body) = reply.into_parts();
-    head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    let half = body.slice(..body.len() / 2);
-    let frames = stream::unfold(Some(half), |half| async move {
-        if let Some(half) = half {
-            return Some((Ok(Frame::data(half)), None));
-        }
-        // Time for the first half to leave: an error drops what is not yet sent.
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        Some((Err(io::Error::from(io::ErrorKind::ConnectionAborted)), None))
-    });
-    Response::from_parts(head, BodyExt::boxed_unsync(StreamBody::new(frames)))
-}
-
-fn made_up(code: u16, headers: &[(String, String)], body: String) -> Reply {
-    let mut reply = Response::new(Bytes::from(body));
-    *reply.status_mut() = http::StatusCode::from_u16(code).expect("a status");
-    for (name, value) in headers {
-        let name = HeaderName::try_from(name).expect("a header's name");
-        reply.headers_mut().insert(name, HeaderValue::try_from(value).expect("a header's value"));
-    }
-    whole(reply)
 }

@@ -15,6 +15,7 @@ static TRAITS: ConnectorTraits = ConnectorTraits {
     ],
     entitlement_types: &["group", "license", "profile"],
     single_valued: &["profile"],
+    references: &[],
 };
 
 fn rule(to: &str, value: &str) -> AttributeRule {

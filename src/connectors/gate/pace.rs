@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::regrown;
+
 /// A rate learnt from 429s is forgotten above this many requests a second.
 const FAST: f64 = 10_000.0;
-/// The rate grows by its own amount in this time.
-const RESTORE: f64 = 60.0;
 /// The lowest rate, in requests a second.
 const SLOWEST: f64 = 0.2;
-/// 429s to requests that were under way together count once.
-const ONE_HALVING_IN: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -21,7 +19,7 @@ pub(super) struct Pace {
     rate: Option<f64>,
     tokens: f64,
     refilled: Instant,
-    halved: Option<Instant>,
+    halved: bool,
     /// Requests in the second that began then, and in the one before.
     second: Instant,
     this_second: u32,
@@ -36,7 +34,7 @@ impl Pace {
             rate: ceiling,
             tokens: 1.0,
             refilled: now,
-            halved: None,
+            halved: false,
             second: now,
             this_second: 0,
             last_second: 0,
@@ -64,26 +62,22 @@ impl Pace {
     }
 
     /// The App asked to slow down.
-    pub(super) fn slow_down(&mut self, now: Instant) {
+    pub(super) fn halve(&mut self, now: Instant) {
         self.advance(now);
-        if self.halved.is_some_and(|at| now.saturating_duration_since(at) < ONE_HALVING_IN) {
-            return;
-        }
-        let measured = f64::from(self.this_second.max(self.last_second));
-        let rate = self.rate.map_or(measured, |rate| rate.min(measured.max(1.0)));
+        let measured = f64::from(self.this_second.max(self.last_second).max(1));
+        let rate = self.rate.map_or(measured, |rate| rate.min(measured));
         self.rate = Some((rate / 2.0).max(SLOWEST));
         self.tokens = self.tokens.min(1.0);
-        self.halved = Some(now);
+        self.halved = true;
     }
 
     fn advance(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.refilled).as_secs_f64();
+        let elapsed = now.saturating_duration_since(self.refilled);
         self.refilled = now;
         if let Some(rate) = self.rate {
-            let burst = (rate / 10.0).clamp(1.0, 10.0);
-            self.tokens = (self.tokens + elapsed * rate).min(burst);
-            if self.halved.is_some() {
-                let grown = rate * (elapsed / RESTORE).exp2();
+            self.tokens = (self.tokens + elapsed.as_secs_f64() * rate).min(burst(rate));
+            if self.halved {
+                let grown = regrown(rate, elapsed);
                 self.rate = match self.ceiling {
                     Some(ceiling) => Some(grown.min(ceiling)),
                     None => Some(grown).filter(|rate| *rate < FAST),
@@ -98,3 +92,12 @@ impl Pace {
         }
     }
 }
+
+/// Requests that may go at once after a rest: a tenth of a second's, ten at most. What is beyond that makes up for
+/// waking late: half a request's time where requests are rare, 20 ms where they are many.
+fn burst(rate: f64) -> f64 {
+    (rate / 10.0).clamp(1.0, 10.0).max(rate / 50.0) + 0.5
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,11 @@ use super::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn gate(requests_per_second: Option<u32>) -> Gate {
-    Gate::new(GateConfig { requests_per_second })
+    Gate::new(GateConfig { requests_per_second, concurrency: None })
+}
+
+fn narrow(concurrency: u8) -> Gate {
+    Gate::new(GateConfig { requests_per_second: None, concurrency: Some(concurrency) })
 }
 
 async fn send(gate: &Gate, lane: Lane, signal: Signal) {
@@ -40,7 +44,7 @@ async fn the_rate_is_kept_with_a_small_burst() {
     }
     assert!(start.elapsed() < Duration::from_millis(1));
     send(&gate, Lane::Join, Signal::Answered).await;
-    assert!(start.elapsed() > Duration::from_millis(40), "no credit beyond the burst");
+    assert!(start.elapsed() > Duration::from_millis(20), "no credit beyond the burst");
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,8 +176,7 @@ async fn pauses_without_a_length_double() {
     let gate = gate(None);
     let mut pauses = Vec::new();
     for _ in 0..4 {
-        let permit = Permit { gate: gate.clone(), lane: Lane::Join, probe: false };
-        permit.report(throttled(None));
+        send(&gate, Lane::Join, throttled(None)).await;
         let GateState::Paused { until } = gate.state() else { panic!("no pause") };
         pauses.push((until - Instant::now()).as_secs());
         tokio::time::sleep_until(until).await;
@@ -222,6 +225,98 @@ async fn without_a_limit_throttling_sets_one_by_what_was_sent() {
     }
     let took = start.elapsed().as_secs_f64();
     assert!((1.5..2.5).contains(&took), "{took}");
+}
+
+/// Takes permits until none is given any more, whatever the pace.
+async fn fill(gate: &Gate, lane: Lane) -> Vec<Permit> {
+    let mut permits = Vec::new();
+    while let Ok(permit) = tokio::time::timeout(SECOND * 2, gate.admit(lane)).await {
+        permits.push(permit.unwrap());
+    }
+    permits
+}
+
+#[tokio::test(start_paused = true)]
+async fn joiners_under_way_hold_up_no_leaver() {
+    let gate = narrow(4);
+    let joiners = fill(&gate, Lane::Join).await;
+    assert_eq!(joiners.len(), 4);
+    let leavers = fill(&gate, Lane::Leave).await;
+    assert_eq!(leavers.len(), usize::from(RESERVED));
+    drop(joiners);
+    assert_eq!(fill(&gate, Lane::Join).await.len(), 2, "leavers count as well");
+    let more = fill(&gate, Lane::Leave).await;
+    assert_eq!(leavers.len() + more.len(), 4, "but are bounded by the concurrency themselves");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_room_goes_in_order_of_lanes() {
+    let gate = narrow(1);
+    let under_way = gate.admit(Lane::Join).await.unwrap();
+    let order = Arc::new(StdMutex::new(Vec::new()));
+    let mut tasks = Vec::new();
+    for lane in [Lane::Verify, Lane::Join, Lane::Change] {
+        let (gate, order) = (gate.clone(), order.clone());
+        tasks.push(tokio::spawn(async move {
+            let permit = gate.admit(lane).await.unwrap();
+            order.lock().unwrap().push(lane);
+            permit.report(Signal::Answered);
+        }));
+        tokio::task::yield_now().await;
+    }
+    tokio::time::sleep(SECOND).await;
+    assert!(order.lock().unwrap().is_empty());
+    // One that is given up without a report makes room too.
+    drop(under_way);
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(*order.lock().unwrap(), [Lane::Change, Lane::Join, Lane::Verify]);
+}
+
+/// The target refuses every request beyond three at a time.
+#[tokio::test(start_paused = true)]
+async fn a_target_that_takes_few_at_a_time_recovers() {
+    let gate = narrow(16);
+    let under_way = Arc::new(StdMutex::new(0));
+    let answered = Arc::new(StdMutex::new([0, 0]));
+    for _ in 0..16 {
+        let (gate, under_way, answered) = (gate.clone(), under_way.clone(), answered.clone());
+        tokio::spawn(async move {
+            loop {
+                let Ok(permit) = gate.admit(Lane::Join).await else { continue };
+                *under_way.lock().unwrap() += 1;
+                let refused = *under_way.lock().unwrap() > 3;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                *under_way.lock().unwrap() -= 1;
+                answered.lock().unwrap()[usize::from(refused)] += 1;
+                permit.report(if refused { throttled(Some(1)) } else { Signal::Answered });
+            }
+        });
+    }
+    tokio::time::sleep(SECOND * 5).await;
+    *answered.lock().unwrap() = [0, 0];
+    tokio::time::sleep(SECOND * 300).await;
+    let [fine, refused] = *answered.lock().unwrap();
+    assert!(fine > 300 * 10, "{fine}");
+    assert!(refused * 50 < fine, "{refused} of {fine} refused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_concurrency_comes_back() {
+    let gate = narrow(8);
+    let mut permits = Vec::new();
+    for _ in 0..8 {
+        permits.push(gate.admit(Lane::Join).await.unwrap());
+    }
+    permits.pop().unwrap().report(throttled(Some(0)));
+    permits.pop().unwrap().report(throttled(Some(0)));
+    drop(permits);
+    assert_eq!(fill(&gate, Lane::Join).await.len(), 4, "two 429s at once halve it once");
+    tokio::time::sleep(SECOND * 20).await;
+    assert_eq!(fill(&gate, Lane::Join).await.len(), 5);
+    tokio::time::sleep(SECOND * 600).await;
+    assert_eq!(fill(&gate, Lane::Join).await.len(), 8, "and no further");
 }
 
 #[tokio::test(start_paused = true)]

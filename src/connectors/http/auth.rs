@@ -15,7 +15,7 @@ use url::form_urlencoded;
 
 use super::body::{Part, read};
 use super::client::{invalid, target, unreachable};
-use super::verdict::retry_after;
+use super::verdict::asked_pause;
 use super::{Meter, RequestReport, by_status, class};
 use crate::api::Reason;
 use crate::connectors::{Failure, FailureClass};
@@ -186,10 +186,10 @@ impl Authorizer {
             .map_err(|e| (trouble(FailureClass::RetryAfter, Reason::Unreachable, unreachable(&e)), None))?;
         let status = response.status().as_u16();
         if !response.status().is_success() {
-            let wait = retry_after(response.headers(), jiff::Timestamp::now());
+            let wait = asked_pause(status, response.headers(), jiff::Timestamp::now());
             return Err((refused(status, wait), Some(status)));
         }
-        let answer = match read(response, ANSWER_AT_MOST).await {
+        let answer = match read(response, ANSWER_AT_MOST, None).await {
             Ok(Part::Whole(bytes)) => serde_json::from_slice(&bytes).ok(),
             _ => None,
         };

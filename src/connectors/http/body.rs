@@ -8,7 +8,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
 
+use super::SINGLE;
 use crate::connectors::fence::{Fence, Fenced};
 
 /// The body of a request that changes something.
@@ -87,16 +90,67 @@ impl Body for FencedBody {
 pub(super) enum Part {
     Whole(Vec<u8>),
     TooLong,
+    /// Others were read until the time was up.
+    TooLate,
 }
 
-/// Reads an answer, decompressed, up to `limit` bytes.
-pub(super) async fn read(mut response: reqwest::Response, limit: usize) -> Result<Part, reqwest::Error> {
+/// Whose turn it is to read a long answer, and until when that may be waited for.
+#[derive(Clone, Copy)]
+pub(super) struct Wait<'a> {
+    pub(super) turn: &'a Semaphore,
+    pub(super) until: Instant,
+}
+
+/// Reads an answer, decompressed, up to `limit` bytes. One that grows beyond [`SINGLE`] waits for its turn, if it has to.
+pub(super) async fn read(
+    mut response: reqwest::Response,
+    limit: usize,
+    wait: Option<Wait<'_>>,
+) -> Result<Part, reqwest::Error> {
+    if response.content_length().is_some_and(|length| length > limit as u64) {
+        return Ok(Part::TooLong);
+    }
     let mut bytes = Vec::new();
+    let mut turn = None;
     while let Some(chunk) = response.chunk().await? {
-        if bytes.len() + chunk.len() > limit {
+        let length = bytes.len() + chunk.len();
+        if length > limit {
             return Ok(Part::TooLong);
+        }
+        if let (Some(wait), None, true) = (wait, &turn, length > SINGLE) {
+            let Ok(mine) = timeout_at(wait.until.into(), wait.turn.acquire()).await else {
+                return Ok(Part::TooLate);
+            };
+            turn = Some(mine);
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(Part::Whole(bytes))
 }
+
+/// The most memory that the values of one answer may take up, in bytes.
+pub const TREE_AT_MOST: usize = 64 << 20;
+/// What an object takes up: its members are kept in nodes of eleven.
+const OBJECT: usize = 640;
+/// What a value takes up in an object or array, at most.
+const VALUE: usize = 128;
+
+/// How much memory a JSON text takes up once it is read, in bytes, and rather too many: of `[{"":0},{"":0}…` that is a
+/// hundred times the text.
+pub fn heft(json: &[u8]) -> usize {
+    let (mut sum, mut quoted, mut escaped) = (json.len(), false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            b'{' if !quoted => sum += OBJECT,
+            b'[' | b',' if !quoted => sum += VALUE,
+            _ => {}
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The HTTP client of one App, and where it may connect to.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +28,8 @@ pub struct HttpConfig {
     pub ca_pem: Option<Vec<u8>>,
     /// How long one request may take, from its leaving the gate to the end of its answer; at most 10 s count.
     pub timeout: Duration,
-    /// Allows `http://` and targets on this machine or the local link. Without it only https to other addresses.
+    /// Allows `http://` and targets on this machine. Without it only https to other addresses. The local link and the
+    /// clouds' metadata services are never allowed.
     pub allow_insecure: bool,
     /// `User-Agent` of every request, such as `tenure/0.1.0`.
     pub user_agent: String,
@@ -49,7 +50,7 @@ pub(super) fn build(config: &HttpConfig, timeout: Duration) -> Result<Client, Fa
         .http1_only()
         .pool_idle_timeout(IDLE)
         .tls_certs_merge(authorities(config.ca_pem.as_deref())?)
-        .dns_resolver(Arc::new(Resolver { anywhere: config.allow_insecure }))
+        .dns_resolver(Arc::new(Resolver { allow_insecure: config.allow_insecure }))
         .build()
         .map_err(|_| {
             invalid("the HTTP client cannot be set up: check the certificates of this machine and the App's")
@@ -87,49 +88,70 @@ pub(super) fn target(url: &str, allow_insecure: bool) -> Result<Url, Failure> {
         Some(Host::Domain(_)) => None,
         None => return Err(invalid("the URL names no host")),
     };
-    if !allow_insecure && address.is_some_and(is_local) {
-        return Err(invalid(LOCAL));
+    match address.and_then(|address| forbidden(address, allow_insecure)) {
+        Some(why) => Err(invalid(why)),
+        None => Ok(url),
     }
-    Ok(url)
 }
 
-const LOCAL: &str = "the URL leads to this machine or its local link, which the operator does not allow";
+const LOCAL: &str = "the URL leads to this machine, which only the flag --allow-insecure-targets allows";
+const NEVER: &str =
+    "the URL leads to the local link or to a cloud's metadata service, which is never allowed";
 
-/// Whether an address is of this machine or of the local link: there live kubelets and the clouds' metadata services.
-fn is_local(address: IpAddr) -> bool {
+/// Metadata services outside the local link: Alibaba's, Azure's, Amazon's by IPv6, Google's by IPv6.
+const METADATA: [IpAddr; 4] = [
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+];
+
+/// Why requests must not go to an address, if so: there live kubelets and the clouds' metadata services.
+fn forbidden(address: IpAddr, allow_insecure: bool) -> Option<&'static str> {
+    let (link, here) = match address {
+        IpAddr::V4(v4) => (v4.is_link_local(), v4.is_loopback() || v4.is_unspecified()),
+        IpAddr::V6(v6) => (v6.is_unicast_link_local(), v6.is_loopback() || v6.is_unspecified()),
+    };
+    if link || METADATA.contains(&address) {
+        return Some(NEVER);
+    }
+    if here {
+        return (!allow_insecure).then_some(LOCAL);
+    }
     match address {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local() || v4.is_unspecified(),
-        IpAddr::V6(v6) => {
-            v6.is_loopback()
-                || v6.is_unspecified()
-                || v6.is_unicast_link_local()
-                || embedded(v6).is_some_and(is_local)
-        }
+        IpAddr::V4(_) => None,
+        IpAddr::V6(v6) => embedded(v6).and_then(|v4| forbidden(v4.into(), allow_insecure)),
     }
 }
 
-/// The IPv4 address in an IPv4-mapped or IPv4-compatible one (RFC 4291 §2.5.5).
-fn embedded(v6: Ipv6Addr) -> Option<IpAddr> {
-    v6.to_ipv4().map(IpAddr::V4)
+/// The IPv4 address in an IPv4-mapped or IPv4-compatible one (RFC 4291 §2.5.5), or one that a NAT64 gateway translates
+/// (RFC 6052 §2.1).
+fn embedded(v6: Ipv6Addr) -> Option<Ipv4Addr> {
+    match v6.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
+        }
+        _ => v6.to_ipv4(),
+    }
 }
 
 /// Resolves names, and refuses one that leads to an address that requests must not go to. It is asked at each
-/// connection, so a name cannot be changed between check and use.
+/// connection, so a name cannot be changed between check and use. Through a proxy, the proxy resolves names.
 struct Resolver {
-    anywhere: bool,
+    allow_insecure: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("{LOCAL}")]
-struct Local;
+#[error("{0}")]
+struct Forbidden(&'static str);
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let anywhere = self.anywhere;
+        let allow_insecure = self.allow_insecure;
         Box::pin(async move {
             let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if !anywhere && found.iter().any(|address| is_local(address.ip())) {
-                return Err(Local.into());
+            if let Some(why) = found.iter().find_map(|address| forbidden(address.ip(), allow_insecure)) {
+                return Err(Forbidden(why).into());
             }
             Ok(Box::new(found.into_iter()) as Addrs)
         })
@@ -138,21 +160,20 @@ impl Resolve for Resolver {
 
 /// A cause that only a change of the configuration cures.
 pub(super) fn diagnose(error: &reqwest::Error) -> Option<&'static str> {
-    cause::<Local>(error).map(|_| LOCAL)
+    cause::<Forbidden>(error).map(|forbidden| forbidden.0)
 }
 
 /// Why nothing was reached, for people.
 pub(super) fn unreachable(error: &reqwest::Error) -> &'static str {
-    if untrusted(error) {
-        "the target's certificate could not be verified: check its name, dates and authority"
-    } else if error.is_dns() {
-        "the target's name could not be resolved"
-    } else if error.is_timeout() {
-        "no answer in time"
-    } else if error.is_connect() {
-        "no connection to the target"
-    } else {
-        "the connection broke before the answer was complete"
+    match tls(error) {
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            "the target's certificate could not be verified: check its name, dates and authority"
+        }
+        Some(_) => "no TLS 1.2 or 1.3 could be agreed on with the target",
+        None if error.is_dns() => "the target's name could not be resolved",
+        None if error.is_timeout() => "no answer in time",
+        None if error.is_connect() => "no connection to the target",
+        None => "the connection broke before the answer was complete",
     }
 }
 
@@ -161,19 +182,18 @@ pub(super) fn undecodable(error: &reqwest::Error) -> bool {
     cause::<std::io::Error>(error).is_some_and(|error| error.kind() == std::io::ErrorKind::InvalidData)
 }
 
-/// Whether TLS failed: the error is wrapped in I/O errors, whose inner error is not among the sources.
-fn untrusted(error: &reqwest::Error) -> bool {
+/// How TLS failed, if it did: the error is wrapped in I/O errors, whose inner error is not among the sources.
+fn tls(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if error.is::<rustls::Error>()
-            || inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
-        {
-            return true;
+        let found = error.downcast_ref().or_else(|| inner.and_then(|inner| inner.downcast_ref()));
+        if found.is_some() {
+            return found;
         }
         next = inner.map(|inner| inner as _).or_else(|| error.source());
     }
-    false
+    None
 }
 
 pub(super) fn invalid(message: &str) -> Failure {

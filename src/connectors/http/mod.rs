@@ -15,15 +15,18 @@ use std::time::{Duration, Instant};
 
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH};
 use http::{HeaderMap, HeaderValue, Method};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use url::Url;
 
 pub use self::auth::Credentials;
+pub use self::body::{TREE_AT_MOST, heft};
 pub use self::client::HttpConfig;
 pub use self::verdict::{Judge, Verdict, by_status};
 
 use self::auth::Authorizer;
-use self::body::{FencedBody, Part, read};
+use self::body::{FencedBody, Part, Wait, read};
 use self::client::TIMEOUT_AT_MOST;
 use super::fence::{Fence, Fenced};
 use super::gate::{Gate, Permit, Signal};
@@ -35,6 +38,15 @@ use crate::converge::Lane;
 pub const LISTING: usize = 16 << 20;
 /// Longest answer to anything else, in bytes.
 pub const SINGLE: usize = 1 << 20;
+/// Longest refusal, in bytes.
+const REFUSAL: usize = 64 << 10;
+/// All but the unreserved characters (RFC 3986 §2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Text as it can stand in a segment of a path, or as a value in a query.
+pub fn percent_encoded(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
 
 /// What is said of each request, for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +149,8 @@ pub struct Http {
     fence: Fence,
     gate: Gate,
     meter: Meter,
+    /// Answers longer than [`SINGLE`] are read one after the other, so that an App takes up the memory of one.
+    long_answers: Semaphore,
 }
 
 impl Http {
@@ -158,6 +172,7 @@ impl Http {
             fence,
             gate,
             meter,
+            long_answers: Semaphore::new(1),
         })
     }
 
@@ -165,19 +180,23 @@ impl Http {
     ///
     /// Fails for a segment that would not stay what it is: an empty one, `.` or `..` (RFC 3986 §5.2.4).
     pub fn url(&self, segments: &[&str]) -> Result<Url, Failure> {
+        if segments.iter().any(|segment| ["", ".", ".."].contains(segment)) {
+            return Err(Failure {
+                class: FailureClass::Permanent,
+                reason: Reason::UnexpectedAnswer,
+                message: "an id of the target cannot stand in a URL".to_owned(),
+                retry_after: None,
+            });
+        }
+        // Not by `path_segments_mut`, which drops tabs and line breaks: the id `1\n2` would lead to account 12.
+        let base = self.base.path();
+        let mut path = base.strip_suffix('/').unwrap_or(base).to_owned();
+        for segment in segments {
+            path.push('/');
+            path.push_str(&percent_encoded(segment));
+        }
         let mut url = self.base.clone();
-        let stays = segments.iter().all(|segment| !["", ".", ".."].contains(segment));
-        match (stays, url.path_segments_mut()) {
-            (true, Ok(mut path)) => path.pop_if_empty().extend(segments),
-            _ => {
-                return Err(Failure {
-                    class: FailureClass::Permanent,
-                    reason: Reason::UnexpectedAnswer,
-                    message: "an id of the target cannot stand in a URL".to_owned(),
-                    retry_after: None,
-                });
-            }
-        };
+        url.set_path(&path);
         Ok(url)
     }
 
@@ -221,17 +240,23 @@ impl Http {
 
     async fn exchange(&self, call: &Call, authorization: HeaderValue) -> Result<Answer, Refused> {
         let sent = Arc::new(AtomicBool::new(false));
+        let deadline = Instant::now() + self.timeout;
         let request = self.request(call, authorization, &sent)?;
         let lost = |error: &reqwest::Error| lost(call, error, sent.load(Ordering::Acquire));
         let response = self.client.execute(request).await.map_err(|error| lost(&error))?;
         let status = response.status();
         let headers = response.headers().clone();
-        let part = read(response, call.limit).await;
+        let limit = if status.is_success() { call.limit } else { call.limit.min(REFUSAL) };
+        let wait = Wait { turn: &self.long_answers, until: deadline };
+        let part = read(response, limit, Some(wait)).await;
         if !status.is_success() {
             return Err(self.refused(call, status.as_u16(), &headers, part.ok()));
         }
         let body = match part {
             Ok(Part::Whole(bytes)) if bytes.is_empty() => None,
+            Ok(Part::Whole(bytes)) if heft(&bytes) > TREE_AT_MOST => {
+                return Err(senseless(call, status.as_u16(), "the answer holds too many values"));
+            }
             Ok(Part::Whole(bytes)) => Some(serde_json::from_slice(&bytes).map_err(|_| {
                 senseless(call, status.as_u16(), "the answer is not JSON: check the base URL")
             })?),
@@ -241,6 +266,7 @@ impl Http {
                     ..senseless(call, status.as_u16(), TOO_LONG)
                 });
             }
+            Ok(Part::TooLate) => return Err(late(call)),
             Err(error) if client::undecodable(&error) => {
                 return Err(senseless(call, status.as_u16(), "the answer's encoding is broken"));
             }
@@ -292,7 +318,7 @@ impl Http {
                 class: verdict.class,
                 reason: verdict.reason,
                 message: format!("{}: HTTP {status}: {}", call.operation, verdict.meaning),
-                retry_after: verdict::retry_after(headers, jiff::Timestamp::now()),
+                retry_after: verdict::asked_pause(status, headers, jiff::Timestamp::now()),
             },
             status: Some(status),
             keyword: verdict.keyword,
@@ -360,6 +386,13 @@ fn lost(call: &Call, error: &reqwest::Error, sent: bool) -> Refused {
     };
     let message = format!("{}: {what}", call.operation);
     Failure { class, reason, message, retry_after: None }.into()
+}
+
+/// The answer is long, and others as long were still being read when its time was up.
+fn late(call: &Call) -> Refused {
+    let class = if call.method == Method::GET { FailureClass::RetryAfter } else { FailureClass::Unknown };
+    let message = format!("{}: no whole answer in time", call.operation);
+    Failure { class, reason: Reason::Unreachable, message, retry_after: None }.into()
 }
 
 fn fenced_off(call: &Call, fenced: Fenced) -> Refused {

@@ -1,3 +1,5 @@
+use percent_encoding::percent_decode_str;
+use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::json;
 
@@ -53,7 +55,7 @@ async fn no_byte_leaves_after_the_lease(
 ) {
     let server = Server::start(|_| reply(200, "", "{}")).await;
     let (fence, _, meter, _) = surroundings();
-    let gate = Gate::new(GateConfig { requests_per_second: Some(5) });
+    let gate = Gate::new(GateConfig { requests_per_second: Some(5), concurrency: None });
     let http =
         Http::new(&server.config(), bearer(), protocol(), (fence.clone(), gate.clone(), meter)).unwrap();
     if kept_alive {
@@ -117,6 +119,42 @@ async fn path_segments_are_encoded_and_cannot_climb() {
     assert!(url.as_str().ends_with("/v2/Users/a%2Fb%3Fc%23d%252e%20%C3%A9"), "{url}");
     for id in ["", ".", ".."] {
         http.url(&["Users", id]).unwrap_err();
+    }
+}
+
+/// Texts made of what means something in URLs, filters and terminals, and any others.
+fn unruly() -> impl Strategy<Value = String> {
+    let meaning = "[\\x00-\\x20\\x7f\"\\\\/%?#.;:@&=+'\\[\\](),a2eE5cé\u{2028}\u{202e}😀]{0,12}";
+    prop_oneof![meaning, any::<String>(), Just("%2e%2e".to_owned()), Just(".\n.".to_owned())]
+}
+
+proptest! {
+    /// Whatever an id holds, the URL leads to it, below the base URL, and nowhere else, however often it is read.
+    #[test]
+    fn every_id_reads_back_from_the_path(id in unruly(), base in "(/[a-z%0-9.~]{1,4}){0,2}/?") {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let base: Url = format!("https://example.com{base}").parse().unwrap();
+        let config = HttpConfig {
+            base_url: base.to_string(),
+            ca_pem: None,
+            timeout: Duration::from_secs(1),
+            allow_insecure: false,
+            user_agent: "tenure/test".to_owned(),
+        };
+        let (fence, gate, meter, _) = surroundings();
+        let http = Http::new(&config, bearer(), protocol(), (fence, gate, meter)).unwrap();
+        if ["", ".", ".."].contains(&id.as_str()) {
+            prop_assert!(http.url(&["Users", &id]).is_err());
+            return Ok(());
+        }
+        let url = http.url(&["Users", &id]).unwrap();
+        prop_assert_eq!(&Url::parse(url.as_str()).unwrap(), &url);
+        let sent: http::Uri = url.as_str().parse().unwrap();
+        prop_assert_eq!((sent.path(), sent.query()), (url.path(), None));
+        let above = format!("{}/Users/", base.path().trim_end_matches('/'));
+        let segment = sent.path().strip_prefix(&above).unwrap();
+        prop_assert!(!segment.contains('/'));
+        prop_assert_eq!(percent_decode_str(segment).decode_utf8().unwrap(), id);
     }
 }
 
@@ -200,4 +238,49 @@ async fn one_account_that_is_off_limits_does_not_stop_the_app() {
     let failure = http.send(&call(&http, Method::DELETE)).await.unwrap_err().failure;
     assert_eq!(failure.class, FailureClass::Credentials);
     assert_eq!(gate.state(), GateState::Closed);
+}
+
+/// One answer that is long and slow holds up other long ones of its App, until their time is up, and no short ones.
+#[tokio::test]
+async fn long_answers_take_turns() {
+    let server = Server::start(|request| match request.path.rsplit('/').next().unwrap() {
+        // Announces more than it sends.
+        "stalls" => {
+            let length = 2 * SINGLE;
+            let head = format!("HTTP/1.1 200 X\r\ncontent-length: {}\r\n\r\n", length + 1);
+            Reply::Bytes([head.into_bytes(), vec![b' '; length]].concat())
+        }
+        "long" => reply(200, "", [vec![b' '; 2 * SINGLE], b"{}".to_vec()].concat()),
+        _ => reply(200, "", "{}"),
+    })
+    .await;
+    let (fence, gate, meter, _) = surroundings();
+    let config = HttpConfig { timeout: Duration::from_secs(1), ..server.config() };
+    let http = Http::new(&config, bearer(), protocol(), (fence, gate, meter)).unwrap();
+    let at =
+        |name: &str, method| Call { url: http.url(&[name]).unwrap(), limit: LISTING, ..call(&http, method) };
+    // Enough that went well, or the failures below would put the App in quarantine.
+    for _ in 0..4 {
+        http.send(&at("long", Method::GET)).await.unwrap();
+    }
+    let turn = http.long_answers.acquire().await.unwrap();
+    for (method, class) in [(Method::GET, FailureClass::RetryAfter), (Method::DELETE, FailureClass::Unknown)]
+    {
+        let failure = http.send(&at("long", method)).await.unwrap_err().failure;
+        assert_eq!((failure.class, failure.reason), (class, Reason::Unreachable));
+    }
+    http.send(&at("short", Method::GET)).await.unwrap();
+    drop(turn);
+    let failure = http.send(&at("stalls", Method::GET)).await.unwrap_err().failure;
+    assert_eq!(failure.reason, Reason::Unreachable);
+    http.send(&at("long", Method::GET)).await.unwrap();
+}
+
+/// A refusal counts by its status, however long it is, and is not read to its end.
+#[tokio::test]
+async fn long_refusals_are_refusals() {
+    let server = Server::start(|_| reply(409, "", vec![b' '; 4 * REFUSAL])).await;
+    let (http, ..) = http(&server);
+    let failure = http.send(&Call { limit: LISTING, ..call(&http, Method::POST) }).await.unwrap_err().failure;
+    assert_eq!(failure.class, FailureClass::Conflict);
 }

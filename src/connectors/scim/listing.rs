@@ -1,7 +1,9 @@
 //! Listings, page by page (RFC 7644 §3.4.2, RFC 9865), with proof that they are complete.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use http::Method;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -11,13 +13,19 @@ use super::resource::{self, Unreadable, field};
 use super::{Scim, about_collection, trouble};
 use crate::api::Reason;
 use crate::api::scim::Paging;
-use crate::connectors::http::{Call, LISTING, Refused};
+use crate::connectors::http::{Call, LISTING, Refused, TREE_AT_MOST, heft, percent_encoded};
 use crate::connectors::{Failure, FailureClass, Page};
 
-/// All but the unreserved characters (RFC 3986 §2.3).
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// A listing with more resources than this is not believed.
-const RESOURCES_AT_MOST: u64 = 10_000_000;
+const RESOURCES_AT_MOST: u64 = 1_000_000;
+/// Nor one with more pages; of so many resources that is fifty a page.
+const PAGES_AT_MOST: u64 = RESOURCES_AT_MOST / 50;
+/// A listing may grow by this many resources while it is read, beyond twice as many as there were.
+const GROWTH: u64 = 1_000;
+/// How long a search may take.
+const LONGEST_SEARCH: Duration = Duration::from_hours(1);
+/// Longest cursor, in bytes.
+const CURSOR_AT_MOST: usize = 4096;
 /// A cursor may lead through this many empty pages in a row.
 const EMPTY_PAGES: u32 = 10;
 
@@ -39,6 +47,8 @@ pub(super) struct Position {
     cursor: Option<String>,
     /// Resources so far.
     seen: u64,
+    /// Pages so far.
+    pages: u64,
     /// The least and the most that `totalResults` has been, if it was there.
     totals: Option<(u64, u64)>,
     /// Empty pages in a row.
@@ -56,11 +66,35 @@ impl Position {
         self.totals.unwrap_or((0, RESOURCES_AT_MOST))
     }
 
+    /// Counts a page; fails when the listing cannot be true, or never ends.
+    fn turn(&mut self, resources: &[Value], (least, most): (u64, u64)) -> Result<(), &'static str> {
+        self.seen += resources.len() as u64;
+        self.pages += 1;
+        self.empty = if resources.is_empty() { self.empty + 1 } else { 0 };
+        if self.seen > RESOURCES_AT_MOST || self.pages > PAGES_AT_MOST {
+            Err("the list does not end")
+        } else if self.totals.is_some() && (most > RESOURCES_AT_MOST || most > 2 * least + GROWTH) {
+            Err("the list is longer than can be, or grows faster than it is read")
+        } else if self.seen > most {
+            Err("more resources came than there are")
+        } else if self.empty > EMPTY_PAGES {
+            Err("the pages are empty and do not end")
+        } else {
+            Ok(())
+        }
+    }
+
     /// Takes the cursor for the next page, if there is one.
-    fn follow(&mut self, answer: &Value) -> bool {
+    fn follow(&mut self, answer: &Value) -> Result<bool, &'static str> {
         let next = field(answer, "nextCursor").and_then(Value::as_str).filter(|next| !next.is_empty());
+        if next.is_some_and(|next| next.len() > CURSOR_AT_MOST) {
+            return Err("its cursor is too long");
+        }
+        if next.is_some() && next == self.cursor.as_deref() {
+            return Err("the same page came again");
+        }
         self.cursor = next.map(str::to_owned);
-        self.cursor.is_some()
+        Ok(self.cursor.is_some())
     }
 }
 
@@ -118,12 +152,38 @@ impl Scim {
         query: &Query<'_>,
         keep: impl Fn(&Value) -> Result<Option<T>, Unreadable>,
     ) -> Result<Vec<T>, Refused> {
-        let mut kept = Vec::new();
+        self.collect_within(LONGEST_SEARCH, query, keep).await
+    }
+
+    async fn collect_within<T>(
+        &self,
+        limit: Duration,
+        query: &Query<'_>,
+        keep: impl Fn(&Value) -> Result<Option<T>, Unreadable>,
+    ) -> Result<Vec<T>, Refused> {
+        let collected = tokio::time::timeout(limit, self.collect_all(query, keep)).await;
+        collected
+            .unwrap_or_else(|_| Err(incomplete(query.operation, "the list takes too long to read").into()))
+    }
+
+    async fn collect_all<T>(
+        &self,
+        query: &Query<'_>,
+        keep: impl Fn(&Value) -> Result<Option<T>, Unreadable>,
+    ) -> Result<Vec<T>, Refused> {
+        let (mut kept, mut memory) = (Vec::new(), 0);
         let mut position = None;
         loop {
             let slice = self.slice(query, position).await?;
-            for resource in &slice.resources {
-                kept.extend(keep(resource).map_err(|why| unreadable(query.operation, why))?);
+            for resource in slice.resources {
+                let found = keep(&resource).map_err(|why| unreadable(query.operation, why))?;
+                if found.is_some() {
+                    memory += heft(resource.to_string().as_bytes());
+                }
+                if memory > TREE_AT_MOST {
+                    return Err(incomplete(query.operation, "too many resources match").into());
+                }
+                kept.extend(found);
             }
             match slice.next {
                 Some(next) => position = Some(next),
@@ -147,7 +207,7 @@ impl Scim {
         call.limit = LISTING;
         let answer = self.send(&call).await;
         let answer = answer.map_err(|refused| about_collection(call.operation, refused))?;
-        let found = answer.body.as_ref().and_then(|body| contents(body).ok());
+        let found = answer.body.and_then(|body| contents(body).ok());
         found.map(drop).ok_or_else(|| incomplete(call.operation, "the answer is no list"))
     }
 
@@ -158,30 +218,34 @@ impl Scim {
         call.url.set_query(Some(&parameters(query, &profile, &position)));
         call.limit = LISTING;
         let answer = self.send(&call).await?.body.unwrap_or_default();
-        Ok(judge(&call, profile.paging, position, &answer)?)
+        Ok(judge(&call, profile.paging, position, answer)?)
     }
 }
 
 pub(super) fn parameters(query: &Query<'_>, profile: &Profile, position: &Position) -> String {
-    let encoded = |text: &str| utf8_percent_encode(text, QUERY).to_string();
     let count = profile.page_size;
     let place = match profile.paging {
         Paging::Index => format!("startIndex={}&count={count}", position.seen + 1),
         Paging::Cursor => {
-            format!("cursor={}&count={count}", encoded(position.cursor.as_deref().unwrap_or_default()))
+            let cursor = percent_encoded(position.cursor.as_deref().unwrap_or_default());
+            format!("cursor={cursor}&count={count}")
         }
         Paging::None => String::new(),
     };
-    let filter = query.filter.map_or_else(String::new, |filter| format!("filter={}&", encoded(filter)));
+    let filter =
+        query.filter.map_or_else(String::new, |filter| format!("filter={}&", percent_encoded(filter)));
     let less = if query.without_members { "excludedAttributes=members&" } else { "" };
     format!("{filter}{less}{place}").trim_end_matches('&').to_owned()
 }
 
 /// The resources of a list response; none where there are none.
-pub(super) fn contents(body: &Value) -> Result<Vec<Value>, ()> {
-    match field(body, "Resources") {
-        Some(Value::Array(resources)) => Ok(resources.clone()),
-        None | Some(Value::Null) if field(body, "totalResults").is_some() => Ok(Vec::new()),
+pub(super) fn contents(body: Value) -> Result<Vec<Value>, ()> {
+    let counted = field(&body, "totalResults").is_some();
+    let Value::Object(mut body) = body else { return Err(()) };
+    let name = body.keys().find(|key| key.eq_ignore_ascii_case("Resources")).cloned();
+    match name.and_then(|name| body.remove(&name)) {
+        Some(Value::Array(resources)) => Ok(resources),
+        None | Some(Value::Null) if counted => Ok(Vec::new()),
         _ => Err(()),
     }
 }
@@ -190,15 +254,19 @@ pub(super) fn contents(body: &Value) -> Result<Vec<Value>, ()> {
 ///
 /// By position, resources that go away shift others past the reader, so then the listing must begin again. A cursor
 /// keeps its place; what comes and goes meanwhile only shows in the totals.
-fn judge(call: &Call, paging: Paging, mut position: Position, answer: &Value) -> Result<Slice, Failure> {
-    let wrong = |what| Err(incomplete(call.operation, what));
-    let Ok(resources) = contents(answer) else {
-        return wrong("the answer is no list");
+fn judge(call: &Call, paging: Paging, mut position: Position, answer: Value) -> Result<Slice, Failure> {
+    let wrong = |what| incomplete(call.operation, what);
+    let total = field(&answer, "totalResults").and_then(Value::as_u64);
+    let start = field(&answer, "startIndex").and_then(Value::as_u64);
+    let follows = match paging {
+        Paging::Cursor => position.follow(&answer).map_err(wrong)?,
+        Paging::Index | Paging::None => false,
     };
-    let total = field(answer, "totalResults").and_then(Value::as_u64);
-    let start = field(answer, "startIndex").and_then(Value::as_u64);
+    let Ok(resources) = contents(answer) else {
+        return Err(wrong("the answer is no list"));
+    };
     if paging == Paging::Index && position.seen > 0 && start.is_some_and(|start| start != position.seen + 1) {
-        return wrong("another page came than was asked for");
+        return Err(wrong("another page came than was asked for"));
     }
     let (least, most) = position.note(total);
     if paging == Paging::Index && total.is_some_and(|total| total < most) {
@@ -208,38 +276,38 @@ fn judge(call: &Call, paging: Paging, mut position: Position, answer: &Value) ->
             format!("{}: resources went away while it was read: it has to begin again", call.operation),
         ));
     }
-    position.seen += resources.len() as u64;
-    if position.seen > most {
-        return wrong("more resources came than there are");
-    }
-    position.empty = if resources.is_empty() { position.empty + 1 } else { 0 };
-    if position.empty > EMPTY_PAGES {
-        return wrong("the pages are empty and do not end");
-    }
+    position.turn(&resources, (least, most)).map_err(wrong)?;
     let page = fingerprint(&resources).map_err(|why| unreadable(call.operation, why))?;
+    let page = page.ok_or_else(|| wrong("a resource came twice on one page"))?;
     if !resources.is_empty() && position.lap.closes(page) {
-        return wrong("the same page came again");
+        return Err(wrong("the same page came again"));
     }
     let more = match (paging, total) {
-        (Paging::Cursor, _) => position.follow(answer),
+        (Paging::Cursor, _) => follows,
         (Paging::Index, Some(total)) => position.seen < total && !resources.is_empty(),
         (Paging::None, Some(_)) => false,
-        (Paging::Index | Paging::None, None) => return wrong("the list does not say how long it is"),
+        (Paging::Index | Paging::None, None) => {
+            return Err(wrong("the list does not say how long it is"));
+        }
     };
     if !more && position.seen < least {
-        return wrong("fewer resources came than there are");
+        return Err(wrong("fewer resources came than there are"));
     }
     Ok(Slice { resources, next: more.then_some(position) })
 }
 
-/// A short hash of the ids on a page.
-fn fingerprint(resources: &[Value]) -> Result<u64, Unreadable> {
-    let mut hash = Sha256::new();
+/// A short hash of the ids on a page; `None` if one is there twice.
+fn fingerprint(resources: &[Value]) -> Result<Option<u64>, Unreadable> {
+    let (mut hash, mut ids) = (Sha256::new(), BTreeSet::new());
     for resource in resources {
-        hash.update(resource::id(resource)?);
+        let id = resource::id(resource)?;
+        hash.update(&id);
         hash.update([0]);
+        if !ids.insert(id) {
+            return Ok(None);
+        }
     }
-    Ok(hash.finalize().iter().take(8).fold(0, |short, byte| short << 8 | u64::from(*byte)))
+    Ok(Some(hash.finalize().iter().take(8).fold(0, |short, byte| short << 8 | u64::from(*byte))))
 }
 
 fn incomplete(operation: &str, what: &str) -> Failure {

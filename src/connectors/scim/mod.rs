@@ -69,9 +69,11 @@ pub static TRAITS: ConnectorTraits = ConnectorTraits {
         (enterprise!("organization"), "user.organization"),
         (enterprise!("division"), "user.division"),
         (enterprise!("department"), "user.department"),
+        (enterprise!("manager.value"), "user.manager"),
     ],
     entitlement_types: &[GROUP_TYPE, "role", "entitlement"],
     single_valued: &[],
+    references: &[enterprise!("manager.value")],
 };
 
 /// A service provider, and how Tenure uses it.

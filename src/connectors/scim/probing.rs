@@ -188,7 +188,7 @@ impl Trials<'_> {
         call.url.set_query((!parameters.is_empty()).then_some(parameters));
         call.limit = LISTING;
         match self.scim.send(&call).await {
-            Ok(answer) => match answer.body.as_ref().map(contents) {
+            Ok(answer) => match answer.body.map(contents) {
                 Some(Ok(users)) => Ok(Trial::Answered(users)),
                 _ => Err(unexpected(&call, "the answer is no list")),
             },

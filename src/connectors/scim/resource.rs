@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::path::{canonical, flatten};
 use crate::converge::RemoteAccount;
 
-/// Longest id that is believed, in bytes.
-const ID_AT_MOST: usize = 1024;
+/// Longest id that is believed, in bytes: as long as the ledger keeps them.
+const ID_AT_MOST: usize = 256;
 
 /// Why a resource cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,9 @@ pub(super) fn id(resource: &Value) -> Result<String, Unreadable> {
         Some(Value::Number(id)) => id.to_string(),
         _ => return Err(Unreadable::NoId),
     };
-    if id.is_empty() || id.len() > ID_AT_MOST { Err(Unreadable::NoId) } else { Ok(id) }
+    // Dots climb in a URL, and control characters are for terminals.
+    let usable = !["", ".", ".."].contains(&id.as_str()) && !id.contains(char::is_control);
+    if usable && id.len() <= ID_AT_MOST { Ok(id) } else { Err(Unreadable::NoId) }
 }
 
 /// A user as converge sees it. One that says nothing of `active` is active.

@@ -147,7 +147,11 @@ impl Keeper {
         {
             return gate.clone();
         }
-        let gate = Gate::new(GateConfig { requests_per_second: spec.limits.requests_per_second });
+        let limits = &spec.limits;
+        let gate = Gate::new(GateConfig {
+            requests_per_second: limits.requests_per_second,
+            concurrency: Some(limits.concurrency),
+        });
         self.gate = Some((spec.clone(), gate.clone()));
         gate
     }

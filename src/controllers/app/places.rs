@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Places that are kept for leavers, beside those that the App's concurrency gives everybody.
-const RESERVED: usize = 2;
+use crate::connectors::gate::RESERVED;
+
 /// Passes that may stand aside: each keeps some kilobytes.
 const ASIDE: usize = 4_096;
 
@@ -22,11 +22,11 @@ pub struct Places {
 }
 
 impl Places {
-    /// So many places for everybody, and some for leavers.
+    /// So many places for everybody, and beside them some for leavers.
     pub fn new(concurrency: usize) -> Arc<Self> {
         Arc::new(Self {
             everybody: Arc::new(Semaphore::new(concurrency)),
-            leavers: Arc::new(Semaphore::new(RESERVED)),
+            leavers: Arc::new(Semaphore::new(RESERVED.into())),
             aside: Arc::new(Semaphore::new(ASIDE)),
             busy: AtomicUsize::new(0),
         })

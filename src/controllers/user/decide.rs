@@ -245,7 +245,7 @@ impl Situation<'_> {
                 let outcome = self.outcome(app, object);
                 bindings = outcome.bindings.iter().map(|name| self.binding_name(name)).collect();
                 issues = outcome.issues;
-                self.wanted(person, entry.as_ref(), outcome.grant, &spec.marker.attribute)
+                self.wanted(person, entry.as_ref(), outcome.grant, (app, spec))
             }
         };
         let context = self.context(person, app, spec);
@@ -318,7 +318,13 @@ impl Situation<'_> {
         access::desired_account(app, &object.rules, &bindings, &self.roles.effective, self.scope)
     }
 
-    fn wanted(&self, person: &Person, entry: Option<&LedgerEntry>, grant: Grant, marker: &str) -> Wanted {
+    fn wanted(
+        &self,
+        person: &Person,
+        entry: Option<&LedgerEntry>,
+        grant: Grant,
+        (app, spec): (&str, &AppSpec),
+    ) -> Wanted {
         if let Some((Reason::DuplicatePersonId, message)) = self.stalled {
             return Wanted::Unknown { reason: Reason::DuplicatePersonId, message: message.clone() };
         }
@@ -340,7 +346,9 @@ impl Situation<'_> {
                 Grant::Yes(_) if frozen && entry.is_some_and(|e| !e.entitlements.is_empty()) => freeze(),
                 Grant::Yes(mut account) => {
                     // The marker is Tenure's own; a rule for it would fight it.
-                    account.attributes.remove(marker);
+                    account.attributes.remove(&spec.marker.attribute);
+                    let target = target::hash(spec);
+                    account.refer(traits(&spec.connector), |user| self.ns.remote_id(user, app, &target));
                     Wanted::Account(account)
                 }
                 Grant::Unknown { reason, message } => Wanted::Unknown { reason, message },

@@ -45,21 +45,22 @@ pub async fn run(engine: Arc<Engine>) {
 
 impl Engine {
     async fn flush(self: &Arc<Self>, turn: &Turn) -> Outcome {
+        // Asked before anything is decided: most turns of somebody who is being onboarded end here.
+        if Instant::now() < turn.deadline && self.is_under_way(&turn.key) {
+            return Outcome::Waits;
+        }
         let Some(decision) = self.decide(&turn.key) else {
             return Outcome::Gone;
         };
         if decision.person.deleting && decision.person.held() && self.is_dealt_with(&decision) {
             return self.let_go(&decision.person).await;
         }
-        let overdue = self.overdue(&decision);
-        if Instant::now() < turn.deadline && overdue.is_empty() && self.is_under_way(&decision) {
-            return Outcome::Waits;
-        }
         if super::needs_hold(&decision) {
             return self.hold(&decision.person).await;
         }
-        let status = status::status(&decision, &overdue, Timestamp::now());
+        let status = status::status(&decision, &self.overdue(&decision), Timestamp::now());
         if status == decision.person.stored {
+            self.touch(Touch::Again(turn.key.clone()));
             return Outcome::Stored { seen: decision.person.fresh };
         }
         failpoint::hit("before-status");
@@ -149,8 +150,8 @@ impl Engine {
     /// Has the other Users with this `personId` looked at: they may have waited for what was stored.
     fn touch_twins(&self, person: &Person) {
         let twins = self.fleet.read(&person.key.namespace, |ns| {
-            let same = ns.same_person(&person.spec.person_id).map(|(name, _)| name.clone());
-            same.filter(|name| *name != person.key.name).collect::<Vec<_>>()
+            let others = ns.others_like(&person.key.name, &person.spec.person_id);
+            others.map(|(name, _)| name.clone()).collect::<Vec<_>>()
         });
         for name in twins.into_iter().flatten() {
             self.touch(Touch::Changed(Key::new(person.key.namespace.clone(), name)));
@@ -201,8 +202,8 @@ impl Engine {
         };
         self.fleet
             .read(&person.key.namespace, |ns| {
-                ns.same_person(&person.spec.person_id)
-                    .filter(|(name, other)| **name != person.key.name && !other.deleting)
+                ns.others_like(&person.key.name, &person.spec.person_id)
+                    .filter(|(_, other)| !other.deleting)
                     .any(|(_, other)| other.status().is_some_and(|s| taken(&s.accounts)))
             })
             .unwrap_or(false)
@@ -224,11 +225,17 @@ impl Engine {
         }
     }
 
-    fn is_under_way(&self, decision: &Decision) -> bool {
-        decision.accounts.iter().filter(|a| a.is_outstanding()).any(|a| {
-            let key = Key::new(decision.person.key.namespace.clone(), a.app.clone());
-            self.known_app(&key).is_some_and(|app| app.is_under_way(&decision.person.key.name))
-        })
+    /// Whether results are about to come from Apps that do more than plan, and no trouble keeps any of them waiting.
+    fn is_under_way(&self, person: &Key) -> bool {
+        let concerned = self.fleet.read(&person.namespace, |ns| {
+            let accounts = ns.user(&person.name).into_iter().flat_map(|p| p.summary.accounts.iter());
+            accounts.map(|a| a.app.clone()).filter(|app| !ns.only_plans(app)).collect::<Vec<_>>()
+        });
+        let apps = concerned.into_iter().flatten();
+        let apps: Vec<_> =
+            apps.filter_map(|app| self.known_app(&Key::new(person.namespace.clone(), app))).collect();
+        apps.iter().any(|app| app.is_under_way(&person.name))
+            && !apps.iter().any(|app| app.overdue(&person.name, super::PATIENCE).is_some())
     }
 
     fn overdue(&self, decision: &Decision) -> Overdue {

@@ -169,6 +169,7 @@ impl Looker {
                 self.forget(&key);
                 // Whoever has the same personId may have waited for this.
                 self.look_at_same(&key, &person_id);
+                self.look_at_reports(&key);
                 self.engine.summaries.namespace(&key.namespace);
             }
             Change::Role(key) => {
@@ -221,6 +222,7 @@ impl Looker {
             self.engine.app(key).spec_changed();
         } else if let Some(app) = self.engine.apps.lock().remove(key) {
             app.end();
+            self.engine.metrics.forget_app(&key.namespace, &key.name);
         }
         self.engine.summaries.namespace(&key.namespace);
         self.enqueue_concerned(&key.namespace, &roles, Some(&key.name));
@@ -248,7 +250,7 @@ impl Looker {
     /// Looks at the other Users with this `personId`.
     fn look_at_same(&mut self, key: &Key, person_id: &str) {
         let others = self.engine.fleet.read(&key.namespace, |ns| {
-            ns.same_person(person_id).map(|(n, _)| n.clone()).filter(|n| *n != key.name).collect::<Vec<_>>()
+            ns.others_like(&key.name, person_id).map(|(name, _)| name.clone()).collect::<Vec<_>>()
         });
         for name in others.into_iter().flatten() {
             self.look(&Key::new(key.namespace.clone(), name), true);
@@ -282,6 +284,7 @@ impl Looker {
             removal |= self.engine.see_to(key, account, fresh);
         }
         self.note_summary(key, &decision);
+        self.note_accounts(key, &decision);
         self.see_to_status(key, &decision, removal);
     }
 
@@ -326,6 +329,25 @@ impl Looker {
             (false, false) => Duration::ZERO,
         };
         self.engine.recorder.look(key, within);
+    }
+
+    /// Those who refer to this person's accounts are looked at when these come and go.
+    fn note_accounts(&mut self, key: &Key, decision: &Decision) {
+        let person = &decision.person;
+        let (changed, manager) = self.engine.fleet.write(&key.namespace, |ns| {
+            let changed = ns.note_accounts(&key.name, &person.status.accounts, &person.stored.accounts);
+            (changed, person.spec.manager.as_deref().and_then(|m| ns.unnoted_manager(m)).cloned())
+        });
+        if changed {
+            self.look_at_reports(key);
+        }
+        self.backlog.extend(manager.map(|name| Key::new(key.namespace.clone(), name)));
+    }
+
+    fn look_at_reports(&mut self, key: &Key) {
+        let reports = self.engine.fleet.read(&key.namespace, |ns| ns.reports(&key.name).to_vec());
+        let reports = reports.into_iter().flatten();
+        self.backlog.extend(reports.map(|name| Key::new(key.namespace.clone(), name)));
     }
 
     fn note_summary(&self, key: &Key, decision: &Decision) {

@@ -62,7 +62,10 @@ async fn one(engine: Arc<Engine>, crew: Arc<Crew>, place: Place, job: Job<Name>)
     let outcome = engine.work(&crew, &place, &key, &job).await;
     failpoint::hit("after-pass");
     crew.app.queue.done(job, outcome);
-    engine.touch(Touch::Again(key.clone()));
+    if outcome != Outcome::Ok {
+        engine.touch(Touch::Again(key.clone()));
+    }
+    // What came of it is stored, and then the person is looked at again.
     engine.recorder.look(&key, super::PATIENCE);
 }
 

@@ -5,9 +5,11 @@
 //! and compiled. A relist marks what it sees and sweeps the rest, in place, so that nothing is held twice.
 
 mod kinds;
+mod links;
 mod namespace;
 mod objects;
 mod person;
+mod references;
 mod watch;
 
 use std::collections::BTreeMap;

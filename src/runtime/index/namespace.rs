@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::links::Links;
 use super::objects::{AppObject, BindingObject, Meta, RoleObject};
 use super::person::StoredPerson;
+use super::references::References;
 use super::{Key, Name};
 use crate::access::{AppRules, BindingRules, FieldProblem, RoleBook};
-use crate::api::{App, AppBinding, AppSpec, Reason, Role};
+use crate::api::{App, AppBinding, AppSpec, LedgerEntry, Mode, Reason, Role};
 use crate::connectors;
+use crate::converge;
 
 /// What taking a person in has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +29,8 @@ pub enum Intake {
 #[derive(Default)]
 pub struct Namespace {
     users: HashMap<Name, StoredPerson>,
-    by_person: HashMap<Box<str>, Vec<Name>>,
+    by_person: Links,
+    references: References,
     /// Compiled Roles.
     pub book: RoleBook,
     /// Roles.
@@ -35,6 +39,8 @@ pub struct Namespace {
     pub apps: BTreeMap<Name, AppObject>,
     /// `AppBindings` that can be, or once could be, decoded.
     pub bindings: BTreeMap<Name, BindingObject>,
+    bindings_by_app: Links,
+    bindings_by_role: Links,
     /// `AppBindings` that exist and were never decoded: what they grant is unknown.
     pub unreadable_bindings: BTreeMap<Name, u32>,
 }
@@ -57,7 +63,12 @@ impl Namespace {
 
     /// People with this `personId`: usually one.
     pub fn same_person(&self, person_id: &str) -> impl Iterator<Item = (&Name, &StoredPerson)> {
-        self.by_person.get(person_id).into_iter().flatten().filter_map(|n| self.users.get_key_value(n))
+        self.by_person.of(person_id).iter().filter_map(|n| self.users.get_key_value(n))
+    }
+
+    /// The other Users with the `personId` of this one.
+    pub fn others_like(&self, user: &str, person_id: &str) -> impl Iterator<Item = (&Name, &StoredPerson)> {
+        self.same_person(person_id).filter(move |(name, _)| ***name != *user)
     }
 
     /// Takes a person in.
@@ -94,18 +105,23 @@ impl Namespace {
             person.written = person.written.or(old.written);
             // A live read in the middle of a list must not make the person look unlisted.
             person.epoch = person.epoch.max(old.epoch);
-            (old.differs(&person), old.person_id.clone())
+            (old.differs(&person), old.person_id.clone(), old.manager.clone())
         });
+        let manager = before.as_ref().and_then(|(.., manager)| manager.as_deref());
+        if before.is_none() || manager != person.manager.as_deref() {
+            self.references.unlink(manager, name);
+            self.references.link(person.manager.as_deref(), name);
+        }
         let changed = match &before {
-            Some((changed, id)) if *id == person.person_id => *changed,
-            Some((_, id)) => {
+            Some((changed, id, _)) if *id == person.person_id => *changed,
+            Some((_, id, _)) => {
                 let id = id.clone();
-                self.unlink(&id, name);
-                self.link(&person.person_id, name);
+                self.by_person.unlink(&id, name);
+                self.by_person.link(&person.person_id, name);
                 true
             }
             None => {
-                self.link(&person.person_id, name);
+                self.by_person.link(&person.person_id, name);
                 true
             }
         };
@@ -120,21 +136,37 @@ impl Namespace {
     /// Drops a person who is no longer in the API server.
     pub fn remove_user(&mut self, name: &str) -> Option<StoredPerson> {
         let person = self.users.remove(name)?;
-        self.unlink(&person.person_id.clone(), name);
+        self.by_person.unlink(&person.person_id, name);
+        self.references.unlink(person.manager.as_deref(), name);
+        self.references.forget(name);
         Some(person)
     }
 
-    fn link(&mut self, person_id: &str, name: &Name) {
-        self.by_person.entry(person_id.into()).or_default().push(name.clone());
+    /// Those whose manager this is.
+    pub fn reports(&self, manager: &str) -> &[Name] {
+        self.references.reports(manager)
     }
 
-    fn unlink(&mut self, person_id: &str, name: &str) {
-        if let Some(names) = self.by_person.get_mut(person_id) {
-            names.retain(|n| &**n != name);
-            if names.is_empty() {
-                self.by_person.remove(person_id);
-            }
+    /// Takes note of a person's accounts as known and as stored; whether those who refer to them have to be looked at.
+    pub fn note_accounts(&mut self, name: &Name, ledger: &[LedgerEntry], stored: &[LedgerEntry]) -> bool {
+        self.references.note(name, ledger, stored)
+    }
+
+    /// The User whom this one refers to, if nobody has taken note of that one's accounts.
+    pub fn unnoted_manager(&self, manager: &str) -> Option<&Name> {
+        let (name, _) = self.users.get_key_value(manager)?;
+        (!self.references.knows(manager)).then_some(name)
+    }
+
+    /// The remote id of a User's account in an App, for others to refer to.
+    pub fn remote_id(&self, user: &str, app: &str, target: &str) -> Option<String> {
+        if self.references.knows(user) {
+            return self.references.id(user, app, target).map(str::to_owned);
         }
+        // Nobody who was not looked at yet may seem to have no account: what is stored of them counts.
+        let status = self.users.get(user)?.status()?;
+        let entry = status.accounts.iter().find(|entry| entry.app == app)?;
+        converge::referable(entry, target).map(str::to_owned)
     }
 
     /// Marks that a User was listed which cannot be decoded; the last good form, if any, stays.
@@ -192,12 +224,11 @@ impl Namespace {
         }
         let (rules, problems) = BindingRules::compile(name, &binding.spec);
         let object = BindingObject { meta, spec: binding.spec, status, rules, problems, undecodable: false };
-        let mut concerned = vec![object.role().into()];
-        if let Some(old) = self.bindings.insert(name.clone(), object)
-            && concerned.first().map(|r: &Name| &**r) != Some(old.role())
-        {
-            concerned.push(old.role().into());
-        }
+        let mut concerned: Vec<Name> = vec![object.role().into()];
+        concerned.extend(self.drop_binding(name).filter(|role| !concerned.contains(role)));
+        self.bindings_by_app.link(object.app(), name);
+        self.bindings_by_role.link(object.role(), name);
+        self.bindings.insert(name.clone(), object);
         // While it could not be read, everybody's removals were frozen.
         Some(if readable_now { Vec::new() } else { concerned })
     }
@@ -205,7 +236,15 @@ impl Namespace {
     /// Drops an `AppBinding`; the roles whose holders it concerned.
     pub fn remove_binding(&mut self, name: &str) -> Vec<Name> {
         self.unreadable_bindings.remove(name);
-        self.bindings.remove(name).map(|b| vec![b.role().into()]).unwrap_or_default()
+        self.drop_binding(name).into_iter().collect()
+    }
+
+    /// Drops a binding from the indexes too; the Role that it named.
+    fn drop_binding(&mut self, name: &str) -> Option<Name> {
+        let old = self.bindings.remove(name)?;
+        self.bindings_by_app.unlink(old.app(), name);
+        self.bindings_by_role.unlink(old.role(), name);
+        Some(old.role().into())
     }
 
     /// Drops a Role.
@@ -214,14 +253,20 @@ impl Namespace {
         self.roles.remove(name);
     }
 
+    /// Whether an App is one that does nothing but plan.
+    pub fn only_plans(&self, app: &str) -> bool {
+        self.apps.get(app).and_then(|app| app.spec.as_ref()).is_some_and(|spec| spec.mode == Mode::DryRun)
+    }
+
     /// Bindings that name an App, by name.
     pub fn bindings_of(&self, app: &str) -> impl Iterator<Item = &BindingObject> {
-        self.bindings.values().filter(move |b| b.spec.app_ref.name == app)
+        self.bindings_by_app.of(app).iter().filter_map(|name| self.bindings.get(name))
     }
 
     /// Names of Apps that bindings of these roles name.
     pub fn apps_for<'a>(&'a self, roles: &'a BTreeSet<&str>) -> impl Iterator<Item = &'a str> {
-        self.bindings.values().filter(|b| roles.contains(b.role())).map(|b| b.spec.app_ref.name.as_str())
+        let named = roles.iter().flat_map(|role| self.bindings_by_role.of(role));
+        named.filter_map(|name| self.bindings.get(name)).map(BindingObject::app)
     }
 
     /// People whom a change of these roles' bindings or of this App may concern.
@@ -252,3 +297,6 @@ fn compile_app(spec: &AppSpec) -> (AppRules, Vec<FieldProblem>) {
     }));
     (rules, problems)
 }
+
+#[cfg(test)]
+mod tests;

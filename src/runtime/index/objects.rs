@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::Name;
 use crate::access::{AppRules, BindingRules, FieldProblem};
 use crate::api::{self, AppBindingSpec, AppBindingStatus, AppSpec, AppStatus, RoleSpec, RoleStatus};
 
@@ -97,7 +96,7 @@ impl BindingObject {
     }
 
     /// Name of the App.
-    pub fn app(&self) -> Name {
-        self.spec.app_ref.name.as_str().into()
+    pub fn app(&self) -> &str {
+        &self.spec.app_ref.name
     }
 }

@@ -1,11 +1,12 @@
 //! A User as the index keeps it: metadata that decisions filter by, and the rest as JSON.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::{Key, Name};
@@ -15,13 +16,42 @@ use crate::api::{self, AccountState, LedgerEntry, User, UserSpec, UserStatus};
 #[derive(Resource, Clone, Debug, Deserialize)]
 #[resource(inherit = User)]
 pub struct RawUser {
-    /// Metadata.
-    #[serde(default)]
+    /// Metadata without `managedFields`, of which there is as much as of all the rest, and which are not decoded.
+    #[serde(default, deserialize_with = "what_matters")]
     pub metadata: ObjectMeta,
     #[serde(default)]
     spec: Option<Box<RawValue>>,
     #[serde(default)]
     status: Option<Box<RawValue>>,
+}
+
+fn what_matters<'de, D: Deserializer<'de>>(metadata: D) -> Result<ObjectMeta, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Matters {
+        name: Option<String>,
+        namespace: Option<String>,
+        uid: Option<String>,
+        resource_version: Option<String>,
+        generation: Option<i64>,
+        creation_timestamp: Option<Time>,
+        deletion_timestamp: Option<Time>,
+        finalizers: Option<Vec<String>>,
+        annotations: Option<BTreeMap<String, String>>,
+    }
+    let matters = Matters::deserialize(metadata)?;
+    Ok(ObjectMeta {
+        name: matters.name,
+        namespace: matters.namespace,
+        uid: matters.uid,
+        resource_version: matters.resource_version,
+        generation: matters.generation,
+        creation_timestamp: matters.creation_timestamp,
+        deletion_timestamp: matters.deletion_timestamp,
+        finalizers: matters.finalizers,
+        annotations: matters.annotations,
+        ..ObjectMeta::default()
+    })
 }
 
 /// What the last decision about a person found, kept for counts and for finding whom a change concerns.
@@ -73,6 +103,8 @@ pub struct StoredPerson {
     pub requested: Option<Box<str>>,
     /// `spec.personId`.
     pub person_id: Box<str>,
+    /// `spec.manager`.
+    pub manager: Option<Box<str>>,
     /// Whether the spec says that the person is not active, so that they are looked at first after a start.
     pub leaving: bool,
     /// What the last decision found.
@@ -155,6 +187,7 @@ impl StoredPerson {
             leaving: meta.deletion_timestamp.is_some()
                 || decoded.state != api::DesiredState::Active
                 || decoded.end_time.is_some(),
+            manager: decoded.manager.map(Into::into),
             person_id: decoded.person_id.into(),
             summary: Summary::default(),
             spec,
@@ -231,6 +264,7 @@ impl StoredPerson {
         self.uid.len()
             + self.resource_version.len()
             + self.person_id.len()
+            + self.manager.as_deref().map_or(0, str::len)
             + self.spec.len()
             + self.status.len()
             + summary

@@ -6,6 +6,7 @@ use std::time::Instant;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use super::members::{self, Members};
 use super::patch;
 
 pub(super) const MAX_PAGE: usize = 1000;
@@ -31,6 +32,8 @@ pub(super) struct Store {
 #[derive(Default)]
 pub(super) struct Collection {
     pub(super) resources: BTreeMap<String, Value>,
+    /// Members of groups, which the resources are without.
+    members: HashMap<String, Members>,
     names: HashMap<String, String>,
     external_ids: HashMap<String, BTreeSet<String>>,
 }
@@ -56,7 +59,7 @@ impl Store {
     pub(super) fn create(&mut self, users: bool, value: Value) -> Answer {
         self.collection(users).check(None, users, &value)?;
         let id = self.insert(users, value);
-        Ok((StatusCode::CREATED, Some(self.collection(users).get(&id)?.clone())))
+        Ok((StatusCode::CREATED, Some(self.collection(users).read(&id, true)?)))
     }
 
     pub(super) fn replace(&mut self, users: bool, id: &str, mut value: Value) -> Answer {
@@ -67,20 +70,40 @@ impl Store {
         value["id"] = json!(id);
         collection.check(Some(id), users, &value)?;
         collection.put(id, value.clone());
+        self.note(users, was_active, &value);
+        Ok((StatusCode::OK, Some(value)))
+    }
+
+    fn note(&mut self, users: bool, was_active: bool, value: &Value) {
         if users && was_active && value["active"] == json!(false) {
             let name = value["userName"].as_str().unwrap_or_default().to_owned();
             self.deactivated.push((name, Instant::now()));
         }
-        Ok((StatusCode::OK, Some(value)))
     }
 
+    /// All operations or none. The answer for a group is empty, as that of products is, for it may be a long one.
     pub(super) fn patch(&mut self, users: bool, id: &str, request: &Value) -> Answer {
         let mut value = self.collection(users).get(id)?.clone();
-        let operations = request["Operations"].as_array().cloned().unwrap_or_default();
-        for operation in operations {
-            patch::apply(&mut value, &operation).map_err(|e| bad("invalidPath", e))?;
+        let mut changes = Vec::new();
+        for operation in request["Operations"].as_array().into_iter().flatten() {
+            match if users { Ok(None) } else { members::change(operation) } {
+                Ok(Some(change)) => changes.push(change),
+                Ok(None) => patch::apply(&mut value, operation).map_err(|e| bad("invalidPath", e))?,
+                Err(e) => return Err(bad("invalidPath", e)),
+            }
         }
-        self.replace(users, id, value)
+        if users {
+            return self.replace(users, id, value);
+        }
+        // Without a path members may be among the rest.
+        if let Some(members) = value.as_object_mut().and_then(|group| group.remove("members")) {
+            changes.extend(
+                members::change(&json!({"op": "add", "path": "members", "value": members})).ok().flatten(),
+            );
+        }
+        self.groups.check(Some(id), false, &value)?;
+        self.groups.update(id, value, changes);
+        Ok((StatusCode::NO_CONTENT, None))
     }
 
     pub(super) fn delete(&mut self, users: bool, id: &str) -> Answer {
@@ -95,6 +118,27 @@ impl Collection {
         self.resources.get(id).ok_or_else(|| (StatusCode::NOT_FOUND, "", format!("no {id}")))
     }
 
+    /// With the members or without.
+    pub(super) fn read(&self, id: &str, with_members: bool) -> Result<Value, Refusal> {
+        let mut value = self.get(id)?.clone();
+        if let Some(members) = self.members.get(id).filter(|members| with_members && members.len() > 0) {
+            value["members"] = members.to_value();
+        }
+        Ok(value)
+    }
+
+    /// How many members a group has.
+    pub(super) fn member_count(&self, id: &str) -> usize {
+        self.members.get(id).map_or(0, Members::len)
+    }
+
+    fn update(&mut self, id: &str, value: Value, changes: Vec<members::Change>) {
+        let mut members = self.members.remove(id).unwrap_or_default();
+        changes.into_iter().for_each(|change| members.make(change));
+        self.put(id, value);
+        self.members.insert(id.to_owned(), members);
+    }
+
     fn check(&self, id: Option<&str>, users: bool, value: &Value) -> Result<(), Refusal> {
         let Some(name) = name_of(value) else {
             return Err(bad("invalidValue", "userName or displayName is missing"));
@@ -107,8 +151,11 @@ impl Collection {
         }
     }
 
-    fn put(&mut self, id: &str, value: Value) {
+    fn put(&mut self, id: &str, mut value: Value) {
         self.take(id);
+        if let Some(members) = value.as_object_mut().and_then(|v| v.remove("members")) {
+            self.members.insert(id.to_owned(), Members::of(&members));
+        }
         if let Some(name) = name_of(&value) {
             self.names.insert(name, id.to_owned());
         }
@@ -119,6 +166,7 @@ impl Collection {
     }
 
     fn take(&mut self, id: &str) {
+        self.members.remove(id);
         let Some(old) = self.resources.remove(id) else {
             return;
         };
@@ -136,15 +184,12 @@ impl Collection {
         let number =
             |name: &str, default: usize| parameters.get(name).and_then(|v| v.parse().ok()).unwrap_or(default);
         let (start, count) = (number("startIndex", 1).max(1), number("count", 100).min(MAX_PAGE));
-        let (total, page): (usize, Vec<Value>) = match parameters.get("filter") {
-            Some(filter) => {
-                let found = self.find(filter)?;
-                (found.len(), found.into_iter().skip(start - 1).take(count).cloned().collect())
-            }
-            None => {
-                (self.resources.len(), self.resources.values().skip(start - 1).take(count).cloned().collect())
-            }
+        let ids: Vec<&String> = match parameters.get("filter") {
+            Some(filter) => self.find(filter)?,
+            None => self.resources.keys().collect(),
         };
+        let page = ids.iter().skip(start - 1).take(count).map(|id| self.read(id, with_members(query)));
+        let (total, page) = (ids.len(), page.collect::<Result<Vec<Value>, _>>()?);
         let answer = json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
             "totalResults": total, "startIndex": start, "itemsPerPage": page.len(), "Resources": page,
@@ -152,20 +197,27 @@ impl Collection {
         Ok((StatusCode::OK, Some(answer)))
     }
 
-    fn find(&self, filter: &str) -> Result<Vec<&Value>, Refusal> {
+    /// Ids of what meets a filter.
+    fn find(&self, filter: &str) -> Result<Vec<&String>, Refusal> {
         let refused = || bad("invalidFilter", format!("not served here: {filter}"));
         let (attribute, value) = patch::equality(filter).ok_or_else(refused)?;
         let value = value.as_str().ok_or_else(refused)?;
-        let ids: Vec<&String> = match attribute.to_ascii_lowercase().as_str() {
+        Ok(match attribute.to_ascii_lowercase().as_str() {
             "username" | "displayname" => self.names.get(&value.to_lowercase()).into_iter().collect(),
             "externalid" => self.external_ids.get(value).into_iter().flatten().collect(),
             "id" => self.resources.get_key_value(value).map(|(id, _)| id).into_iter().collect(),
             _ => return Err(refused()),
-        };
-        Ok(ids.into_iter().filter_map(|id| self.resources.get(id)).collect())
+        })
     }
 }
 
 fn name_of(value: &Value) -> Option<String> {
     value["userName"].as_str().or_else(|| value["displayName"].as_str()).map(str::to_lowercase)
+}
+
+/// Whether a request does not say that it can do without the members (RFC 7644 §3.9).
+pub(super) fn with_members(query: &str) -> bool {
+    let listed = |value: &str| value.split(',').any(|name| name.trim().eq_ignore_ascii_case("members"));
+    !url::form_urlencoded::parse(query.as_bytes())
+        .any(|(name, value)| name.eq_ignore_ascii_case("excludedAttributes") && listed(&value))
 }

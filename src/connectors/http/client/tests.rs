@@ -24,6 +24,8 @@ fn ordinary_targets_are_allowed(#[case] url: &str) {
 #[case::link_local6("https://[fe80::1]")]
 #[case::mapped("https://[::ffff:127.0.0.1]")]
 #[case::mapped_metadata("https://[::ffff:a9fe:a9fe]")]
+#[case::mapped_private_metadata("https://[::ffff:100.100.100.200]")]
+#[case::nat64("https://[64:ff9b::a9fe:a9fe]")]
 #[case::user("https://user:geheim@example.com")]
 #[case::fragment("https://example.com/#x")]
 #[case::nonsense("scim.example.com")]
@@ -35,16 +37,44 @@ fn others_are_refused(#[case] url: &str) {
 
 #[test]
 fn the_operator_may_allow_plain_and_local_targets() {
-    target("http://127.0.0.1:8080/v2", true).unwrap();
+    for url in ["http://127.0.0.1:8080/v2", "http://[::1]/v2", "https://[::ffff:127.0.0.1]", "http://0.0.0.0"]
+    {
+        target(url, true).unwrap();
+    }
     assert!(target("ftp://127.0.0.1", true).is_err());
+}
+
+#[rstest]
+#[case::metadata("https://169.254.169.254/latest")]
+#[case::other_link_local("https://169.254.0.1")]
+#[case::decimal("http://2852039166/")]
+#[case::link_local6("https://[fe80::1]")]
+#[case::link_local6_end("https://[febf:ffff::1]")]
+#[case::mapped("https://[::ffff:169.254.169.254]")]
+#[case::compatible("https://[::169.254.169.254]")]
+#[case::nat64("https://[64:ff9b::a9fe:a9fe]")]
+#[case::alibaba("http://100.100.100.200/latest/meta-data")]
+#[case::azure("http://168.63.129.16/machine")]
+#[case::amazon6("http://[fd00:ec2::254]/latest")]
+#[case::google6("http://[fd20:ce::254]")]
+fn the_local_link_is_never_allowed(#[case] url: &str, #[values(false, true)] allow_insecure: bool) {
+    let failure = target(url, allow_insecure).unwrap_err();
+    assert_eq!(failure.reason, Reason::InvalidConfiguration);
+    if allow_insecure || url.starts_with("https") {
+        assert_eq!(failure.message, NEVER);
+    }
 }
 
 #[tokio::test]
 async fn names_that_lead_here_are_refused() {
     let name = || "localhost".parse::<Name>().unwrap();
-    let error = Resolver { anywhere: false }.resolve(name()).await.err().unwrap();
-    assert!(error.is::<Local>());
-    assert!(Resolver { anywhere: true }.resolve(name()).await.unwrap().count() > 0);
+    let error = Resolver { allow_insecure: false }.resolve(name()).await.err().unwrap();
+    assert_eq!(error.downcast::<Forbidden>().unwrap().0, LOCAL);
+    assert!(Resolver { allow_insecure: true }.resolve(name()).await.unwrap().count() > 0);
+    // What a resolver that is asked for an address answers is judged in the same way.
+    let link = "169.254.169.254".parse::<Name>().unwrap();
+    let error = Resolver { allow_insecure: true }.resolve(link).await.err().unwrap();
+    assert_eq!(error.downcast::<Forbidden>().unwrap().0, NEVER);
 }
 
 #[rstest]

@@ -22,7 +22,11 @@ fn active_is_read_in_all_its_forms(#[case] mut resource: Value, #[case] active: 
 #[case(json!({ "ID": 17 }), Ok("17"))]
 #[case(json!({ "id": "" }), Err(Unreadable::NoId))]
 #[case(json!({ "id": null }), Err(Unreadable::NoId))]
-#[case(json!({ "id": "x".repeat(1025) }), Err(Unreadable::NoId))]
+#[case(json!({ "id": "x".repeat(257) }), Err(Unreadable::NoId))]
+#[case(json!({ "id": ".." }), Err(Unreadable::NoId))]
+#[case(json!({ "id": "1\u{1b}[2J" }), Err(Unreadable::NoId))]
+#[case(json!({ "id": "1\n2" }), Err(Unreadable::NoId))]
+#[case(json!({ "id": "../Users/1?x#y" }), Ok("../Users/1?x#y"))]
 #[case(json!([1]), Err(Unreadable::NoId))]
 fn ids_are_bounded_and_opaque(#[case] resource: Value, #[case] expected: Result<&str, Unreadable>) {
     assert_eq!(id(&resource), expected.map(str::to_owned));
