@@ -117,11 +117,11 @@ pub struct Refused {
     pub keyword: Option<&'static str>,
 }
 
-/// In place of a keyword: the request succeeded, and its answer is longer than [`Call::limit`].
+/// In place of a keyword: the request succeeded, and its answer is too long to be read.
 const TOO_LONG: &str = "the answer is too long";
 
 impl Refused {
-    /// Whether the request succeeded, and its answer is longer than [`Call::limit`].
+    /// Whether the request succeeded, and its answer is too long to be read.
     pub fn is_too_long(&self) -> bool {
         self.keyword == Some(TOO_LONG)
     }
@@ -255,7 +255,10 @@ impl Http {
         let body = match part {
             Ok(Part::Whole(bytes)) if bytes.is_empty() => None,
             Ok(Part::Whole(bytes)) if heft(&bytes) > TREE_AT_MOST => {
-                return Err(senseless(call, status.as_u16(), "the answer holds too many values"));
+                return Err(Refused {
+                    keyword: Some(TOO_LONG),
+                    ..senseless(call, status.as_u16(), "the answer holds too many values")
+                });
             }
             Ok(Part::Whole(bytes)) => Some(serde_json::from_slice(&bytes).map_err(|_| {
                 senseless(call, status.as_u16(), "the answer is not JSON: check the base URL")
