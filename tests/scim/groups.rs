@@ -180,7 +180,7 @@ const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 #[tokio::test]
 async fn in_every_shape(#[case] profile: ScimProfile) {
     let server = Server::start(Profile::Full).await;
-    let (scim, _) = server.connector_as("", TOKEN, profile.clone());
+    let (scim, _) = server.connector_as(profile.clone(), "", TOKEN);
     let id = scim.create_entitlement(&group("Sales"), &[]).await.unwrap();
     change(&scim, &id, &changes(0..10, true)).await;
     let mut both = changes(0..5, false);
@@ -200,7 +200,7 @@ async fn in_every_shape(#[case] profile: ScimProfile) {
 async fn where_groups_cannot_be_empty_they_begin_with_their_first_members() {
     let server = Server::start(Profile::Full).await;
     let profile = ScimProfile { empty_groups: Some(EmptyGroups::Refused), ..ScimProfile::default() };
-    let (scim, reports) = server.connector_as("", TOKEN, profile);
+    let (scim, reports) = server.connector_as(profile, "", TOKEN);
     let first = ["u1", "u2"].map(str::to_owned);
     let id = scim.create_entitlement(&group("Sales"), &first).await.unwrap();
     assert_eq!(members(&server, &id).await, first);

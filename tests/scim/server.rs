@@ -80,6 +80,11 @@ impl Server {
         made["id"].as_str().unwrap().to_owned()
     }
 
+    /// Changes something behind the connector's back.
+    pub(crate) async fn patch(&self, path: &str, operations: Value) {
+        self.0.patch(path, operations).await;
+    }
+
     pub(crate) fn connector(&self) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
         self.connector_with(TOKEN)
     }
@@ -89,14 +94,14 @@ impl Server {
     }
 
     pub(crate) fn connector_at(&self, path: &str, token: &str) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
-        self.connector_as(path, token, ScimProfile::default())
+        self.connector_as(ScimProfile::default(), path, token)
     }
 
     pub(crate) fn connector_as(
         &self,
+        profile: ScimProfile,
         path: &str,
         token: &str,
-        profile: ScimProfile,
     ) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
         let reports: Arc<Mutex<Vec<RequestReport>>> = Arc::default();
         let kept = reports.clone();
