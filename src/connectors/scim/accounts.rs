@@ -19,13 +19,13 @@ use serde_json::Value;
 
 pub(super) use self::find::filter;
 pub(super) use self::index::Index;
+pub(super) use self::patch::op;
 pub(super) use self::written::terms;
 
 use super::listing::unreadable;
-use super::{Scim, no_such_method, resource, trouble, unexpected};
+use super::{Scim, resource, trouble, unexpected};
 use crate::api::Reason;
-use crate::api::scim::Update;
-use crate::connectors::http::{Answer, Refused};
+use crate::connectors::http::Answer;
 use crate::connectors::{Failure, FailureClass};
 use crate::converge::{RemoteAccount, Terms};
 
@@ -73,23 +73,6 @@ impl Scim {
         }
         let message = format!("{operation}: the answer is about another account");
         Err(trouble(FailureClass::Unknown, Reason::UnexpectedAnswer, message))
-    }
-
-    /// PATCH; `None` where there is no such method.
-    pub(super) async fn patch_if_possible(
-        &self,
-        operation: &'static str,
-        path: &[&str],
-        operations: Value,
-    ) -> Result<Option<Answer>, Refused> {
-        if self.profile().await?.update != Update::Patch {
-            return Ok(None);
-        }
-        match self.patch(operation, path, operations).await {
-            Ok(answer) => Ok(Some(answer)),
-            Err(refused) if no_such_method(&refused) => Ok(None),
-            Err(refused) => Err(refused),
-        }
     }
 }
 

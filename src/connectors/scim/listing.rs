@@ -196,6 +196,11 @@ impl Scim {
         }
     }
 
+    /// The resources on the first page of a listing.
+    pub(super) async fn first_page(&self, query: &Query<'_>) -> Result<Vec<Value>, Refused> {
+        Ok(self.slice(query, None).await?.resources)
+    }
+
     /// Fails unless the collection is there: only then does a 404 about one of its members mean anything.
     pub(super) async fn collection_answers(&self, collection: &str) -> Result<(), Failure> {
         let mut call = self.call("read collection", Method::GET, &[collection])?;

@@ -1,6 +1,7 @@
 //! SCIM 2.0 service providers (RFC 7643, RFC 7644), with cursor paging (RFC 9865).
 //!
-//! Accounts are Users, with the enterprise extension; the entitlement type `group` is membership in a Group.
+//! Accounts are Users, with the enterprise extension. The entitlement type `group` is membership in a Group; `role` and
+//! `entitlement` are values of a User's `roles` and `entitlements`.
 //! Attributes are named as rules name them: `title`, `name.givenName`, `emails` (the whole list),
 //! `urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department`.
 //!
@@ -15,18 +16,20 @@ mod path;
 mod probing;
 mod profile;
 mod resource;
+mod values;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use http::Method;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 use self::accounts::Index;
+use self::groups::Groups;
 use self::path::enterprise;
 pub use self::profile::presets::preset;
 use self::profile::{Layers, Profile};
+use self::values::attribute;
 use super::fence::Fence;
 use super::gate::Gate;
 use super::http::{Answer, Call, Credentials, Http, HttpConfig, Meter, Protocol, Refused, SINGLE};
@@ -43,6 +46,9 @@ const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 /// Schema of PATCH requests (RFC 7644 §3.5.2).
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+
+/// The entitlement type whose remote ids are those of Groups.
+const GROUP_TYPE: &str = "group";
 
 /// What access computes for a SCIM account unless the App says otherwise.
 pub static TRAITS: ConnectorTraits = ConnectorTraits {
@@ -68,7 +74,7 @@ pub static TRAITS: ConnectorTraits = ConnectorTraits {
         (enterprise!("department"), "user.department"),
         (enterprise!("manager.value"), "user.manager"),
     ],
-    entitlement_types: &["group"],
+    entitlement_types: &[GROUP_TYPE, "role", "entitlement"],
     single_valued: &[],
     references: &[enterprise!("manager.value")],
 };
@@ -104,12 +110,10 @@ struct Shared {
     marker: String,
     create_groups: bool,
     profile: Layers,
+    groups: Groups,
     index: Index,
     /// Whether writing a whole account has not helped where a PATCH did nothing.
     put_is_vain: AtomicBool,
-    /// Groups are created, and whole groups replaced, one after the other: two at once would make two groups of one
-    /// name, or lose a member.
-    groups: Mutex<()>,
 }
 
 impl Scim {
@@ -128,7 +132,7 @@ impl Scim {
             marker: config.marker_attribute,
             create_groups: config.create_groups,
             profile,
-            groups: Mutex::default(),
+            groups: Groups::default(),
         };
         Ok(Self { shared: Arc::new(shared), lane: Lane::Verify, probing: false })
     }
@@ -224,21 +228,33 @@ impl Connector for Scim {
     }
 
     async fn resolve(&self, entitlement: &EntitlementSpec) -> Result<Option<String>, Failure> {
-        groups::only(&entitlement.kind)?;
-        self.group_id(&entitlement.value).await
+        let EntitlementSpec { kind, value } = entitlement;
+        if kind == GROUP_TYPE {
+            self.has_groups().await?;
+            return self.group_id(value).await;
+        }
+        self.has_attribute(attribute(kind)?).await?;
+        Ok(Some(value.clone()))
     }
 
     fn may_create(&self, kind: &str) -> bool {
-        self.shared.create_groups && groups::only(kind).is_ok()
+        self.shared.create_groups && kind == GROUP_TYPE
     }
 
-    async fn create_entitlement(&self, entitlement: &EntitlementSpec) -> Result<String, Failure> {
-        groups::only(&entitlement.kind)?;
-        self.create_group(&entitlement.value).await
+    async fn create_entitlement(
+        &self,
+        entitlement: &EntitlementSpec,
+        first: &[String],
+    ) -> Result<String, Failure> {
+        if entitlement.kind != GROUP_TYPE {
+            return Err(values::no_such_type());
+        }
+        self.has_groups().await?;
+        self.create_group(&entitlement.value, first).await
     }
 
-    fn batch(&self, _kind: &str) -> usize {
-        1
+    fn batch(&self, kind: &str) -> usize {
+        if kind == GROUP_TYPE { self.members_at_once() } else { 1 }
     }
 
     async fn entitle(
@@ -247,10 +263,13 @@ impl Connector for Scim {
         entitlement: &str,
         changes: &[Membership],
     ) -> Result<Vec<Result<(), Failure>>, Failure> {
-        groups::only(kind)?;
+        if kind == GROUP_TYPE {
+            return self.change_members(entitlement, changes).await;
+        }
+        let attribute = attribute(kind)?;
         let mut outcomes = Vec::with_capacity(changes.len());
-        for Membership { account, held } in changes {
-            outcomes.push(self.set_member(account, entitlement, *held).await);
+        for change in changes {
+            outcomes.push(self.set_value(attribute, entitlement, change).await);
         }
         Ok(outcomes)
     }
