@@ -29,7 +29,7 @@ pub struct Connected {
     pub target: String,
     /// Remote ids of entitlements learnt so far, so that a thousand joiners do not ask for their group a thousand times.
     pub entitlements: Mutex<BTreeMap<EntitlementSpec, String>>,
-    /// Accounts worked on at the same time.
+    /// Requests under way together.
     pub concurrency: u8,
     /// Ends the workers that use it.
     pub end: CancellationToken,

@@ -78,8 +78,9 @@ impl AppRuntime {
 
     /// Starts the workers of a connection. They end with it.
     pub(super) fn staff(self: &Arc<Self>, engine: &Arc<Engine>, connected: &Arc<Connected>) {
-        // Leavers have workers of their own beside those that the App's concurrency gives everybody.
-        for place in 0..connected.concurrency + RESERVED {
+        // The gate bounds requests, so there may be more workers: while some wait for the API server, others send. Leavers
+        // have workers of their own beside them.
+        for place in 0..2 * connected.concurrency + RESERVED {
             engine.tasks.spawn(work::run(engine.clone(), self.clone(), connected.clone(), place < RESERVED));
         }
     }
