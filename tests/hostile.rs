@@ -228,7 +228,7 @@ async fn what_one_answer_says_is_not_believed() {
         stage.scene.account(name, name, "Active").await;
         assert_eq!(hostile.target.user_count(), 1, "{name}");
         let below = |path: &str| {
-            ["/Users", "/Groups", "/ServiceProviderConfig"]
+            ["/Users", "/Groups", "/ServiceProviderConfig", "/ResourceTypes", "/Schemas"]
                 .iter()
                 .any(|part| path.starts_with(&format!("/scim/v2{part}")))
         };
