@@ -1,0 +1,95 @@
+//! What one case works with: a line, a connector, names that nobody else has.
+
+use std::collections::BTreeMap;
+
+use rand::Rng;
+use rand::distr::Uniform;
+use serde_json::Value;
+use tenure::converge::{Change, RemoteAccount, equivalent, is_empty};
+use tokio::sync::{RwLockReadGuard, RwLockWriteGuard};
+
+use crate::person::Person;
+use crate::subject::{Class, Sample, Subject, Wish};
+
+/// One case's own part of a server.
+pub(crate) struct Stage<'s, S: Subject> {
+    pub(crate) subject: &'s S,
+    pub(crate) line: S::Line,
+    pub(crate) connector: S::Connector,
+    tag: String,
+    turn: Option<RwLockReadGuard<'s, ()>>,
+}
+
+impl<'s, S: Subject> Stage<'s, S> {
+    pub(crate) async fn new(subject: &'s S) -> Self {
+        let turn = Some(subject.turns().read().await);
+        let letters = Uniform::new_inclusive('a', 'z').unwrap();
+        let tag = rand::rng().sample_iter(letters).take(6).collect();
+        let line = subject.line();
+        let connector = subject.connector(&line, Wish { create_entitlements: true, page: None });
+        Self { subject, line, connector, tag, turn }
+    }
+
+    /// Waits until no other case uses the server, and keeps it.
+    pub(crate) async fn alone(&mut self) -> RwLockWriteGuard<'s, ()> {
+        self.turn = None;
+        self.subject.turns().write().await
+    }
+
+    /// Another connector on the same line.
+    pub(crate) fn connector(&self, wish: Wish) -> S::Connector {
+        self.subject.connector(&self.line, wish)
+    }
+
+    /// A few letters and digits that are this case's alone.
+    pub(crate) fn name(&self, name: &str) -> String {
+        format!("{}{name}", self.tag)
+    }
+
+    /// Somebody of this case, who has no account yet.
+    pub(crate) fn person(&self, name: &str) -> Person<'_, 's, S> {
+        Person::new(self, &self.name(name))
+    }
+
+    /// The account past the connector; it must be there.
+    pub(crate) async fn shown(&self, id: &str) -> RemoteAccount {
+        self.subject.account(id).await.unwrap_or_else(|| panic!("the server shows no account {id}"))
+    }
+
+    /// How many accounts of this case there are, past the connector.
+    pub(crate) async fn count(&self) -> usize {
+        let all = self.subject.accounts().await;
+        all.iter().filter(|account| account.login.to_lowercase().contains(&self.tag)).count()
+    }
+
+    /// What a connector returned must be what the server shows.
+    pub(crate) async fn assert_true(&self, told: &RemoteAccount) {
+        let shown = self.shown(&told.id).await;
+        assert_eq!(told.login.to_lowercase(), shown.login.to_lowercase(), "login");
+        assert_eq!(told.marker, shown.marker, "marker");
+        assert_eq!(told.active, shown.active, "whether it can be used");
+        for (name, value) in &shown.attributes {
+            let told = told.attributes.get(name).unwrap_or(&Value::Null);
+            assert!(equivalent(told, value), "{name}: the connector told {told}, the server shows {value}");
+        }
+    }
+
+    /// The samples that the subject has, one an attribute.
+    pub(crate) fn samples(&self, who: &str) -> Vec<Sample> {
+        let mut found = BTreeMap::new();
+        for sample in Class::ALL.into_iter().filter_map(|class| self.subject.sample(class, who)) {
+            found.entry(sample.attribute).or_insert(sample);
+        }
+        found.into_values().collect()
+    }
+}
+
+/// Whether an account has a value, whatever the target adds to it; `None`: no value.
+pub(crate) fn has(account: &RemoteAccount, attribute: &str, value: Option<&Value>) -> bool {
+    let found = account.attributes.get(attribute).unwrap_or(&Value::Null);
+    value.map_or_else(|| is_empty(found), |value| equivalent(value, found))
+}
+
+pub(crate) fn set(attribute: &str, value: impl Into<Value>) -> Change {
+    Change { attribute: attribute.to_owned(), value: Some(value.into()) }
+}
