@@ -31,11 +31,11 @@ macro_rules! each_case {
         $act! {
             joining::create, joining::create_with_everything, joining::adopt, joining::ambiguous,
             joining::foreign_marker, joining::login_taken, joining::next_login,
-            finding::find_by_marker, finding::find_by_login, finding::find_nothing, finding::hostile_searches,
+            finding::find_by_marker, finding::find_by_login, finding::find_nothing, finding::find_several, finding::hostile_searches,
             changing::update_text, changing::update_nested, changing::update_many, changing::update_extension,
             changing::update_flag, changing::clear_text, changing::clear_nested, changing::clear_many,
             changing::clear_extension, changing::clear_flag, changing::leave_the_rest, changing::rename,
-            changing::drift, changing::quiescence, changing::hostile_values, changing::long_values,
+            changing::rename_to_taken, changing::drift, changing::quiescence, changing::hostile_values, changing::long_values,
             suspending::suspend, suspending::suspend_twice, suspending::resume, suspending::suspended_elsewhere,
             suspending::change_while_suspended,
             leaving::leave_and_return, leaving::delete, leaving::delete_twice, leaving::deleted_elsewhere,

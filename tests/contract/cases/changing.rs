@@ -1,7 +1,8 @@
 //! Attributes and logins that change, here and there.
 
 use serde_json::{Value, json};
-use tenure::connectors::Connector;
+use tenure::api::Reason;
+use tenure::connectors::{Connector, FailureClass};
 
 use crate::cases::joining::short;
 use crate::difference::{At, Difference, Outcome, none_of, unless};
@@ -125,6 +126,23 @@ pub(crate) async fn rename<S: Subject>(stage: Stage<'_, S>) -> Outcome {
     let old = stage.connector.find(ann.login_attribute(), &ann.login).await.at("find by the old login")?;
     assert_eq!(old, []);
     Ok(())
+}
+
+/// A login that somebody else has is not taken from them.
+pub(crate) async fn rename_to_taken<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+    let (mut ann, mut bob) = (stage.person("a"), stage.person("b"));
+    ann.joins().await?;
+    bob.joins().await?;
+    let before = (stage.shown(ann.id()).await, stage.shown(bob.id()).await);
+    let login = set(ann.login_attribute(), bob.login.clone());
+    let renamed = stage.connector.update(ann.id(), &[login]).await;
+    assert_eq!(stage.shown(bob.id()).await, before.1);
+    let Err(failure) = renamed else {
+        return Err(Difference::new("the server takes a second account of one login"));
+    };
+    assert_eq!(stage.shown(ann.id()).await, before.0);
+    let told = (failure.class, failure.reason) == (FailureClass::Conflict, Reason::AccountExists);
+    if told { Ok(()) } else { Err(failure.into()) }
 }
 
 /// What somebody changed behind our back is seen and put right; that is all that is written.

@@ -5,7 +5,7 @@ use tenure::connectors::Connector;
 
 use crate::difference::{At, Outcome, unless};
 use crate::stage::Stage;
-use crate::subject::{Class, Subject};
+use crate::subject::{Class, Subject, Wish};
 
 /// Exactly the account that bears the marker, which counts letter for letter.
 pub(crate) async fn find_by_marker<S: Subject>(stage: Stage<'_, S>) -> Outcome {
@@ -51,6 +51,26 @@ pub(crate) async fn find_nothing<S: Subject>(stage: Stage<'_, S>) -> Outcome {
         let found = stage.connector.find(attribute, value).await.at(attribute)?;
         assert_eq!(found, [], "{attribute}");
     }
+    Ok(())
+}
+
+/// Of several accounts that match, on more than one page, each is found once.
+pub(crate) async fn find_several<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+    let connector = stage.connector(Wish { create_entitlements: false, page: Some(3) });
+    let text = stage.subject.sample(Class::Text, "").expect("a text").attribute;
+    let shared = stage.name("shared");
+    let mut ids = Vec::new();
+    for n in 0..7 {
+        let who = stage.name(&n.to_string());
+        let mut attributes = stage.subject.needs(&who);
+        attributes.insert(text.to_owned(), json!(shared));
+        ids.push(stage.subject.make(&stage.subject.login(&who), &attributes).await);
+    }
+    let found = connector.find(text, &shared).await?;
+    let mut found: Vec<_> = found.into_iter().map(|account| account.id).collect();
+    found.sort();
+    ids.sort();
+    assert_eq!(found, ids);
     Ok(())
 }
 
