@@ -44,7 +44,7 @@ macro_rules! each_case {
             entitling::several_at_once, entitling::unknown_entitlement, entitling::vanished_entitlement,
             entitling::create_on_demand, entitling::move_between,
             listing::full_listing,
-            trouble::lost_reply_to_create, trouble::lost_reply_to_suspend, trouble::throttled,
+            trouble::lost_reply_to_create, trouble::lost_reply_to_suspend, trouble::done_in_word_only, trouble::throttled,
             trouble::credentials_revoked,
         }
     };

@@ -109,6 +109,8 @@ pub(crate) trait Line {
     fn lose_reply(&self, does: Does);
     /// The next request that does this is refused, and told to come again after that many seconds.
     fn throttle(&self, does: Does, seconds: u64);
+    /// The next request that does this is answered as if it had been done, and does not reach the server.
+    fn pretend(&self, does: Does);
     /// From now on the server sees credentials that it does not know.
     fn revoke_credentials(&self);
     /// Requests so far that would change something, in short and without ids: `PATCH Users`.

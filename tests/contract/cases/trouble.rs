@@ -48,6 +48,24 @@ pub(crate) async fn lost_reply_to_suspend<S: Subject>(stage: Stage<'_, S>) -> Ou
     none_of(&stage.line.writes(), "it writes again")
 }
 
+/// What was said to be done and was not is noticed, and done later.
+pub(crate) async fn done_in_word_only<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+    let mut ann = stage.person("a");
+    stage.line.pretend(Does::Create);
+    let ending = ann.pass(ann.granted()).await;
+    assert!(!matches!(ending, Ending::Settled(_)), "there is no account: {ending:?}");
+    assert_eq!(stage.count().await, 0);
+    ann.converge().await.at("create")?;
+    assert_eq!(stage.count().await, 1);
+    stage.line.pretend(Does::Change);
+    let ending = ann.pass(Wanted::Gone(Cause::Leave)).await;
+    assert!(!matches!(ending, Ending::Settled(_)), "the account is in use: {ending:?}");
+    assert!(stage.shown(ann.id()).await.active);
+    ann.gone(Cause::Leave).await.at("suspend")?;
+    assert!(!stage.shown(ann.id()).await.active);
+    Ok(())
+}
+
 /// A target that asks to come again later is taken at its word, and nothing is lost.
 pub(crate) async fn throttled<S: Subject>(stage: Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");

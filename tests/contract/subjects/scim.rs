@@ -306,6 +306,10 @@ impl Line for HttpLine {
         self.once(does, &Action::retry_after(429, seconds));
     }
 
+    fn pretend(&self, does: Does) {
+        self.once(does, &Action::status(204));
+    }
+
     fn revoke_credentials(&self) {
         let unknown = "Bearer canary-of-somebody-else".to_owned();
         self.0.inject(Rule::new(Action::Header("authorization".to_owned(), unknown)));
