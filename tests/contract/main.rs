@@ -63,8 +63,9 @@ macro_rules! tests {
         #[tokio::test]
         async fn $case() {
             let stage = crate::stage::Stage::new(subject().await).await;
-            let outcome = crate::cases::$area::$case(stage).await;
+            let outcome = crate::cases::$area::$case(&stage).await;
             crate::tables::check(FAMILY, NAME, stringify!($case), &crate::tables::spelled(&outcome));
+            stage.tidy().await;
         }
     )+};
 }
@@ -106,4 +107,8 @@ subjects! {
         crate::subjects::scim2_server(crate::subjects::cursors(), None);
     scim / scim2_server_of_a_tenant: crate::subjects::Scim =
         crate::subjects::scim2_server(serde_json::json!({}), Some("acme"));
+    scim / better_auth: crate::subjects::Scim = crate::subjects::better_auth();
+    scim / scimmy: crate::subjects::Scim = crate::subjects::scimmy();
+    scim / canaille: crate::subjects::Scim = crate::subjects::canaille();
+    scim / django_scim2_server: crate::subjects::Scim = crate::subjects::django_scim2_server();
 }

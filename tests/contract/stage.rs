@@ -1,5 +1,6 @@
 //! What one case works with: a line, a connector, names that nobody else has.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use rand::Rng;
@@ -17,12 +18,12 @@ pub(crate) struct Stage<'s, S: Subject> {
     pub(crate) line: S::Line,
     pub(crate) connector: S::Connector,
     tag: String,
-    turn: Option<RwLockReadGuard<'s, ()>>,
+    turn: Cell<Option<RwLockReadGuard<'s, ()>>>,
 }
 
 impl<'s, S: Subject> Stage<'s, S> {
     pub(crate) async fn new(subject: &'s S) -> Self {
-        let turn = Some(subject.turns().read().await);
+        let turn = Cell::new(Some(subject.turns().read().await));
         let letters = Uniform::new_inclusive('a', 'z').unwrap();
         let tag = rand::rng().sample_iter(letters).take(6).collect();
         let line = subject.line();
@@ -31,8 +32,8 @@ impl<'s, S: Subject> Stage<'s, S> {
     }
 
     /// Waits until no other case uses the server, and keeps it.
-    pub(crate) async fn alone(&mut self) -> RwLockWriteGuard<'s, ()> {
-        self.turn = None;
+    pub(crate) async fn alone(&self) -> RwLockWriteGuard<'s, ()> {
+        self.turn.set(None);
         self.subject.turns().write().await
     }
 
@@ -56,10 +57,23 @@ impl<'s, S: Subject> Stage<'s, S> {
         self.subject.account(id).await.unwrap_or_else(|| panic!("the server shows no account {id}"))
     }
 
+    /// The accounts of this case, past the connector.
+    async fn ours(&self) -> Vec<RemoteAccount> {
+        let mut all = self.subject.accounts().await;
+        all.retain(|account| account.login.to_lowercase().contains(&self.tag));
+        all
+    }
+
     /// How many accounts of this case there are, past the connector.
     pub(crate) async fn count(&self) -> usize {
-        let all = self.subject.accounts().await;
-        all.iter().filter(|account| account.login.to_lowercase().contains(&self.tag)).count()
+        self.ours().await.len()
+    }
+
+    /// Leaves the server to other cases as it was.
+    pub(crate) async fn tidy(self) {
+        for account in self.ours().await {
+            self.subject.delete(&account.id).await;
+        }
     }
 
     /// What a connector returned must be what the server shows.

@@ -1,6 +1,6 @@
 //! What the suite needs to know of a server beside its connector.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 use tenure::api::{AppSpec, EntitlementSpec};
@@ -44,7 +44,8 @@ pub(crate) struct Wish {
     pub(crate) page: Option<u16>,
 }
 
-/// A real server under test. One serves all cases of the suite; each case has its own people there.
+/// A real server under test. One serves all cases of the suite; each case has its own people there, beside a crowd that
+/// is nobody's and more than a page long.
 ///
 /// What is read or done past the connector goes to the server directly, is written here with no code of the connector,
 /// and panics where the server refuses it.
@@ -69,11 +70,6 @@ pub(crate) trait Subject {
     fn sample(&self, class: Class, who: &str) -> Option<Sample>;
     /// What a binding would name; several names are several entitlements of the connector's chief type.
     fn entitlement(&self, name: &str) -> EntitlementSpec;
-    /// How many accounts are more than one page, with pages of three where the server follows wishes.
-    fn more_than_a_page(&self) -> usize {
-        7
-    }
-
     /// The account as the server shows it: login, marker, whether in use, and each attribute that [`Subject::needs`]
     /// or [`Subject::sample`] names, as far as it has a value.
     async fn account(&self, id: &str) -> Option<RemoteAccount>;
@@ -88,8 +84,8 @@ pub(crate) trait Subject {
     /// Makes an entitlement; answers its id.
     async fn make_entitlement(&self, entitlement: &EntitlementSpec) -> String;
     async fn delete_entitlement(&self, id: &str);
-    /// Ids of the accounts that hold an entitlement.
-    async fn holders(&self, entitlement: &str) -> BTreeSet<String>;
+    /// Ids of the accounts that hold an entitlement, as often as the server shows them.
+    async fn holders(&self, entitlement: &str) -> Vec<String>;
 }
 
 /// What a request does.

@@ -13,9 +13,9 @@ fn sample<S: Subject>(stage: &Stage<'_, S>, class: Class, who: &str) -> Result<S
     stage.subject.sample(class, who).ok_or_else(|| Difference::new("accounts have no such attribute"))
 }
 
-async fn update<S: Subject>(stage: Stage<'_, S>, class: Class) -> Outcome {
+async fn update<S: Subject>(stage: &Stage<'_, S>, class: Class) -> Outcome {
     let mut ann = stage.person("a");
-    let sample = sample(&stage, class, &ann.who)?;
+    let sample = sample(stage, class, &ann.who)?;
     ann.wish(sample.attribute, sample.first.clone());
     ann.joins().await?;
     ann.wish(sample.attribute, sample.second.clone());
@@ -26,30 +26,30 @@ async fn update<S: Subject>(stage: Stage<'_, S>, class: Class) -> Outcome {
     Ok(())
 }
 
-pub(crate) async fn update_text<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn update_text<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     update(stage, Class::Text).await
 }
 
-pub(crate) async fn update_nested<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn update_nested<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     update(stage, Class::Nested).await
 }
 
-pub(crate) async fn update_many<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn update_many<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     update(stage, Class::Many).await
 }
 
-pub(crate) async fn update_extension<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn update_extension<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     update(stage, Class::Extension).await
 }
 
-pub(crate) async fn update_flag<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn update_flag<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     update(stage, Class::Flag).await
 }
 
 /// An attribute is made empty; clearing it again is no error.
-async fn clear<S: Subject>(stage: Stage<'_, S>, class: Class) -> Outcome {
+async fn clear<S: Subject>(stage: &Stage<'_, S>, class: Class) -> Outcome {
     let mut ann = stage.person("a");
-    let sample = sample(&stage, class, &ann.who)?;
+    let sample = sample(stage, class, &ann.who)?;
     ann.wish(sample.attribute, sample.first.clone());
     ann.joins().await?;
     unless(
@@ -67,28 +67,28 @@ async fn clear<S: Subject>(stage: Stage<'_, S>, class: Class) -> Outcome {
     Ok(())
 }
 
-pub(crate) async fn clear_text<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn clear_text<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     clear(stage, Class::Text).await
 }
 
-pub(crate) async fn clear_nested<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn clear_nested<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     clear(stage, Class::Nested).await
 }
 
-pub(crate) async fn clear_many<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn clear_many<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     clear(stage, Class::Many).await
 }
 
-pub(crate) async fn clear_extension<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn clear_extension<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     clear(stage, Class::Extension).await
 }
 
-pub(crate) async fn clear_flag<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn clear_flag<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     clear(stage, Class::Flag).await
 }
 
 /// An update of one attribute leaves every other as it is, those of others too.
-pub(crate) async fn leave_the_rest<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn leave_the_rest<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
     let samples = stage.samples(&ann.who);
@@ -110,7 +110,7 @@ pub(crate) async fn leave_the_rest<S: Subject>(stage: Stage<'_, S>) -> Outcome {
 }
 
 /// A new login is the same account.
-pub(crate) async fn rename<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn rename<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
     let id = ann.id().to_owned();
@@ -129,7 +129,7 @@ pub(crate) async fn rename<S: Subject>(stage: Stage<'_, S>) -> Outcome {
 }
 
 /// A login that somebody else has is not taken from them.
-pub(crate) async fn rename_to_taken<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn rename_to_taken<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let (mut ann, mut bob) = (stage.person("a"), stage.person("b"));
     ann.joins().await?;
     bob.joins().await?;
@@ -146,9 +146,9 @@ pub(crate) async fn rename_to_taken<S: Subject>(stage: Stage<'_, S>) -> Outcome 
 }
 
 /// What somebody changed behind our back is seen and put right; that is all that is written.
-pub(crate) async fn drift<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn drift<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
-    let sample = sample(&stage, Class::Text, &ann.who)?;
+    let sample = sample(stage, Class::Text, &ann.who)?;
     ann.wish(sample.attribute, sample.first.clone());
     ann.joins().await?;
     stage.subject.set(ann.id(), sample.attribute, &sample.second).await;
@@ -161,7 +161,7 @@ pub(crate) async fn drift<S: Subject>(stage: Stage<'_, S>) -> Outcome {
 }
 
 /// Where nothing is to be done nothing is written: not for any class of attribute, nor for entitlements.
-pub(crate) async fn quiescence<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn quiescence<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     for sample in stage.samples(&ann.who) {
         ann.wish(sample.attribute, sample.first);
@@ -198,7 +198,7 @@ async fn round_trip<S: Subject>(stage: &Stage<'_, S>, values: &[String]) -> Outc
 }
 
 /// Values that look like something else come back as they were sent.
-pub(crate) async fn hostile_values<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn hostile_values<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let values = [
         "\"quoted\" 'twice'",
         "back\\slash \\\\ \\n",
@@ -211,10 +211,10 @@ pub(crate) async fn hostile_values<S: Subject>(stage: Stage<'_, S>) -> Outcome {
         "true",
         "42",
     ];
-    round_trip(&stage, &values.map(str::to_owned)).await
+    round_trip(stage, &values.map(str::to_owned)).await
 }
 
 /// 255 characters, of one byte and of four.
-pub(crate) async fn long_values<S: Subject>(stage: Stage<'_, S>) -> Outcome {
-    round_trip(&stage, &["x".repeat(255), "\u{1F600}".repeat(255)]).await
+pub(crate) async fn long_values<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
+    round_trip(stage, &["x".repeat(255), "\u{1F600}".repeat(255)]).await
 }

@@ -8,7 +8,7 @@ use crate::stage::Stage;
 use crate::subject::{Class, Subject, Wish};
 
 /// Exactly the account that bears the marker, which counts letter for letter.
-pub(crate) async fn find_by_marker<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn find_by_marker<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let (mut ann, mut bob) = (stage.person("a"), stage.person("b"));
     ann.joins().await?;
     bob.joins().await?;
@@ -24,7 +24,7 @@ pub(crate) async fn find_by_marker<S: Subject>(stage: Stage<'_, S>) -> Outcome {
 }
 
 /// By login, whose case does not count.
-pub(crate) async fn find_by_login<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn find_by_login<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
     let attribute = ann.login_attribute();
@@ -38,7 +38,7 @@ pub(crate) async fn find_by_login<S: Subject>(stage: Stage<'_, S>) -> Outcome {
 }
 
 /// Nobody is found where nobody is: by marker, login, or another attribute.
-pub(crate) async fn find_nothing<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn find_nothing<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
     let nobody = stage.person("nobody");
@@ -55,7 +55,7 @@ pub(crate) async fn find_nothing<S: Subject>(stage: Stage<'_, S>) -> Outcome {
 }
 
 /// Of several accounts that match, on more than one page, each is found once.
-pub(crate) async fn find_several<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn find_several<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let connector = stage.connector(Wish { create_entitlements: false, page: Some(3) });
     let text = stage.subject.sample(Class::Text, "").expect("a text").attribute;
     let shared = stage.name("shared");
@@ -75,7 +75,7 @@ pub(crate) async fn find_several<S: Subject>(stage: Stage<'_, S>) -> Outcome {
 }
 
 /// What means something in a filter, a DN or a URL is a value like any other.
-pub(crate) async fn hostile_searches<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn hostile_searches<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let (mut ann, mut bob) = (stage.person("a"), stage.person("b"));
     let text = stage.subject.sample(Class::Text, &ann.who).expect("a text").attribute;
     let odd = format!("{} \\\"a\\b*(c)&,+=#<d>;%22é", ann.who);

@@ -10,7 +10,7 @@ use crate::stage::{Stage, has};
 use crate::subject::{Class, Line, Subject};
 
 /// A new account has its login and marker, is in use, and was made by one request.
-pub(crate) async fn create<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn create<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     let settled = ann.converge().await?;
     let shown = stage.shown(ann.id()).await;
@@ -27,7 +27,7 @@ pub(crate) async fn create<S: Subject>(stage: Stage<'_, S>) -> Outcome {
 }
 
 /// A new account has a value of every class of attribute.
-pub(crate) async fn create_with_everything<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn create_with_everything<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     let samples = stage.samples(&ann.who);
     for sample in &samples {
@@ -44,7 +44,7 @@ pub(crate) async fn create_with_everything<S: Subject>(stage: Stage<'_, S>) -> O
 }
 
 /// An account that others made is found by its login, gets our marker, and keeps what it has.
-pub(crate) async fn adopt<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn adopt<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     let mut attributes = stage.subject.needs(&ann.who);
     let sample = stage.subject.sample(Class::Text, &ann.who).expect("a text");
@@ -64,7 +64,7 @@ pub(crate) async fn adopt<S: Subject>(stage: Stage<'_, S>) -> Outcome {
 }
 
 /// Two accounts match: both are found, neither is taken.
-pub(crate) async fn ambiguous<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn ambiguous<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     let sample = stage.subject.sample(Class::Text, &ann.who).expect("a text");
     let shared = stage.name("shared");
@@ -90,7 +90,7 @@ pub(crate) async fn ambiguous<S: Subject>(stage: Stage<'_, S>) -> Outcome {
 }
 
 /// An account that matches and bears another's marker is left alone.
-pub(crate) async fn foreign_marker<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn foreign_marker<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let (mut ann, mut bob) = (stage.person("a"), stage.person("b"));
     bob.joins().await?;
     let before = stage.shown(bob.id()).await;
@@ -112,7 +112,7 @@ pub(crate) async fn foreign_marker<S: Subject>(stage: Stage<'_, S>) -> Outcome {
 }
 
 /// The login is somebody else's: that is said, and they keep it.
-pub(crate) async fn login_taken<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn login_taken<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     let id = stage.subject.make(&ann.login, &stage.subject.needs("b")).await;
     let before = stage.shown(&id).await;
@@ -130,7 +130,7 @@ pub(crate) async fn login_taken<S: Subject>(stage: Stage<'_, S>) -> Outcome {
 }
 
 /// Where the first login is taken the next one is given, and stays.
-pub(crate) async fn next_login<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn next_login<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     let taken = stage.subject.make(&ann.login, &stage.subject.needs(&stage.name("b"))).await;
     let next = stage.subject.login(&stage.name("z"));

@@ -10,7 +10,7 @@ use crate::stage::{Stage, set};
 use crate::subject::{Class, Line, Subject};
 
 /// A leaver's account is suspended; looked at again, nothing is written; the return takes it back.
-pub(crate) async fn leave_and_return<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn leave_and_return<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
     let id = ann.id().to_owned();
@@ -34,27 +34,27 @@ async fn is_gone<S: Subject>(stage: &Stage<'_, S>, id: &str) -> Outcome {
 }
 
 /// A leaver's account is deleted, where the policy says so.
-pub(crate) async fn delete<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn delete<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
     let id = ann.id().to_owned();
     ann.spec.on_leave.action = RemovalAction::Delete;
     let entry = ann.gone(Cause::Leave).await?;
     assert_eq!(entry.state, AccountState::Deleted);
-    is_gone(&stage, &id).await
+    is_gone(stage, &id).await
 }
 
 /// To delete what is deleted is no error.
-pub(crate) async fn delete_twice<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn delete_twice<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
     stage.connector.delete(ann.id()).await?;
     stage.connector.delete(ann.id()).await.at("again")?;
-    is_gone(&stage, ann.id()).await
+    is_gone(stage, ann.id()).await
 }
 
 /// An account that somebody else deleted: a leaver needs nothing more, a person who should have one gets a new one.
-pub(crate) async fn deleted_elsewhere<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn deleted_elsewhere<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let (mut ann, mut bob) = (stage.person("a"), stage.person("b"));
     ann.joins().await?;
     bob.joins().await?;
@@ -71,7 +71,7 @@ pub(crate) async fn deleted_elsewhere<S: Subject>(stage: Stage<'_, S>) -> Outcom
 }
 
 /// Nothing is read of what is deleted, it is not found, and it is not made again by a change.
-pub(crate) async fn get_deleted<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn get_deleted<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
     stage.subject.delete(ann.id()).await;

@@ -11,7 +11,7 @@ use crate::stage::{Stage, has, set};
 use crate::subject::{Class, Line, Subject};
 
 /// A suspended account is there, and cannot be used.
-pub(crate) async fn suspend<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn suspend<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
     let before = stage.shown(ann.id()).await;
@@ -28,7 +28,7 @@ pub(crate) async fn suspend<S: Subject>(stage: Stage<'_, S>) -> Outcome {
 }
 
 /// Suspended once more, an account is as it was.
-pub(crate) async fn suspend_twice<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn suspend_twice<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
     for _ in 0..2 {
@@ -40,7 +40,7 @@ pub(crate) async fn suspend_twice<S: Subject>(stage: Stage<'_, S>) -> Outcome {
 }
 
 /// What was suspended comes back as it was.
-pub(crate) async fn resume<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn resume<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
     let before = stage.shown(ann.id()).await;
@@ -51,7 +51,7 @@ pub(crate) async fn resume<S: Subject>(stage: Stage<'_, S>) -> Outcome {
 }
 
 /// What somebody else suspended is seen as such and not taken back into use.
-pub(crate) async fn suspended_elsewhere<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn suspended_elsewhere<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
     stage.subject.suspend(ann.id()).await;
@@ -66,7 +66,7 @@ pub(crate) async fn suspended_elsewhere<S: Subject>(stage: Stage<'_, S>) -> Outc
 }
 
 /// A change does not take a suspended account back into use.
-pub(crate) async fn change_while_suspended<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn change_while_suspended<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
     stage.connector.set_active(ann.id(), false).await.at("suspend")?;

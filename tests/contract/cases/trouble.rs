@@ -12,7 +12,7 @@ use crate::stage::{Stage, set};
 use crate::subject::{Class, Does, Line, Subject, Wish};
 
 /// The account is made and the reply is lost: the next pass finds it by its marker and makes no second one.
-pub(crate) async fn lost_reply_to_create<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn lost_reply_to_create<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.desired.logins.push(stage.subject.login(&stage.name("z")));
     stage.line.lose_reply(Does::Create);
@@ -33,7 +33,7 @@ pub(crate) async fn lost_reply_to_create<S: Subject>(stage: Stage<'_, S>) -> Out
 }
 
 /// The account is suspended and the reply is lost: the next pass sees that, and writes nothing.
-pub(crate) async fn lost_reply_to_suspend<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn lost_reply_to_suspend<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
     stage.line.lose_reply(Does::Change);
@@ -49,7 +49,7 @@ pub(crate) async fn lost_reply_to_suspend<S: Subject>(stage: Stage<'_, S>) -> Ou
 }
 
 /// What was said to be done and was not is noticed, and done later.
-pub(crate) async fn done_in_word_only<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn done_in_word_only<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     stage.line.pretend(Does::Create);
     let ending = ann.pass(ann.granted()).await;
@@ -67,7 +67,7 @@ pub(crate) async fn done_in_word_only<S: Subject>(stage: Stage<'_, S>) -> Outcom
 }
 
 /// A target that asks to come again later is taken at its word, and nothing is lost.
-pub(crate) async fn throttled<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn throttled<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     let marker = ann.spec.marker.attribute.clone();
     stage.connector.find(&marker, &ann.marker).await.at("find")?;
@@ -93,7 +93,7 @@ pub(crate) async fn throttled<S: Subject>(stage: Stage<'_, S>) -> Outcome {
 type Called = Result<(), Failure>;
 
 /// Once the credentials are not known any more every call says so, and nothing is changed or concluded.
-pub(crate) async fn credentials_revoked<S: Subject>(stage: Stage<'_, S>) -> Outcome {
+pub(crate) async fn credentials_revoked<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let (mut ann, bob) = (stage.person("a"), stage.person("b"));
     ann.joins().await?;
     let group = stage.subject.entitlement(&stage.name("group"));

@@ -1,7 +1,7 @@
 //! SCIM servers.
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +39,16 @@ pub(crate) struct Setup {
     pub(crate) marker: &'static str,
     /// The attributes without which it takes no account.
     pub(crate) needs: fn(who: &str) -> Value,
-    pub(crate) more_than_a_page: usize,
+    /// The same for a group, where the server takes none without; made with the first user at hand.
+    pub(crate) group_needs: Option<fn(user: &Value) -> Value>,
+    /// Whether groups show their members by login in place of id.
+    pub(crate) members_by_login: bool,
+    /// How many people are there before: more than a page, with pages of three where the server follows wishes.
+    pub(crate) crowd: usize,
+    /// The attributes to try, instead of those that most servers have.
+    pub(crate) sample: fn(class: Class, who: &str) -> Option<Sample>,
+    /// Filters that together find everybody, where pages do not.
+    pub(crate) everybody: &'static [&'static str],
 }
 
 impl Default for Setup {
@@ -52,9 +61,36 @@ impl Default for Setup {
             profile: ScimProfile::default(),
             marker: "externalId",
             needs: |who| json!({ "displayName": who }),
-            more_than_a_page: 7,
+            group_needs: None,
+            members_by_login: false,
+            crowd: 5,
+            sample: usual,
+            everybody: &[],
         }
     }
+}
+
+/// Attributes that most servers have.
+pub(crate) fn usual(class: Class, who: &str) -> Option<Sample> {
+    let phone = |number: &str, kind: &str| json!({ "value": number, "type": kind });
+    let mail = |kind: &str, primary: bool| json!({ "value": format!("{who}@{kind}.example.com"), "type": kind, "primary": primary });
+    let (attribute, first, second) = match class {
+        Class::Text => ("title", json!("Engineer"), json!("Lead Engineer")),
+        Class::Nested => ("name.givenName", json!("Ann"), json!("Anna")),
+        Class::Many => (
+            "phoneNumbers",
+            json!([phone("+49 30 1", "work"), phone("+49 30 2", "mobile")]),
+            json!([phone("+49 30 3", "work")]),
+        ),
+        Class::Extension => (DEPARTMENT, json!("R&D"), json!("Sales")),
+        // Users have no flag but `active`; which address is the primary one is the next best.
+        Class::Flag => (
+            "emails",
+            json!([mail("work", true), mail("home", false)]),
+            json!([mail("work", false), mail("home", true)]),
+        ),
+    };
+    Some(Sample { attribute, first, second })
 }
 
 /// A SCIM server.
@@ -67,8 +103,13 @@ pub(crate) struct Scim {
 }
 
 impl Scim {
-    pub(crate) fn new(setup: Setup, server: impl Any + Send + Sync) -> Self {
-        Self { setup, turns: RwLock::default(), http: support::http(), _server: Box::new(server) }
+    pub(crate) async fn new(setup: Setup, server: impl Any + Send + Sync) -> Self {
+        let scim = Self { setup, turns: RwLock::default(), http: support::http(), _server: Box::new(server) };
+        for n in 0..scim.setup.crowd {
+            let who = format!("stranger{n}");
+            scim.make(&scim.login(&who), &scim.needs(&who)).await;
+        }
+        scim
     }
 
     /// A call past everything: the status and the body, null when there is none.
@@ -88,6 +129,23 @@ impl Scim {
         let (status, answer) = self.call(method.clone(), path, body).await;
         assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
         answer
+    }
+
+    /// Everybody that a query finds, on all pages.
+    async fn pages(&self, query: &str) -> Vec<RemoteAccount> {
+        let mut found: BTreeMap<String, RemoteAccount> = BTreeMap::new();
+        loop {
+            let path = format!("/Users?{query}startIndex={}", found.len() + 1);
+            let page = self.must(Method::GET, &path, None).await;
+            let resources = page["Resources"].as_array().cloned().unwrap_or_default();
+            let known = found.len();
+            found.extend(resources.iter().map(|user| self.shown(user)).map(|user| (user.id.clone(), user)));
+            let total = page["totalResults"].as_u64().expect("a total");
+            if found.len() as u64 >= total {
+                return found.into_values().collect();
+            }
+            assert!(found.len() > known, "{path}: the pages do not go on");
+        }
     }
 
     /// The account as a resource shows it, read by other code than the connector's.
@@ -183,33 +241,11 @@ impl Subject for Scim {
     }
 
     fn sample(&self, class: Class, who: &str) -> Option<Sample> {
-        let phone = |number: &str, kind: &str| json!({ "value": number, "type": kind });
-        let mail = |kind: &str, primary: bool| json!({ "value": format!("{who}@{kind}.example.com"), "type": kind, "primary": primary });
-        let (attribute, first, second) = match class {
-            Class::Text => ("title", json!("Engineer"), json!("Lead Engineer")),
-            Class::Nested => ("name.givenName", json!("Ann"), json!("Anna")),
-            Class::Many => (
-                "phoneNumbers",
-                json!([phone("+49 30 1", "work"), phone("+49 30 2", "mobile")]),
-                json!([phone("+49 30 3", "work")]),
-            ),
-            Class::Extension => (DEPARTMENT, json!("R&D"), json!("Sales")),
-            // Users have no flag but `active`; which address is the primary one is the next best.
-            Class::Flag => (
-                "emails",
-                json!([mail("work", true), mail("home", false)]),
-                json!([mail("work", false), mail("home", true)]),
-            ),
-        };
-        Some(Sample { attribute, first, second })
+        (self.setup.sample)(class, who)
     }
 
     fn entitlement(&self, name: &str) -> EntitlementSpec {
         EntitlementSpec { kind: "group".to_owned(), value: name.to_owned() }
-    }
-
-    fn more_than_a_page(&self) -> usize {
-        self.setup.more_than_a_page
     }
 
     async fn account(&self, id: &str) -> Option<RemoteAccount> {
@@ -218,19 +254,14 @@ impl Subject for Scim {
     }
 
     async fn accounts(&self) -> Vec<RemoteAccount> {
-        let mut found: BTreeMap<String, RemoteAccount> = BTreeMap::new();
-        loop {
-            let path = format!("/Users?startIndex={}", found.len() + 1);
-            let page = self.must(Method::GET, &path, None).await;
-            let resources = page["Resources"].as_array().cloned().unwrap_or_default();
-            let known = found.len();
-            found.extend(resources.iter().map(|user| self.shown(user)).map(|user| (user.id.clone(), user)));
-            if found.len() == known
-                || page["totalResults"].as_u64().is_some_and(|total| total <= found.len() as u64)
-            {
-                return found.into_values().collect();
-            }
+        if self.setup.everybody.is_empty() {
+            return self.pages("").await;
         }
+        let mut all = Vec::new();
+        for filter in self.setup.everybody {
+            all.extend(self.pages(&format!("filter={filter}&")).await);
+        }
+        all
     }
 
     async fn make(&self, login: &str, attributes: &BTreeMap<String, Value>) -> String {
@@ -264,7 +295,11 @@ impl Subject for Scim {
     }
 
     async fn make_entitlement(&self, entitlement: &EntitlementSpec) -> String {
-        let group = json!({ "schemas": [GROUP], "displayName": entitlement.value });
+        let mut group = json!({ "schemas": [GROUP], "displayName": entitlement.value });
+        if let Some(needs) = self.setup.group_needs {
+            let users = self.must(Method::GET, "/Users", None).await;
+            json_patch::merge(&mut group, &needs(&users["Resources"][0]));
+        }
         let made = self.must(Method::POST, "/Groups", Some(&group)).await;
         made["id"].as_str().unwrap().to_owned()
     }
@@ -273,10 +308,16 @@ impl Subject for Scim {
         self.must(Method::DELETE, &format!("/Groups/{id}"), None).await;
     }
 
-    async fn holders(&self, entitlement: &str) -> BTreeSet<String> {
+    async fn holders(&self, entitlement: &str) -> Vec<String> {
         let group = self.must(Method::GET, &format!("/Groups/{entitlement}"), None).await;
         let members = group["members"].as_array().cloned().unwrap_or_default();
-        members.iter().map(|member| member["value"].as_str().unwrap().to_owned()).collect()
+        let members = members.iter().map(|member| member["value"].as_str().unwrap().to_owned());
+        if !self.setup.members_by_login {
+            return members.collect();
+        }
+        let all: BTreeMap<_, _> =
+            self.accounts().await.into_iter().map(|account| (account.login, account.id)).collect();
+        members.map(|login| all.get(&login).cloned().unwrap_or(login)).collect()
     }
 }
 

@@ -16,10 +16,8 @@ pub(crate) async fn scim2_server(changes: Value, tenant: Option<&str>) -> Scim {
         service_provider_config: Some(changes),
     })
     .await;
-    Scim::new(
-        Setup { url: server.direct_url(), prefix: server.prefix(), token, patch, ..Setup::default() },
-        server,
-    )
+    let setup = Setup { url: server.direct_url(), prefix: server.prefix(), token, patch, ..Setup::default() };
+    Scim::new(setup, server).await
 }
 
 /// Pages of three, by cursor.
