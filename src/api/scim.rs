@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::SecretKeyRef;
 pub use profile::{
     AttributeCase, Booleans, Clearing, Deletion, Discovery, EmptyGroups, Etag, Extensions, Lookup,
-    ManagerShape, MemberChange, MemberReads, MemberReference, MemberRemoval, MultiValued, OperationCase,
-    Paging, PatchStyle, Preset, ScimProfile, Suspension, Update,
+    ManagerShape, MediaType, MemberChange, MemberReads, MemberReference, MemberRemoval, MultiValued,
+    OperationCase, Paging, PatchStyle, Preset, ScimProfile, Suspension, Update,
 };
 
 /// A SCIM 2.0 service provider.

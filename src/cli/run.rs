@@ -50,6 +50,10 @@ pub struct RunArgs {
     /// renamed manifest overtakes it; seconds.
     #[arg(long, env = "TENURE_SETTLE_SECONDS", default_value_t = 5)]
     settle_seconds: u64,
+    /// How long the grant of a group or the like may wait for others of the same, so that one request makes them all;
+    /// seconds. What is taken from an account in use waits a fifth of it.
+    #[arg(long, env = "TENURE_LINGER_SECONDS", default_value_t = 5)]
+    linger_seconds: u64,
     /// How often an App that answers is probed again; seconds.
     #[arg(long, env = "TENURE_PROBE_SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
     probe_seconds: u64,
@@ -184,6 +188,7 @@ async fn start(
         settle: Duration::from_secs(args.settle_seconds),
         insecure_targets: args.allow_insecure_targets,
         longest_request: args.renew_deadline / 2,
+        linger: Duration::from_secs(args.linger_seconds),
         probe_interval: Duration::from_secs(args.probe_seconds),
     };
     let (touch_sender, touches) = mpsc::unbounded_channel();

@@ -74,8 +74,12 @@ impl Connector for AnyConnector {
         each!(self, connector => connector.may_create(kind))
     }
 
-    async fn create_entitlement(&self, entitlement: &EntitlementSpec) -> Result<String, Failure> {
-        each!(self, connector => connector.create_entitlement(entitlement).await)
+    async fn create_entitlement(
+        &self,
+        entitlement: &EntitlementSpec,
+        first: &[String],
+    ) -> Result<String, Failure> {
+        each!(self, connector => connector.create_entitlement(entitlement, first).await)
     }
 
     fn batch(&self, kind: &str) -> usize {

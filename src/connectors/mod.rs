@@ -7,6 +7,7 @@ pub mod any;
 pub mod fence;
 pub mod gate;
 pub mod http;
+pub mod locks;
 pub mod scim;
 #[cfg(test)]
 mod testing;
@@ -137,9 +138,13 @@ pub trait Connector: Send + Sync {
     fn may_create(&self, kind: &str) -> bool;
 
     /// Makes an entitlement and returns its remote id; one of that name that exists already is returned.
+    ///
+    /// `first`: at most [`Connector::batch`] accounts that are about to be given it, for targets on which nobody's
+    /// entitlement cannot exist. Whether they hold it afterwards is left to [`Connector::entitle`].
     fn create_entitlement(
         &self,
         entitlement: &EntitlementSpec,
+        first: &[String],
     ) -> impl Future<Output = Result<String, Failure>> + Send;
 
     /// How many accounts one [`Connector::entitle`] of this type may be about.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,8 +19,8 @@ use super::user::decide::{self, Decision, Departure};
 use super::user::guard::Guard;
 use super::user::record::Recorder;
 use super::user::store::Store;
-use super::user::work::Locks;
 use crate::connectors::fence::Fence;
+use crate::connectors::locks::Locks;
 use crate::runtime::events::Events;
 use crate::runtime::index::{Fleet, Key, Name, Person, Watching};
 use crate::runtime::lease::Standing;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub insecure_targets: bool,
     /// The longest that a request to a target may take, so that the lease outlasts it.
     pub longest_request: Duration,
+    /// How long the grant of an entitlement may wait for others of the same, so that they are made together.
+    pub linger: Duration,
     /// How often an App that answers is asked whether it still does.
     pub probe_interval: Duration,
 }
@@ -65,7 +68,7 @@ pub struct Engine {
     /// Live reads before removals.
     pub guard: Guard,
     /// One finalizer patch a person at a time.
-    pub holds: Locks,
+    pub holds: Locks<Key>,
     /// Roles, Apps and `AppBindings` whose status may have to be written.
     pub summaries: Summaries,
     /// Whether remote systems may be changed.
@@ -80,6 +83,8 @@ pub struct Engine {
     pub stop: CancellationToken,
     /// What must end before the lease is given up.
     pub tasks: TaskTracker,
+    /// People are waiting to be decided about, some of whom may need work.
+    pub(super) deciding: AtomicBool,
     pub(super) touches: mpsc::UnboundedSender<Touch>,
     pub(super) apps: Mutex<HashMap<Key, Arc<AppRuntime>>>,
     pub(super) departures: Mutex<HashMap<Key, (String, Departure)>>,
@@ -113,6 +118,7 @@ impl Engine {
             standing,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            deciding: AtomicBool::new(true),
             touches,
             apps: Mutex::default(),
             departures: Mutex::default(),

@@ -168,7 +168,10 @@ impl Engine {
             draft("Role", name, &object.meta, (&object.status, &status), observed)
         });
         let bindings = ns.bindings.iter().filter_map(|(name, object)| {
-            let status = binding::status(name, object, ns, &tally, now);
+            let app = self.known_app(&Key::new(namespace.clone(), object.spec.app_ref.name.as_str()));
+            let catalogue = app.map(|app| app.catalogue());
+            let known = |e: &_| catalogue.as_ref().and_then(|catalogue| catalogue.known(e));
+            let status = binding::status(name, object, ns, &tally, known, now);
             let observed = object.status.observed_generation;
             draft("AppBinding", name, &object.meta, (&object.status, &status), observed)
         });
@@ -233,7 +236,7 @@ fn draft<S: Serialize + PartialEq>(
     Some(Draft {
         kind,
         name: name.clone(),
-        resource_version: meta.resource_version.to_string(),
+        resource_version: meta.resource_version.clone(),
         status: serde_json::to_value(status).ok()?,
         first: observed.unwrap_or(-1) < 0,
     })

@@ -11,6 +11,19 @@ use crate::api::{EntitlementSpec, LedgerEntry, Reason};
 /// How many entitlements a ledger entry holds (`LedgerEntry.entitlements`).
 const MAX_ENTITLEMENTS: usize = 64;
 
+/// Length of an item of `LedgerEntry.entitlements`, in characters.
+const MAX_LENGTH: usize = 300;
+
+/// How the ledger writes an entitlement: `type:remote-id`. Fails where that is longer than the ledger takes.
+pub fn ledger_id(kind: &str, remote: &str) -> Result<String, Refusal> {
+    let id = format!("{kind}:{remote}");
+    if id.chars().count() <= MAX_LENGTH {
+        return Ok(id);
+    }
+    let message = format!("the App's id of a {kind} is too long for the ledger: it cannot be granted");
+    Err(Refusal::new(Reason::InvalidConfiguration, message))
+}
+
 /// Type and remote id of an entitlement in the ledger.
 pub(super) fn split(entitlement: &str) -> Option<(&str, &str)> {
     entitlement.split_once(':').filter(|(kind, remote)| !kind.is_empty() && !remote.is_empty())
@@ -42,11 +55,18 @@ pub(super) fn entitlements(
 ) -> Result<Entitlements, Query> {
     let mut out = Entitlements::default();
     let mut wanted = BTreeSet::new();
+    // It cannot be told which of those that are held they are.
+    let mut unclear = BTreeSet::new();
     let mut room = MAX_ENTITLEMENTS;
     for entitlement in &desired.entitlements {
         let remote = match seen.resolve(entitlement)? {
             Resolution::Missing => {
                 out.refusal.get_or_insert_with(|| not_found(entitlement));
+                continue;
+            }
+            Resolution::Refused(refusal) => {
+                unclear.insert(entitlement.kind.as_str());
+                out.refusal.get_or_insert_with(|| refusal.clone());
                 continue;
             }
             Resolution::Id(remote) if wanted.contains(&(entitlement.kind.as_str(), remote.as_str())) => {
@@ -70,13 +90,16 @@ pub(super) fn entitlements(
             });
         }
     }
-    let stale = held.difference(&wanted);
+    let stale = held.difference(&wanted).filter(|(kind, _)| !unclear.contains(kind));
     out.revokes = stale.filter_map(|&(kind, remote)| Some(revoke(account?, kind, remote))).collect();
     Ok(out)
 }
 
-fn not_found(entitlement: &EntitlementSpec) -> Refusal {
-    let message = format!("{} \"{}\" does not exist in the App", entitlement.kind, entitlement.value);
+/// Why an entitlement that does not exist is not granted.
+pub fn not_found(entitlement: &EntitlementSpec) -> Refusal {
+    let EntitlementSpec { kind, value } = entitlement;
+    let message =
+        format!("{kind} \"{value}\" does not exist in the App: make it there, or correct the AppBinding");
     Refusal::new(Reason::EntitlementNotFound, message)
 }
 

@@ -36,6 +36,7 @@ pub use context::{Context, parse_duration, referable};
 pub use digest::digest;
 pub use due::{Due, due};
 pub use duplicates::{Claim, inherit, keeper};
+pub use entitlements::{ledger_id, not_found};
 pub use observe::{Observed, Query};
 pub use plan::plan;
 pub use record::{Reply, fail, open, record, settle};
@@ -145,6 +146,8 @@ pub enum Resolution {
     Creatable,
     /// It does not exist.
     Missing,
+    /// Nobody can have it, or it cannot be told which one is meant.
+    Refused(Refusal),
 }
 
 /// Entitlements by what bindings call them.

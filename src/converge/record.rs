@@ -3,7 +3,7 @@
 use super::compare::{changes, kept_login, wished_login};
 use super::context::has_account;
 use super::digest::digest;
-use super::entitlements::split;
+use super::entitlements::{ledger_id, split};
 use super::steps::{DELETE, Plan, Refusal, Step};
 use super::{Cause, Context, RemoteAccount, Wanted};
 use crate::access::DesiredAccount;
@@ -63,7 +63,7 @@ pub fn record(mut entry: LedgerEntry, step: &Step, reply: &Reply, ctx: &Context<
         }
         Step::Grant { entitlement, .. } => {
             if let Reply::Entitlement(remote) = reply {
-                entry.entitlements.push(format!("{}:{remote}", entitlement.kind));
+                entry.entitlements.extend(ledger_id(&entitlement.kind, remote));
                 entry.entitlements.sort_unstable();
                 entry.entitlements.dedup();
             }

@@ -1,6 +1,7 @@
 //! What keeps the operator running: lease, queues, fleet index, back-off, metrics, health, shutdown.
 
 pub mod backoff;
+pub mod batch;
 pub mod events;
 pub mod failpoint;
 pub mod health;

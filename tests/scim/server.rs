@@ -89,6 +89,15 @@ impl Server {
     }
 
     pub(crate) fn connector_at(&self, path: &str, token: &str) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
+        self.connector_as(path, token, ScimProfile::default())
+    }
+
+    pub(crate) fn connector_as(
+        &self,
+        path: &str,
+        token: &str,
+        profile: ScimProfile,
+    ) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
         let reports: Arc<Mutex<Vec<RequestReport>>> = Arc::default();
         let kept = reports.clone();
         let http = HttpConfig {
@@ -103,7 +112,7 @@ impl Server {
             credentials: Credentials::Bearer(token.into()),
             marker_attribute: "externalId".to_owned(),
             search_by: Vec::new(),
-            profile: ScimProfile::default(),
+            profile,
             create_groups: true,
         };
         let gate = Gate::new(GateConfig::default());

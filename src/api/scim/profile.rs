@@ -178,6 +178,13 @@ choices! {
         /// Nowhere.
         None,
     }
+    /// How messages are labelled.
+    MediaType {
+        /// `application/scim+json` (RFC 7644 §3.1); `application/json` is taken too.
+        Scim,
+        /// `application/json`, for those that refuse or do not read the other.
+        Json,
+    }
     /// Whether versions protect against lost updates (RFC 7644 §3.14).
     Etag {
         /// A change is refused if somebody else made one since.
@@ -189,20 +196,26 @@ choices! {
 
 /// A service provider whose differences are known.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "camelCase")]
 pub enum Preset {
-    /// AWS IAM Identity Center.
-    Aws,
     /// Atlassian Guard.
     Atlassian,
+    /// AWS IAM Identity Center.
+    Aws,
+    /// Canaille.
+    Canaille,
+    /// Canva.
+    Canva,
     /// Microsoft Entra ID as a service provider.
     Entra,
     /// GitHub Enterprise Managed Users.
     Github,
+    /// A GitHub organization.
+    GithubOrganization,
     /// GitLab.
     Gitlab,
-    /// Miro.
-    Miro,
+    /// HCP Terraform.
+    HcpTerraform,
     /// `PagerDuty`.
     Pagerduty,
     /// Salesforce.
@@ -216,6 +229,23 @@ pub enum Preset {
 /// How a service provider differs from RFC 7643 and RFC 7644.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.patchStyle) || !has(self.update) || self.update == 'Patch'").message("patchStyle is about PATCH, and update is Put: set one of the two").field_path(".patchStyle"),
+    validation = Rule::new("!has(self.clearing) || !has(self.update) || self.update == 'Patch'").message("clearing is about PATCH, and update is Put: set one of the two").field_path(".clearing"),
+    validation = Rule::new("!has(self.operationCase) || !has(self.update) || self.update == 'Patch' || !has(self.members) || self.members == 'Patch'").message("operationCase is about PATCH, and neither update nor members is Patch").field_path(".operationCase"),
+    validation = Rule::new("!has(self.memberRemoval) || !has(self.members) || self.members == 'Patch'").message("memberRemoval is about PATCH, and members is not Patch").field_path(".memberRemoval"),
+    validation = Rule::new("!has(self.membersPerPatch) || !has(self.members) || self.members == 'Patch'").message("membersPerPatch is about PATCH, and members is not Patch").field_path(".membersPerPatch"),
+    validation = Rule::new("!has(self.memberReference) || !has(self.members) || self.members != 'Unsupported'").message("memberReference is about members, which are Unsupported").field_path(".memberReference"),
+    validation = Rule::new("!has(self.memberReads) || !has(self.members) || self.members != 'Unsupported'").message("memberReads is about members, which are Unsupported").field_path(".memberReads"),
+    validation = Rule::new("!has(self.emptyGroups) || !has(self.members) || self.members != 'Unsupported'").message("emptyGroups is about members, which are Unsupported").field_path(".emptyGroups"),
+    validation = Rule::new("!has(self.memberReads) || self.memberReads == 'Group' || !has(self.members) || self.members != 'Put'").message("members Put writes back what was read: memberReads must be Group").field_path(".memberReads"),
+    validation = Rule::new("!has(self.memberReads) || self.memberReads == 'Group' || !has(self.memberRemoval) || self.memberRemoval != 'ReplaceAll'").message("memberRemoval ReplaceAll writes the members that stay: memberReads must be Group").field_path(".memberRemoval"),
+    validation = Rule::new("!has(self.memberReads) || self.memberReads != 'Filter' || !has(self.lookup) || self.lookup == 'Filter'").message("memberReads Filter needs filters, and lookup is Listing").field_path(".memberReads"),
+    validation = Rule::new("!has(self.filterable) || !has(self.lookup) || self.lookup == 'Filter'").message("filterable is about filters, and lookup is Listing").field_path(".filterable"),
+    validation = Rule::new("!has(self.pageSize) || !has(self.paging) || self.paging != 'None'").message("pageSize is about pages, and paging is None").field_path(".pageSize"),
+    validation = Rule::new("!has(self.manager) || self.manager == 'None' || !has(self.extensions) || self.extensions == 'Enterprise'").message("the manager is in the enterprise extension, and extensions is None").field_path(".manager"),
+    validation = Rule::new("!has(self.unsupportedAttributes) || !self.unsupportedAttributes.exists(a, a.lowerAscii() in ['id', 'schemas', 'username', 'active'])").message("id, schemas, userName and active are always sent; if accounts cannot be suspended, set suspension").field_path(".unsupportedAttributes")
+)]
 pub struct ScimProfile {
     /// A service provider whose differences are known. What is set beside it counts more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -247,13 +277,16 @@ pub struct ScimProfile {
     /// The only attributes that filters may name; others are looked for in a listing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 256)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
     pub filterable: Option<Vec<String>>,
     /// Whether the letter case of a `userName` counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_name_case: Option<AttributeCase>,
-    /// Attributes that are never sent, because the service provider refuses or drops them.
+    /// Attributes that are never sent, because the service provider refuses or drops them. The list takes the place
+    /// of all that is known otherwise: an empty one sends everything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256)))]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 256)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
     pub unsupported_attributes: Option<Vec<String>>,
     /// How multi-valued attributes are written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -293,6 +326,9 @@ pub struct ScimProfile {
     /// Where the service provider describes itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discovery: Option<Discovery>,
+    /// How messages are labelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<MediaType>,
     /// Whether versions protect against lost updates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<Etag>,

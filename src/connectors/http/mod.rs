@@ -117,6 +117,16 @@ pub struct Refused {
     pub keyword: Option<&'static str>,
 }
 
+/// In place of a keyword: the request succeeded, and its answer is too long to be read.
+const TOO_LONG: &str = "the answer is too long";
+
+impl Refused {
+    /// Whether the request succeeded, and its answer is too long to be read.
+    pub fn is_too_long(&self) -> bool {
+        self.keyword == Some(TOO_LONG)
+    }
+}
+
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
         refused.failure
@@ -245,12 +255,20 @@ impl Http {
         let body = match part {
             Ok(Part::Whole(bytes)) if bytes.is_empty() => None,
             Ok(Part::Whole(bytes)) if heft(&bytes) > TREE_AT_MOST => {
-                return Err(senseless(call, status.as_u16(), "the answer holds too many values"));
+                return Err(Refused {
+                    keyword: Some(TOO_LONG),
+                    ..senseless(call, status.as_u16(), "the answer holds too many values")
+                });
             }
             Ok(Part::Whole(bytes)) => Some(serde_json::from_slice(&bytes).map_err(|_| {
                 senseless(call, status.as_u16(), "the answer is not JSON: check the base URL")
             })?),
-            Ok(Part::TooLong) => return Err(senseless(call, status.as_u16(), "the answer is too long")),
+            Ok(Part::TooLong) => {
+                return Err(Refused {
+                    keyword: Some(TOO_LONG),
+                    ..senseless(call, status.as_u16(), TOO_LONG)
+                });
+            }
             Ok(Part::TooLate) => return Err(late(call)),
             Err(error) if client::undecodable(&error) => {
                 return Err(senseless(call, status.as_u16(), "the answer's encoding is broken"));
@@ -339,6 +357,8 @@ fn class(failure: &Failure) -> &'static str {
 fn settle(permit: Permit, refused: Refused) -> Refused {
     let Failure { class, reason, retry_after, .. } = refused.failure;
     match class {
+        // It works, and has much to say, or minds what others do.
+        _ if refused.is_too_long() || refused.status == Some(412) => permit.report(Signal::Answered),
         FailureClass::Fenced => {}
         FailureClass::RetryAfter if reason == Reason::Throttled => {
             permit.report(Signal::Throttled { retry_after });

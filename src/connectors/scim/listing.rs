@@ -192,10 +192,18 @@ impl Scim {
         }
     }
 
+    /// The resources on the first page of a listing.
+    pub(super) async fn first_page(&self, query: &Query<'_>) -> Result<Vec<Value>, Refused> {
+        Ok(self.slice(query, None).await?.resources)
+    }
+
     /// Fails unless the collection is there: only then does a 404 about one of its members mean anything.
     pub(super) async fn collection_answers(&self, collection: &str) -> Result<(), Failure> {
         let mut call = self.call("read collection", Method::GET, &[collection])?;
-        call.url.set_query(Some("count=1"));
+        // Some cannot count, and some can do nothing but.
+        if self.shared.profile.so_far().paging != Paging::None {
+            call.url.set_query(Some("count=1"));
+        }
         call.limit = LISTING;
         let answer = self.send(&call).await;
         let answer = answer.map_err(|refused| about_collection(call.operation, refused))?;
@@ -214,7 +222,7 @@ impl Scim {
     }
 }
 
-fn parameters(query: &Query<'_>, profile: &Profile, position: &Position) -> String {
+pub(super) fn parameters(query: &Query<'_>, profile: &Profile, position: &Position) -> String {
     let count = profile.page_size;
     let place = match profile.paging {
         Paging::Index => format!("startIndex={}&count={count}", position.seen + 1),
@@ -231,7 +239,7 @@ fn parameters(query: &Query<'_>, profile: &Profile, position: &Position) -> Stri
 }
 
 /// The resources of a list response; none where there are none.
-fn contents(body: Value) -> Result<Vec<Value>, ()> {
+pub(super) fn contents(body: Value) -> Result<Vec<Value>, ()> {
     let counted = field(&body, "totalResults").is_some();
     let Value::Object(mut body) = body else { return Err(()) };
     let name = body.keys().find(|key| key.eq_ignore_ascii_case("Resources")).cloned();

@@ -1,6 +1,7 @@
 //! SCIM 2.0 service providers (RFC 7643, RFC 7644), with cursor paging (RFC 9865).
 //!
-//! Accounts are Users, with the enterprise extension; the entitlement type `group` is membership in a Group.
+//! Accounts are Users, with the enterprise extension. The entitlement type `group` is membership in a Group; `role` and
+//! `entitlement` are values of a User's `roles` and `entitlements`.
 //! Attributes are named as rules name them: `title`, `name.givenName`, `emails` (the whole list),
 //! `urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department`.
 //!
@@ -12,25 +13,27 @@ mod discovery;
 mod groups;
 mod listing;
 mod path;
-mod profile;
+mod probing;
+pub mod profile;
 mod resource;
+mod values;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use http::Method;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
+use self::groups::Groups;
 use self::path::enterprise;
-use self::profile::Profile;
+use self::profile::{Layers, Profile};
+use self::values::attribute;
 use super::fence::Fence;
 use super::gate::Gate;
 use super::http::{Answer, Call, Credentials, Http, HttpConfig, Meter, Protocol, Refused, SINGLE};
 use super::http::{Verdict, by_status};
 use super::{Connector, Failure, FailureClass, Membership, Page, Probe, Suspending};
 use crate::access::ConnectorTraits;
-use crate::api::app::CapabilitySource;
-use crate::api::scim::{ScimProfile, Suspension};
+use crate::api::scim::{MediaType, ScimProfile, Suspension};
 use crate::api::{EntitlementSpec, Reason};
 use crate::converge::{Change, Lane, NewAccount, RemoteAccount};
 
@@ -40,6 +43,9 @@ const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 /// Schema of PATCH requests (RFC 7644 §3.5.2).
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+
+/// The entitlement type whose remote ids are those of Groups.
+const GROUP_TYPE: &str = "group";
 
 /// What access computes for a SCIM account unless the App says otherwise.
 pub static TRAITS: ConnectorTraits = ConnectorTraits {
@@ -65,7 +71,7 @@ pub static TRAITS: ConnectorTraits = ConnectorTraits {
         (enterprise!("department"), "user.department"),
         (enterprise!("manager.value"), "user.manager"),
     ],
-    entitlement_types: &["group"],
+    entitlement_types: &[GROUP_TYPE, "role", "entitlement"],
     single_valued: &[],
     references: &[enterprise!("manager.value")],
 };
@@ -99,29 +105,26 @@ pub struct Scim {
 struct Shared {
     http: Http,
     marker: String,
-    configured: ScimProfile,
     create_groups: bool,
-    profile: RwLock<Option<Arc<Profile>>>,
-    /// Groups are created, and whole groups replaced, one after the other: two at once would make two groups of one
-    /// name, or lose a member.
-    groups: Mutex<()>,
+    profile: Layers,
+    groups: Groups,
 }
 
 impl Scim {
     /// Checks the configuration; connects to nothing yet. Requests are made in the lane [`Lane::Verify`].
     pub fn new(config: ScimConfig, fence: Fence, gate: Gate, meter: Meter) -> Result<Self, Failure> {
-        let protocol = Protocol {
-            accept: "application/scim+json, application/json",
-            content_type: "application/scim+json",
-            judge,
+        let profile = Layers::new(config.profile);
+        let (accept, content_type) = match profile.so_far().media_type {
+            MediaType::Scim => ("application/scim+json, application/json", "application/scim+json"),
+            MediaType::Json => ("application/json", "application/json"),
         };
+        let protocol = Protocol { accept, content_type, judge };
         let shared = Shared {
             http: Http::new(&config.http, config.credentials, protocol, (fence, gate, meter))?,
             marker: config.marker_attribute,
-            configured: config.profile,
             create_groups: config.create_groups,
-            profile: RwLock::default(),
-            groups: Mutex::default(),
+            profile,
+            groups: Groups::default(),
         };
         Ok(Self { shared: Arc::new(shared), lane: Lane::Verify, probing: false })
     }
@@ -162,39 +165,28 @@ impl Scim {
 
     /// How the service provider is spoken to: as probed, or asked for now.
     async fn profile(&self) -> Result<Arc<Profile>, Failure> {
-        let known = self.shared.profile.read().unwrap_or_else(PoisonError::into_inner).clone();
-        match known {
+        match self.shared.profile.profile() {
             Some(profile) => Ok(profile),
             None => self.discover().await,
         }
     }
 
-    async fn discover(&self) -> Result<Arc<Profile>, Failure> {
-        let call = self.call("read capabilities", Method::GET, &["ServiceProviderConfig"])?;
-        let mut profile = Profile::default();
-        match self.send(&call).await {
-            Ok(Answer { body: Some(config @ Value::Object(_)), .. }) => {
-                profile.overlay(&discovery::read(&config), CapabilitySource::Discovered);
-            }
-            Ok(_) => {
-                return Err(unexpected(&call, "the answer is no service provider configuration"));
-            }
-            Err(refused) if matches!(refused.status, Some(404 | 501)) => {}
-            Err(refused) => return Err(refused.into()),
-        }
-        profile.overlay(&self.shared.configured, CapabilitySource::Configured);
-        let profile = Arc::new(profile);
-        *self.shared.profile.write().unwrap_or_else(PoisonError::into_inner) = Some(profile.clone());
-        Ok(profile)
+    /// Records what the service provider showed in use; it counts until the process ends or the App is connected
+    /// anew, unless the App says otherwise.
+    pub(super) fn learn(&self, shown: ScimProfile) {
+        self.shared.profile.shown(shown);
     }
 }
 
 impl Connector for Scim {
     async fn probe(&self) -> Result<Probe, Failure> {
-        // Users first: many service providers show their configuration to anybody, which proves no credentials.
         let probing = Self { probing: true, ..self.clone() };
-        probing.collection_answers("Users").await?;
-        let profile = probing.discover().await?;
+        let profile = if let Some(profile) = self.shared.profile.explored() {
+            probing.collection_answers("Users").await?;
+            profile
+        } else {
+            probing.explore().await?
+        };
         let suspension = match profile.suspension {
             Suspension::Reversible => Suspending::Reversible,
             Suspension::Deletes => Suspending::Deletes,
@@ -228,21 +220,33 @@ impl Connector for Scim {
     }
 
     async fn resolve(&self, entitlement: &EntitlementSpec) -> Result<Option<String>, Failure> {
-        groups::only(&entitlement.kind)?;
-        self.group_id(&entitlement.value).await
+        let EntitlementSpec { kind, value } = entitlement;
+        if kind == GROUP_TYPE {
+            self.has_groups().await?;
+            return self.group_id(value).await;
+        }
+        self.has_attribute(attribute(kind)?).await?;
+        Ok(Some(value.clone()))
     }
 
     fn may_create(&self, kind: &str) -> bool {
-        self.shared.create_groups && groups::only(kind).is_ok()
+        self.shared.create_groups && kind == GROUP_TYPE
     }
 
-    async fn create_entitlement(&self, entitlement: &EntitlementSpec) -> Result<String, Failure> {
-        groups::only(&entitlement.kind)?;
-        self.create_group(&entitlement.value).await
+    async fn create_entitlement(
+        &self,
+        entitlement: &EntitlementSpec,
+        first: &[String],
+    ) -> Result<String, Failure> {
+        if entitlement.kind != GROUP_TYPE {
+            return Err(values::no_such_type());
+        }
+        self.has_groups().await?;
+        self.create_group(&entitlement.value, first).await
     }
 
-    fn batch(&self, _kind: &str) -> usize {
-        1
+    fn batch(&self, kind: &str) -> usize {
+        if kind == GROUP_TYPE { self.members_at_once() } else { 1 }
     }
 
     async fn entitle(
@@ -251,10 +255,13 @@ impl Connector for Scim {
         entitlement: &str,
         changes: &[Membership],
     ) -> Result<Vec<Result<(), Failure>>, Failure> {
-        groups::only(kind)?;
+        if kind == GROUP_TYPE {
+            return self.change_members(entitlement, changes).await;
+        }
+        let attribute = attribute(kind)?;
         let mut outcomes = Vec::with_capacity(changes.len());
-        for Membership { account, held } in changes {
-            outcomes.push(self.set_member(account, entitlement, *held).await);
+        for change in changes {
+            outcomes.push(self.set_value(attribute, entitlement, change).await);
         }
         Ok(outcomes)
     }

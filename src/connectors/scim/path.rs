@@ -15,7 +15,7 @@ macro_rules! enterprise {
 pub(super) use enterprise;
 
 /// The spelling of the attributes of RFC 7643; names are case-insensitive (§2.1), and answers are read so.
-const SPELLING: [&str; 35] = [
+pub(super) const SPELLING: [&str; 35] = [
     "userName",
     "externalId",
     "name.formatted",

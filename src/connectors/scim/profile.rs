@@ -1,12 +1,16 @@
 //! How one service provider is spoken to: the standards, what it says of itself, its preset, and the App's own word.
 
+mod layers;
+pub mod presets;
+
 use std::collections::BTreeMap;
 
+pub(super) use self::layers::Layers;
 use crate::api::app::{Capability, CapabilitySource};
 use crate::api::scim::{
     AttributeCase, Booleans, Clearing, Deletion, Discovery, EmptyGroups, Etag, Extensions, Lookup,
-    ManagerShape, MemberChange, MemberReads, MemberReference, MemberRemoval, MultiValued, OperationCase,
-    Paging, PatchStyle, ScimProfile, Suspension, Update,
+    ManagerShape, MediaType, MemberChange, MemberReads, MemberReference, MemberRemoval, MultiValued,
+    OperationCase, Paging, PatchStyle, ScimProfile, Suspension, Update,
 };
 
 /// How many resources a page should hold.
@@ -41,6 +45,7 @@ pub(super) struct Profile {
     pub(super) paging: Paging,
     pub(super) page_size: u16,
     pub(super) discovery: Discovery,
+    pub(super) media_type: MediaType,
     pub(super) etag: Etag,
     /// How each field came to be as it is; [`CapabilitySource::Default`] where it is not listed.
     pub(super) sources: BTreeMap<&'static str, CapabilitySource>,
@@ -74,6 +79,7 @@ impl Default for Profile {
             paging: Paging::Index,
             page_size: PAGE,
             discovery: Discovery::ServiceProviderConfig,
+            media_type: MediaType::Scim,
             etag: Etag::Ignore,
             sources: BTreeMap::new(),
         }
@@ -106,13 +112,16 @@ macro_rules! for_each_field {
         $act!("paging", paging);
         $act!("pageSize", page_size);
         $act!("discovery", discovery);
+        $act!("mediaType", media_type);
         $act!("etag", etag);
     };
 }
 
 impl Profile {
-    /// Puts what is set in `over` in place of what was there.
+    /// Puts what is set in `over` in place of what was there. Attributes that are not supported add up; only the App
+    /// itself has the last word on them.
     pub(super) fn overlay(&mut self, over: &ScimProfile, source: CapabilitySource) {
+        let before = std::mem::take(&mut self.unsupported_attributes);
         macro_rules! put {
             ($name:literal, $field:ident) => {
                 if let Some(value) = &over.$field {
@@ -122,6 +131,9 @@ impl Profile {
             };
         }
         for_each_field!(put);
+        if source != CapabilitySource::Configured || over.unsupported_attributes.is_none() {
+            self.unsupported_attributes = joined(before, &self.unsupported_attributes);
+        }
     }
 
     /// For the App's status, one line a field.
@@ -136,6 +148,33 @@ impl Profile {
         for_each_field!(line);
         all
     }
+}
+
+/// Adds to `known` what is set in `more`, in place of what was set there. Attributes that are not supported add up.
+fn add(known: &mut ScimProfile, more: ScimProfile) {
+    let before = known.unsupported_attributes.take();
+    macro_rules! put {
+        ($name:literal, $field:ident) => {
+            if more.$field.is_some() {
+                known.$field = more.$field;
+            }
+        };
+    }
+    for_each_field!(put);
+    if let Some(before) = before {
+        let after = known.unsupported_attributes.take().unwrap_or_default();
+        known.unsupported_attributes = Some(joined(before, &after));
+    }
+}
+
+/// Both lists, without names that come again, whatever their letter case (RFC 7643 §2.1).
+fn joined(mut names: Vec<String>, more: &[String]) -> Vec<String> {
+    for name in more {
+        if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            names.push(name.clone());
+        }
+    }
+    names
 }
 
 /// A value as it stands in an App's status.
@@ -173,6 +212,7 @@ spelled_as_str!(
     EmptyGroups,
     Paging,
     Discovery,
+    MediaType,
     Etag,
 );
 

@@ -25,13 +25,17 @@ async fn server(hostile: impl Fn(&Received) -> Reply + Send + Sync + 'static) ->
 }
 
 fn scim(server: &Server) -> Scim {
+    scim_with(server, ScimProfile::default())
+}
+
+pub(super) fn scim_with(server: &Server, profile: ScimProfile) -> Scim {
     let (fence, gate, meter, _) = surroundings();
     let config = ScimConfig {
-        http: HttpConfig { timeout: Duration::from_millis(500), ..server.config() },
+        http: HttpConfig { timeout: Duration::from_millis(1500), ..server.config() },
         credentials: Credentials::Bearer(CANARY.into()),
         marker_attribute: "externalId".to_owned(),
         search_by: Vec::new(),
-        profile: ScimProfile::default(),
+        profile,
         create_groups: true,
     };
     assert!(!format!("{config:?}").contains(CANARY));

@@ -1,17 +1,18 @@
 //! From an App's spec and its Secrets to a connector.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt};
-use parking_lot::Mutex;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+use super::catalogue::Catalogue;
 use super::target;
 use crate::api::scim::{GroupCreation, ScimAuth, ScimConnector};
-use crate::api::{AppSpec, CREDENTIALS_LABEL, EntitlementSpec, Reason, SecretKeyRef};
+use crate::api::{AppSpec, CREDENTIALS_LABEL, Reason, SecretKeyRef};
 use crate::connectors::any::AnyConnector;
 use crate::connectors::fence::Fence;
 use crate::connectors::gate::Gate;
@@ -28,8 +29,8 @@ pub struct Connected {
     pub connector: AnyConnector,
     /// Hash of the system that it speaks to: work decided for another one is not done with it.
     pub target: String,
-    /// Remote ids of entitlements learnt so far, so that a thousand joiners do not ask for their group a thousand times.
-    pub entitlements: Mutex<BTreeMap<EntitlementSpec, String>>,
+    /// What is known of entitlements.
+    pub catalogue: Arc<Catalogue>,
     /// Accounts worked on at the same time.
     pub concurrency: u8,
     /// Ends the workers that use it.
@@ -105,7 +106,7 @@ pub async fn connect(
     Ok(Connected {
         connector: AnyConnector::Scim(connector),
         target: target::hash(spec),
-        entitlements: Mutex::default(),
+        catalogue: Arc::default(),
         concurrency: spec.limits.concurrency,
         end,
     })

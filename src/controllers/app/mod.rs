@@ -1,7 +1,11 @@
 //! The controller of Apps: one runtime an App, with its connection, its queue and its workers.
 
+pub mod catalogue;
 pub mod connect;
+pub mod crew;
 pub mod keeper;
+pub mod memberships;
+pub mod places;
 pub mod planned;
 pub mod status;
 pub mod target;
@@ -15,13 +19,14 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::catalogue::Catalogue;
 pub use self::connect::Connected;
 pub use self::keeper::Health;
 use self::planned::Planned;
 use super::engine::Engine;
 use super::user::work;
 use crate::api::Reason;
-use crate::connectors::gate::RESERVED;
+use crate::connectors::locks::Locks;
 use crate::connectors::{Failure, FailureClass};
 use crate::converge::{Lane, Plan, Refusal};
 use crate::runtime::backoff::{Backoff, Severity};
@@ -37,11 +42,14 @@ pub struct AppRuntime {
     /// How the App fares.
     pub health: Mutex<Health>,
     connection: Mutex<Option<Arc<Connected>>>,
+    catalogue: Mutex<Arc<Catalogue>>,
     wake: Notify,
     secrets: Mutex<Vec<Name>>,
     backoff: Mutex<Backoff<Name>>,
     trouble: Mutex<HashMap<Name, Trouble>>,
     planned: Mutex<Planned>,
+    /// One writer an entitlement, by type and remote id, even while one connection takes another's place.
+    pub(super) writing: Locks<(String, String)>,
     end: CancellationToken,
 }
 
@@ -60,6 +68,8 @@ impl AppRuntime {
             queue: WorkQueue::default(),
             health: Mutex::default(),
             connection: Mutex::default(),
+            catalogue: Mutex::default(),
+            writing: Locks::default(),
             wake: Notify::new(),
             secrets: Mutex::default(),
             backoff: Mutex::default(),
@@ -76,12 +86,9 @@ impl AppRuntime {
         runtime
     }
 
-    /// Starts the workers of a connection. They end with it.
+    /// Starts the work of a connection. It ends with it.
     pub(super) fn staff(self: &Arc<Self>, engine: &Arc<Engine>, connected: &Arc<Connected>) {
-        // Leavers have workers of their own beside those that the App's concurrency gives everybody.
-        for place in 0..connected.concurrency + RESERVED {
-            engine.tasks.spawn(work::run(engine.clone(), self.clone(), connected.clone(), place < RESERVED));
-        }
+        work::staff(engine, self, connected);
     }
 
     /// Queues a person. A fresh reason forgets the back-off.
@@ -108,6 +115,9 @@ impl AppRuntime {
 
     /// Puts the connection in place, or takes it away; workers of the old one end.
     pub(super) fn set_connection(&self, connected: Option<Arc<Connected>>) {
+        if let Some(connected) = &connected {
+            *self.catalogue.lock() = connected.catalogue.clone();
+        }
         if let Some(old) = std::mem::replace(&mut *self.connection.lock(), connected) {
             old.end.cancel();
         }
@@ -116,6 +126,11 @@ impl AppRuntime {
     /// The connection now.
     pub fn connection(&self) -> Option<Arc<Connected>> {
         self.connection.lock().clone()
+    }
+
+    /// What the last connection that was made knows, or knew, of entitlements.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.catalogue.lock().clone()
     }
 
     /// The App's spec or annotations changed.

@@ -9,8 +9,10 @@ use jiff::Timestamp;
 
 use super::decide::AccountDecision;
 use crate::api::{AppSpec, EntitlementSpec, LedgerEntry, PendingIntent};
-use crate::connectors::{Connector, Failure, FailureClass, Membership};
-use crate::converge::{self, Context, Observed, Plan, Query, Refusal, Reply, Resolution, Step};
+use crate::connectors::{Connector, Failure, FailureClass};
+use crate::converge::{
+    self, Context, Observed, Plan, Query, Refusal, RemoteAccount, Reply, Resolution, Step,
+};
 use crate::runtime::failpoint;
 
 /// Why a pass was given up although nothing failed at the target.
@@ -22,6 +24,42 @@ pub enum Stop {
     Cluster,
 }
 
+/// Why a step was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// The target failed.
+    Target(Failure),
+    /// See [`Stop`].
+    Stop(Stop),
+}
+
+/// An entitlement.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Entitlement {
+    /// It exists.
+    Known {
+        /// Type.
+        kind: String,
+        /// Remote id.
+        id: String,
+    },
+    /// It is to be made first.
+    ToMake(EntitlementSpec),
+}
+
+/// That an account should hold an entitlement, or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// Which.
+    pub entitlement: Entitlement,
+    /// Who: id of the account.
+    pub account: String,
+    /// Whether it is to hold the entitlement.
+    pub held: bool,
+    /// The account can be used, and what it holds is to be taken away.
+    pub urgent: bool,
+}
+
 /// What a pass needs besides the target.
 pub trait Ports: Send + Sync {
     /// The time.
@@ -30,10 +68,20 @@ pub trait Ports: Send + Sync {
     fn before_first_account(&self) -> impl Future<Output = Result<(), Stop>> + Send;
     /// Makes sure, by a live read, that something is still to be taken away.
     fn before_removal(&self) -> impl Future<Output = Result<(), Stop>> + Send;
-    /// The remote id of an entitlement, if it was learnt before.
-    fn known(&self, entitlement: &EntitlementSpec) -> Option<String>;
-    /// Remembers the remote id of an entitlement; `None`: what was learnt is in doubt.
-    fn learnt(&self, entitlement: &EntitlementSpec, id: Option<&str>);
+    /// What is known of an entitlement.
+    fn resolve(
+        &self,
+        entitlement: &EntitlementSpec,
+    ) -> impl Future<Output = Result<Resolution, Failure>> + Send;
+    /// Gives entitlements to the account, or takes them away. The outcomes are in the order of the wishes: the remote id
+    /// of the entitlement, or why it was not done.
+    ///
+    /// This may take a while: `entry` is the ledger entry as it stands.
+    fn entitle(
+        &self,
+        entry: Option<&LedgerEntry>,
+        wishes: Vec<Wish>,
+    ) -> impl Future<Output = Vec<Result<String, Halt>>> + Send;
     /// Stores the ledger entry before the operation that it announces.
     fn announce(&self, entry: &LedgerEntry) -> impl Future<Output = Result<(), Stop>> + Send;
     /// Notes a step that reached the target, or failed there.
@@ -126,34 +174,11 @@ async fn ask<C: Connector, P: Ports>(
             seen.found(attribute, value, found);
         }
         Query::Resolve(entitlement) => {
-            let resolution = resolve(connector, ports, &entitlement).await?;
+            let resolution = ports.resolve(&entitlement).await?;
             seen.resolution(entitlement, resolution);
         }
     }
     Ok(())
-}
-
-async fn resolve<C: Connector, P: Ports>(
-    connector: &C,
-    ports: &P,
-    entitlement: &EntitlementSpec,
-) -> Result<Resolution, Failure> {
-    if let Some(id) = ports.known(entitlement) {
-        return Ok(Resolution::Id(id));
-    }
-    Ok(match connector.resolve(entitlement).await? {
-        Some(id) => {
-            ports.learnt(entitlement, Some(&id));
-            Resolution::Id(id)
-        }
-        None if connector.may_create(&entitlement.kind) => Resolution::Creatable,
-        None => Resolution::Missing,
-    })
-}
-
-enum Halt {
-    Target(Failure),
-    Stop(Stop),
 }
 
 impl From<Failure> for Halt {
@@ -194,29 +219,45 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
             self.ports.before_first_account().await?;
             failpoint::hit("after-finalizer");
         }
-        let mut account = plan.account.clone();
-        for step in &plan.steps {
-            match self.take(step).await {
-                Ok(Reply::Account(seen_after)) => account = Some(seen_after),
-                Ok(_) => {}
-                Err(Halt::Target(failure)) if failure.class == FailureClass::Conflict => {
-                    match taken_login(step, self.context().login_attribute) {
-                        Some(login) => {
-                            seen.refused(login);
-                            return Ok(None);
-                        }
-                        None => return Err(Halt::Target(failure)),
-                    }
-                }
-                Err(halt) => return Err(halt),
-            }
-        }
+        let Some(account) = self.carry_out(&plan, seen).await? else {
+            return Ok(None);
+        };
         let entry = converge::open(self.entry.as_ref(), &self.context());
         let entry = converge::settle(entry, &self.work.wanted, &plan, account.as_ref(), &self.context());
         Ok(Some(match plan.blocked {
             None => Ending::Settled(entry),
             Some(refusal) => Ending::Refused(entry, refusal),
         }))
+    }
+
+    /// Takes the steps of a plan, and returns the account as the last reply showed it. `None`: the login was taken.
+    async fn carry_out(
+        &mut self,
+        plan: &Plan,
+        seen: &mut Observed,
+    ) -> Result<Option<Option<RemoteAccount>>, Halt> {
+        let mut account = plan.account.clone();
+        for steps in plan.steps.chunk_by(|one, next| held(one).is_some() && held(one) == held(next)) {
+            let Some(step) = steps.first() else { continue };
+            if held(step).is_some() {
+                let in_use = account.as_ref().is_some_and(|account| account.active);
+                self.entitle(steps, in_use).await?;
+                continue;
+            }
+            match self.take(step).await {
+                Ok(Reply::Account(seen_after)) => account = Some(seen_after),
+                Ok(_) => {}
+                Err(Halt::Target(failure)) if failure.class == FailureClass::Conflict => {
+                    let Some(login) = taken_login(step, self.context().login_attribute) else {
+                        return Err(Halt::Target(failure));
+                    };
+                    seen.refused(login);
+                    return Ok(None);
+                }
+                Err(halt) => return Err(halt),
+            }
+        }
+        Ok(Some(account))
     }
 
     async fn take(&mut self, step: &Step) -> Result<Reply, Halt> {
@@ -266,36 +307,58 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
                 failpoint::during("delete-sent", target.delete(id)).await?;
                 Reply::Done
             }
-            Step::Revoke { id, kind, entitlement } => {
-                entitle(target, id, false, kind, entitlement).await?;
-                Reply::Done
-            }
-            Step::Grant { id, entitlement, remote } => {
-                self.grant(id.as_deref(), entitlement, remote.clone()).await?
-            }
-            Step::Adopt { .. } | Step::Announce(_) | Step::Retain | Step::Release { .. } | Step::Forget => {
-                Reply::Done
-            }
+            // Grants and revocations are taken by `entitle`; the others are in the ledger only.
+            _ => Reply::Done,
         };
         failpoint::hit(&format!("after-{}", step.as_str()));
         Ok(reply)
     }
 
-    async fn grant(
-        &self,
-        id: Option<&str>,
-        entitlement: &EntitlementSpec,
-        remote: Option<String>,
-    ) -> Result<Reply, Failure> {
-        let remote = match remote {
-            Some(remote) => remote,
-            None => self.connector.create_entitlement(entitlement).await?,
-        };
-        let account = id.or_else(|| self.entry.as_ref().map(|e| e.id.as_str())).unwrap_or_default();
-        let granted = entitle(self.connector, account, true, &entitlement.kind, &remote).await;
-        self.ports.learnt(entitlement, granted.is_ok().then_some(&remote));
-        granted?;
-        Ok(Reply::Entitlement(remote))
+    /// Grants, or revocations: asked for together, and each recorded as far as it succeeded.
+    async fn entitle(&mut self, steps: &[Step], in_use: bool) -> Result<(), Halt> {
+        let wishes = steps.iter().filter_map(|step| self.wish(step, in_use)).collect();
+        let outcomes = self.ports.entitle(self.entry.as_ref(), wishes).await;
+        let mut halted = Ok(());
+        for (step, outcome) in steps.iter().zip(outcomes) {
+            let mut entry = converge::open(self.entry.as_ref(), &self.context());
+            match outcome {
+                Ok(remote) => {
+                    failpoint::hit(&format!("after-{}", step.as_str()));
+                    entry = converge::record(entry, step, &Reply::Entitlement(remote), &self.context());
+                    self.ports.performed(step, &entry, Ok(()));
+                    self.entry = Some(entry);
+                    self.touched = true;
+                }
+                Err(halt) => {
+                    if let Halt::Target(failure) = &halt {
+                        self.ports.performed(step, &entry, Err(failure));
+                    }
+                    halted = halted.and(Err(halt));
+                }
+            }
+        }
+        halted
+    }
+
+    fn wish(&self, step: &Step, in_use: bool) -> Option<Wish> {
+        Some(match step {
+            Step::Revoke { id, kind, entitlement } => Wish {
+                entitlement: Entitlement::Known { kind: kind.clone(), id: entitlement.clone() },
+                account: id.clone(),
+                held: false,
+                urgent: in_use,
+            },
+            Step::Grant { id, entitlement, remote } => Wish {
+                entitlement: match remote {
+                    Some(id) => Entitlement::Known { kind: entitlement.kind.clone(), id: id.clone() },
+                    None => Entitlement::ToMake(entitlement.clone()),
+                },
+                account: id.clone().or_else(|| Some(self.entry.as_ref()?.id.clone())).unwrap_or_default(),
+                held: true,
+                urgent: false,
+            },
+            _ => return None,
+        })
     }
 
     fn progress(&mut self) -> Option<LedgerEntry> {
@@ -313,16 +376,13 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
     }
 }
 
-/// Gives one account an entitlement, or takes it away.
-async fn entitle<C: Connector>(
-    connector: &C,
-    account: &str,
-    held: bool,
-    kind: &str,
-    entitlement: &str,
-) -> Result<(), Failure> {
-    let change = Membership { account: account.to_owned(), held };
-    connector.entitle(kind, entitlement, &[change]).await?.into_iter().collect()
+/// Whether the step gives an entitlement, or takes one away; `None`: neither.
+fn held(step: &Step) -> Option<bool> {
+    match step {
+        Step::Grant { .. } => Some(true),
+        Step::Revoke { .. } => Some(false),
+        _ => None,
+    }
 }
 
 /// The login that a step would have given the account.

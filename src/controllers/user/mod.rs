@@ -12,6 +12,7 @@ pub mod work;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -87,6 +88,7 @@ impl Looker {
         let mut synced = false;
         loop {
             let idle = self.backlog.order.is_empty();
+            self.engine.deciding.store(!synced || !idle, Ordering::Relaxed);
             if synced && idle {
                 self.engine.summaries.begin();
             }

@@ -1,13 +1,12 @@
-//! The workers of one App: each takes one person at a time through one pass.
+//! The work of one App: passes, each of which takes one person one step further.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 
-use super::act::{self, Ending, Ports, Stop};
+use super::act::{self, Ending, Halt, Ports, Stop, Wish};
 use super::decide::{AccountDecision, Departure};
 use super::guard::Ground;
 use super::store::Written;
@@ -15,9 +14,11 @@ use super::{JOINED, SOON};
 use crate::api::{self, AppSpec, EntitlementSpec, LedgerEntry, Reason};
 use crate::connectors::Failure;
 use crate::connectors::any::AnyConnector;
+use crate::controllers::app::crew::{self, Crew};
+use crate::controllers::app::places::Place;
 use crate::controllers::app::{AppRuntime, Connected};
 use crate::controllers::engine::{Engine, Touch};
-use crate::converge::{self, Cause, Due, Lane, Refusal, Step, Wanted};
+use crate::converge::{self, Cause, Due, Lane, Refusal, Resolution, Step, Wanted};
 use crate::runtime::events::Notice;
 use crate::runtime::failpoint;
 use crate::runtime::index::{Key, Name};
@@ -29,35 +30,48 @@ const REHEARSAL: Duration = Duration::from_mins(10);
 /// How soon one that what changed meanwhile cut short is begun anew.
 const CHANGED_RETRY: Duration = Duration::from_millis(200);
 
-/// Takes jobs until the connection ends; the job in hand is brought to its end. A reserved worker takes leavers only.
-pub async fn run(engine: Arc<Engine>, app: Arc<AppRuntime>, connected: Arc<Connected>, reserved: bool) {
+/// Works for a connection until it ends; what is in hand then is brought to its end.
+pub fn staff(engine: &Arc<Engine>, app: &Arc<AppRuntime>, connected: &Arc<Connected>) {
+    let crew = Arc::new(Crew::new(engine, app, connected));
+    for reserved in [false, true] {
+        engine.tasks.spawn(hand_out(engine.clone(), crew.clone(), reserved));
+    }
+    engine.tasks.spawn(crew::look_again(engine.clone(), crew));
+}
+
+/// Begins a pass whenever there is a place and a job for it; a reserved place is for leavers only.
+async fn hand_out(engine: Arc<Engine>, crew: Arc<Crew>, reserved: bool) {
     loop {
-        let job = tokio::select! {
+        // First the place, so that of all jobs that are there then the most urgent gets it.
+        let place = tokio::select! {
             biased;
-            () = connected.end.cancelled() => return,
-            job = app.queue.pop(reserved) => job,
+            () = crew.connected.end.cancelled() => return,
+            place = async {
+                if crew.app.queue.ready(reserved).await { Some(crew.places.enter(reserved).await) } else { None }
+            } => place,
         };
-        let Some(job) = job else { return };
-        let key = Key::new(app.key.namespace.clone(), job.key.clone());
-        let outcome = engine.work(&app, &connected, &key, &job).await;
-        failpoint::hit("after-pass");
-        app.queue.done(job, outcome);
-        if outcome != Outcome::Ok {
-            engine.touch(Touch::Again(key.clone()));
+        let Some(place) = place else { return };
+        if let Some(job) = crew.app.queue.take(reserved) {
+            engine.tasks.spawn(one(engine.clone(), crew.clone(), place, job));
         }
-        // What came of it is stored, and then the person is looked at again.
-        engine.recorder.look(&key, super::PATIENCE);
     }
 }
 
+async fn one(engine: Arc<Engine>, crew: Arc<Crew>, place: Place, job: Job<Name>) {
+    let key = Key::new(crew.app.key.namespace.clone(), job.key.clone());
+    let outcome = engine.work(&crew, &place, &key, &job).await;
+    failpoint::hit("after-pass");
+    crew.app.queue.done(job, outcome);
+    if outcome != Outcome::Ok {
+        engine.touch(Touch::Again(key.clone()));
+    }
+    // What came of it is stored, and then the person is looked at again.
+    engine.recorder.look(&key, super::PATIENCE);
+}
+
 impl Engine {
-    async fn work(
-        self: &Arc<Self>,
-        app: &Arc<AppRuntime>,
-        connected: &Connected,
-        key: &Key,
-        job: &Job<Name>,
-    ) -> Outcome {
+    async fn work(self: &Arc<Self>, crew: &Crew, place: &Place, key: &Key, job: &Job<Name>) -> Outcome {
+        let (app, connected) = (&crew.app, &crew.connected);
         let Some(account) = self.account(key, &app.key.name) else {
             return Outcome::Ok;
         };
@@ -79,7 +93,8 @@ impl Engine {
         }
         let connector = connected.connector.with_lane(lane);
         let ports = Live {
-            connected,
+            crew,
+            place,
             engine: self,
             app,
             key,
@@ -225,7 +240,8 @@ impl Engine {
 
 /// The ports of a pass, live.
 struct Live<'a> {
-    connected: &'a Connected,
+    crew: &'a Crew,
+    place: &'a Place,
     engine: &'a Arc<Engine>,
     app: &'a Arc<AppRuntime>,
     key: &'a Key,
@@ -281,16 +297,30 @@ impl Ports for Live<'_> {
         if same { Ok(()) } else { Err(Stop::Changed) }
     }
 
-    fn known(&self, entitlement: &EntitlementSpec) -> Option<String> {
-        self.connected.entitlements.lock().get(entitlement).cloned()
+    async fn resolve(&self, entitlement: &EntitlementSpec) -> Result<Resolution, Failure> {
+        let connected = &self.crew.connected;
+        let connector = connected.connector.with_lane(self.lane);
+        let resolution = connected.catalogue.resolve(&connector, entitlement).await?;
+        if matches!(resolution, Resolution::Missing | Resolution::Refused(_)) {
+            // Its bindings say so.
+            self.engine.summaries.namespace(&self.key.namespace);
+        }
+        Ok(resolution)
     }
 
-    fn learnt(&self, entitlement: &EntitlementSpec, id: Option<&str>) {
-        let mut known = self.connected.entitlements.lock();
-        match id {
-            Some(id) => known.insert(entitlement.clone(), id.to_owned()),
-            None => known.remove(entitlement),
-        };
+    async fn entitle(&self, entry: Option<&LedgerEntry>, wishes: Vec<Wish>) -> Vec<Result<String, Halt>> {
+        let waits = wishes.iter().any(|wish| self.crew.collects(wish));
+        let changes = wishes.into_iter().map(|wish| self.crew.memberships.change(wish, self.lane));
+        let changes = futures::future::join_all(changes);
+        if !waits {
+            return changes.await;
+        }
+        let leaver = self.lane == Lane::Leave;
+        if leaver {
+            // That access was cut is not kept back until groups are tidied up.
+            self.engine.recorder.result(self.key, &self.app.key.name, entry.cloned(), SOON);
+        }
+        self.place.aside(leaver, changes).await
     }
 
     async fn announce(&self, entry: &LedgerEntry) -> Result<(), Stop> {
@@ -371,22 +401,5 @@ fn cause(account: &AccountDecision) -> &'static str {
         Wanted::Gone(Cause::UserDeleted) => "deleted",
         Wanted::Released(_) => "released",
         Wanted::Unknown { .. } => "unknown",
-    }
-}
-
-/// One lock a person, kept while somebody waits for it.
-#[derive(Default)]
-pub struct Locks(parking_lot::Mutex<BTreeMap<Key, std::sync::Weak<tokio::sync::Mutex<()>>>>);
-
-impl Locks {
-    fn of(&self, key: &Key) -> Arc<tokio::sync::Mutex<()>> {
-        let mut locks = self.0.lock();
-        if let Some(lock) = locks.get(key).and_then(std::sync::Weak::upgrade) {
-            return lock;
-        }
-        locks.retain(|_, lock| lock.strong_count() > 0);
-        let lock = Arc::new(tokio::sync::Mutex::new(()));
-        locks.insert(key.clone(), Arc::downgrade(&lock));
-        lock
     }
 }

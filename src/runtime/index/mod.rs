@@ -5,6 +5,7 @@
 //! and compiled. A relist marks what it sees and sweeps the rest, in place, so that nothing is held twice.
 
 mod kinds;
+mod links;
 mod namespace;
 mod objects;
 mod person;

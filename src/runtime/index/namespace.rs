@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::links::Links;
 use super::objects::{AppObject, BindingObject, Meta, RoleObject};
 use super::person::StoredPerson;
 use super::references::References;
@@ -28,7 +29,7 @@ pub enum Intake {
 #[derive(Default)]
 pub struct Namespace {
     users: HashMap<Name, StoredPerson>,
-    by_person: HashMap<Box<str>, Vec<Name>>,
+    by_person: Links,
     references: References,
     /// Compiled Roles.
     pub book: RoleBook,
@@ -38,33 +39,10 @@ pub struct Namespace {
     pub apps: BTreeMap<Name, AppObject>,
     /// `AppBindings` that can be, or once could be, decoded.
     pub bindings: BTreeMap<Name, BindingObject>,
-    bindings_by_app: Bindings,
-    bindings_by_role: Bindings,
+    bindings_by_app: Links,
+    bindings_by_role: Links,
     /// `AppBindings` that exist and were never decoded: what they grant is unknown.
     pub unreadable_bindings: BTreeMap<Name, u32>,
-}
-
-/// Names of bindings, by the name of what they bind.
-#[derive(Default)]
-struct Bindings(HashMap<Box<str>, BTreeSet<Name>>);
-
-impl Bindings {
-    fn of(&self, bound: &str) -> impl Iterator<Item = &Name> {
-        self.0.get(bound).into_iter().flatten()
-    }
-
-    fn link(&mut self, bound: &str, binding: &Name) {
-        self.0.entry(bound.into()).or_default().insert(binding.clone());
-    }
-
-    fn unlink(&mut self, bound: &str, binding: &str) {
-        if let Some(bindings) = self.0.get_mut(bound) {
-            bindings.remove(binding);
-            if bindings.is_empty() {
-                self.0.remove(bound);
-            }
-        }
-    }
 }
 
 impl Namespace {
@@ -85,7 +63,7 @@ impl Namespace {
 
     /// People with this `personId`: usually one.
     pub fn same_person(&self, person_id: &str) -> impl Iterator<Item = (&Name, &StoredPerson)> {
-        self.by_person.get(person_id).into_iter().flatten().filter_map(|n| self.users.get_key_value(n))
+        self.by_person.of(person_id).iter().filter_map(|n| self.users.get_key_value(n))
     }
 
     /// The other Users with the `personId` of this one.
@@ -138,12 +116,12 @@ impl Namespace {
             Some((changed, id, _)) if *id == person.person_id => *changed,
             Some((_, id, _)) => {
                 let id = id.clone();
-                self.unlink(&id, name);
-                self.link(&person.person_id, name);
+                self.by_person.unlink(&id, name);
+                self.by_person.link(&person.person_id, name);
                 true
             }
             None => {
-                self.link(&person.person_id, name);
+                self.by_person.link(&person.person_id, name);
                 true
             }
         };
@@ -158,7 +136,7 @@ impl Namespace {
     /// Drops a person who is no longer in the API server.
     pub fn remove_user(&mut self, name: &str) -> Option<StoredPerson> {
         let person = self.users.remove(name)?;
-        self.unlink(&person.person_id.clone(), name);
+        self.by_person.unlink(&person.person_id, name);
         self.references.unlink(person.manager.as_deref(), name);
         self.references.forget(name);
         Some(person)
@@ -182,26 +160,13 @@ impl Namespace {
 
     /// The remote id of a User's account in an App, for others to refer to.
     pub fn remote_id(&self, user: &str, app: &str, target: &str) -> Option<String> {
-        // Nobody who was not looked at yet may seem to have no account: what is stored of them counts.
-        let stored = || {
-            let status = self.users.get(user)?.status()?;
-            let entry = status.accounts.iter().find(|entry| entry.app == app)?;
-            converge::referable(entry, target).map(str::to_owned)
-        };
-        self.references.id(user, app, target).unwrap_or_else(stored)
-    }
-
-    fn link(&mut self, person_id: &str, name: &Name) {
-        self.by_person.entry(person_id.into()).or_default().push(name.clone());
-    }
-
-    fn unlink(&mut self, person_id: &str, name: &str) {
-        if let Some(names) = self.by_person.get_mut(person_id) {
-            names.retain(|n| &**n != name);
-            if names.is_empty() {
-                self.by_person.remove(person_id);
-            }
+        if self.references.knows(user) {
+            return self.references.id(user, app, target).map(str::to_owned);
         }
+        // Nobody who was not looked at yet may seem to have no account: what is stored of them counts.
+        let status = self.users.get(user)?.status()?;
+        let entry = status.accounts.iter().find(|entry| entry.app == app)?;
+        converge::referable(entry, target).map(str::to_owned)
     }
 
     /// Marks that a User was listed which cannot be decoded; the last good form, if any, stays.
@@ -295,7 +260,7 @@ impl Namespace {
 
     /// Bindings that name an App, by name.
     pub fn bindings_of(&self, app: &str) -> impl Iterator<Item = &BindingObject> {
-        self.bindings_by_app.of(app).filter_map(|name| self.bindings.get(name))
+        self.bindings_by_app.of(app).iter().filter_map(|name| self.bindings.get(name))
     }
 
     /// Names of Apps that bindings of these roles name.

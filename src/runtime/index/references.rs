@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::Name;
+use super::links::Links;
 use crate::api::LedgerEntry;
 use crate::converge;
 
@@ -17,7 +18,7 @@ struct Referable {
 /// Managers, their reports, and the managers' accounts.
 #[derive(Default)]
 pub(super) struct References {
-    reports: HashMap<Box<str>, Vec<Name>>,
+    reports: Links,
     /// Of managers only, as a decision last knew them: results that are not stored yet included.
     accounts: HashMap<Name, Box<[Referable]>>,
 }
@@ -25,30 +26,27 @@ pub(super) struct References {
 impl References {
     pub(super) fn link(&mut self, manager: Option<&str>, report: &Name) {
         if let Some(manager) = manager {
-            self.reports.entry(manager.into()).or_default().push(report.clone());
+            self.reports.link(manager, report);
         }
     }
 
     pub(super) fn unlink(&mut self, manager: Option<&str>, report: &str) {
         let Some(manager) = manager else { return };
-        if let Some(names) = self.reports.get_mut(manager) {
-            names.retain(|name| **name != *report);
-            if names.is_empty() {
-                self.reports.remove(manager);
-                self.accounts.remove(manager);
-            }
+        self.reports.unlink(manager, report);
+        if self.reports(manager).is_empty() {
+            self.accounts.remove(manager);
         }
     }
 
     /// Those whose manager this is.
     pub(super) fn reports(&self, manager: &str) -> &[Name] {
-        self.reports.get(manager).map_or(&[], Vec::as_slice)
+        self.reports.of(manager)
     }
 
     /// Takes note of a person's accounts; whether others may refer to other ones than before. Those who looked before
     /// the first note saw what is stored.
     pub(super) fn note(&mut self, name: &Name, ledger: &[LedgerEntry], stored: &[LedgerEntry]) -> bool {
-        if !self.reports.contains_key(&**name) {
+        if self.reports(name).is_empty() {
             return false;
         }
         let now = referable(ledger);
@@ -67,11 +65,11 @@ impl References {
         self.accounts.remove(name);
     }
 
-    /// The remote id of a manager's account; `None` where it is not known here who they are.
-    pub(super) fn id(&self, manager: &str, app: &str, target: &str) -> Option<Option<String>> {
-        let accounts = self.accounts.get(manager)?;
-        let found = accounts.iter().find(|account| *account.app == *app && *account.target == *target);
-        Some(found.map(|account| account.id.to_string()))
+    /// The remote id of a manager's account, from what was noted of them.
+    pub(super) fn id(&self, manager: &str, app: &str, target: &str) -> Option<&str> {
+        let mut accounts = self.accounts.get(manager)?.iter();
+        let found = accounts.find(|account| *account.app == *app && *account.target == *target);
+        found.map(|account| &*account.id)
     }
 }
 

@@ -120,22 +120,44 @@ impl<K: Ord + Clone + Hash> Lanes<K> {
 
     /// The next job for a worker; a `reserved` one takes leavers only.
     pub(super) fn pop(&mut self, reserved: bool, now: Instant) -> Found<K> {
-        match self.pause {
-            Pause::UntilResumed => return Found::Nothing(None),
-            Pause::Until(until) if now < until => return Found::Nothing(Some(until)),
-            _ => self.pause = Pause::No,
+        if let Err(at) = self.ready(reserved, now) {
+            return Found::Nothing(at);
         }
-        self.ripen(now);
-        let lanes = if reserved { 1 } else { self.ready.len() };
-        let next = self.ready.iter_mut().take(lanes).find_map(BTreeMap::pop_first);
+        let next = self.open(reserved).find_map(BTreeMap::pop_first);
         let Some((key, entry)) =
             next.and_then(|(_, key)| self.entries.get_mut(&key).map(|entry| (key, entry)))
         else {
-            return Found::Nothing(self.timers.first().map(|(at, _)| *at));
+            return Found::Nothing(None);
         };
         entry.place = Place::Working;
         self.working += 1;
         Found::Job(key, entry.lane, entry.since)
+    }
+
+    /// Whether there is a job for a worker; else from when on there may be one without a push.
+    pub(super) fn ready(&mut self, reserved: bool, now: Instant) -> Result<(), Option<Instant>> {
+        match self.pause {
+            Pause::UntilResumed => return Err(None),
+            Pause::Until(until) if now < until => return Err(Some(until)),
+            _ => self.pause = Pause::No,
+        }
+        self.ripen(now);
+        if self.open(reserved).all(|lane| lane.is_empty()) {
+            return Err(self.timers.first().map(|(at, _)| *at));
+        }
+        Ok(())
+    }
+
+    /// The lanes that a worker takes from.
+    fn open(&mut self, reserved: bool) -> impl Iterator<Item = &mut BTreeMap<u64, K>> {
+        let lanes = if reserved { 1 } else { self.ready.len() };
+        self.ready.iter_mut().take(lanes)
+    }
+
+    /// Whether a job may be taken, or will be by then without a push.
+    pub(super) fn is_expected_by(&self, at: Instant) -> bool {
+        self.ready.iter().any(|lane| !lane.is_empty())
+            || self.timers.first().is_some_and(|(due, _)| *due <= at)
     }
 
     /// Takes a job back with what came of it.

@@ -3,7 +3,7 @@
 //! * A key is queued once. Pushed again it stays where it is, or moves to an earlier lane; pushed while it is being
 //!   worked on, it is queued again when that is done. Nothing is ever worked on twice at once.
 //! * Within a lane it is first come, first served.
-//! * Some workers take leavers only ([`reserved`]), so that a leaver finds a free worker however long joins take.
+//! * Some places are for leavers only, so that a leaver finds a free one however long joins take.
 //! * What may not run yet sits in a timer. An App that must be left alone is paused as a whole.
 
 mod lanes;
@@ -54,11 +54,6 @@ pub struct Stats {
     pub lanes: [LaneStats; Lane::ALL.len()],
     /// Jobs with workers.
     pub working: usize,
-}
-
-/// Whether the worker at `index` of `total` takes leavers only: a quarter of them, at least one, never the only one.
-pub const fn reserved(index: usize, total: usize) -> bool {
-    index < total / 4 || (index == 0 && total > 1)
 }
 
 struct Inner<K: Ord + Clone + Hash> {
@@ -138,24 +133,41 @@ impl<K: Ord + Clone + Hash> WorkQueue<K> {
         self.inner.change(|lanes, now| lanes.push(key, lane, now + delay, false, now));
     }
 
-    /// Waits for the next job; `None` once the queue is closed. A `reserved` worker takes leavers only. Safe to cancel.
-    pub async fn pop(&self, reserved: bool) -> Option<Job<K>> {
+    /// Waits until there is a job; `false` once the queue is closed. A `reserved` worker takes leavers only. Safe to
+    /// cancel.
+    pub async fn ready(&self, reserved: bool) -> bool {
         loop {
             let changed = self.inner.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let found = self.inner.lock().as_mut()?.pop(reserved, Instant::now());
+            let Some(found) = self.inner.lock().as_mut().map(|lanes| lanes.ready(reserved, Instant::now()))
+            else {
+                return false;
+            };
             match found {
-                Found::Job(key, lane, queued_at) => {
-                    return Some(Job { key, lane, queued_at, queue: Some(Arc::clone(&self.inner)) });
-                }
-                Found::Nothing(None) => changed.await,
-                Found::Nothing(Some(at)) => {
+                Ok(()) => return true,
+                Err(None) => changed.await,
+                Err(Some(at)) => {
                     // Either way the queue is looked at again.
                     let _ = tokio::time::timeout_at(at.into(), changed).await;
                 }
             }
         }
+    }
+
+    /// The next job, if there is one.
+    pub fn take(&self, reserved: bool) -> Option<Job<K>> {
+        match self.inner.lock().as_mut()?.pop(reserved, Instant::now()) {
+            Found::Job(key, lane, queued_at) => {
+                Some(Job { key, lane, queued_at, queue: Some(Arc::clone(&self.inner)) })
+            }
+            Found::Nothing(_) => None,
+        }
+    }
+
+    /// Whether a worker could take a job now, or will within this time without a push.
+    pub fn expects(&self, within: Duration) -> bool {
+        self.inner.lock().as_ref().is_some_and(|lanes| lanes.is_expected_by(Instant::now() + within))
     }
 
     /// Hands a job back with what came of it.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::lanes::{Found, Lanes};
-use super::{Outcome, WorkQueue, reserved};
+use super::{Job, Outcome, WorkQueue};
 use crate::converge::Lane;
 
 const fn secs(seconds: u64) -> Duration {
@@ -103,12 +103,6 @@ fn reserved_workers_take_leavers_only() {
     assert_eq!(queue.pop_job(true), None);
     queue.push(3, Lane::Leave);
     assert_eq!(queue.pop_job(true), Some((3, Lane::Leave)));
-}
-
-#[test]
-fn a_quarter_of_the_workers_and_never_the_only_one_is_reserved() {
-    let count = |total: usize| (0..total).filter(|index| reserved(*index, total)).count();
-    assert_eq!([1, 2, 4, 7, 8, 16].map(count), [0, 1, 1, 1, 2, 4]);
 }
 
 #[test]
@@ -287,6 +281,27 @@ proptest! {
     }
 }
 
+async fn pop(queue: &WorkQueue<u32>, reserved: bool) -> Option<Job<u32>> {
+    while queue.ready(reserved).await {
+        if let Some(job) = queue.take(reserved) {
+            return Some(job);
+        }
+    }
+    None
+}
+
+#[test]
+fn what_is_ready_or_soon_due_is_expected() {
+    let queue = WorkQueue::<u32>::new();
+    assert!(!queue.expects(secs(60)));
+    queue.push_after(1, Lane::Join, secs(30));
+    assert!(queue.expects(secs(60)) && !queue.expects(secs(1)));
+    queue.push(2, Lane::Join);
+    assert!(queue.expects(Duration::ZERO));
+    assert_eq!(queue.take(false).map(|job| job.key), Some(2));
+    assert!(!queue.expects(Duration::ZERO), "one that is worked on is not waited for here");
+}
+
 #[tokio::test]
 async fn workers_wake_for_pushes_timers_and_the_end() {
     let queue = WorkQueue::<u32>::new();
@@ -294,7 +309,7 @@ async fn workers_wake_for_pushes_timers_and_the_end() {
         let queue = queue.clone();
         async move {
             let mut seen = Vec::new();
-            while let Some(job) = queue.pop(false).await {
+            while let Some(job) = pop(&queue, false).await {
                 seen.push(job.key);
                 queue.done(job, Outcome::Ok);
                 if seen.len() == 2 {
@@ -310,21 +325,21 @@ async fn workers_wake_for_pushes_timers_and_the_end() {
     queue.push(1, Lane::Verify);
     assert_eq!(worker.await.unwrap(), [1, 2]);
     queue.push(3, Lane::Leave);
-    assert!(queue.pop(false).await.is_none());
+    assert!(pop(&queue, false).await.is_none());
 }
 
 #[tokio::test]
 async fn a_job_whose_worker_dies_comes_back() {
     let queue = WorkQueue::<u32>::new();
     queue.push(1, Lane::Leave);
-    let job = queue.pop(true).await.unwrap();
+    let job = pop(&queue, true).await.unwrap();
     let worker = tokio::spawn(async move {
         let _job = job;
         panic!("a worker dies");
     });
     assert!(worker.await.is_err());
     assert_eq!(queue.stats().lanes[0].waiting, 1);
-    assert_eq!(queue.pop(true).await.unwrap().key, 1);
+    assert_eq!(pop(&queue, true).await.unwrap().key, 1);
 }
 
 #[tokio::test]
@@ -333,7 +348,7 @@ async fn a_pause_ends_by_itself() {
     queue.push(1, Lane::Join);
     let start = Instant::now();
     queue.pause(Some(start + Duration::from_millis(50)));
-    let job = queue.pop(false).await.unwrap();
+    let job = pop(&queue, false).await.unwrap();
     assert!(start.elapsed() >= Duration::from_millis(50));
     queue.done(job, Outcome::Ok);
 }

@@ -27,6 +27,10 @@ fn conservative() -> ScimProfile {
     json!({ "pagination": { "cursor": false, "maxPageSize": 5000 } }),
     ScimProfile { page_size: Some(100), ..conservative() }
 )]
+#[case::largest_answer(
+    json!({ "filter": { "supported": false, "maxResults": 50 } }),
+    ScimProfile { page_size: Some(50), ..conservative() }
+)]
 fn what_is_not_promised_is_done_without(#[case] config: Value, #[case] expected: ScimProfile) {
     assert_eq!(read(&config), expected);
 }

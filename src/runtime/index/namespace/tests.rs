@@ -33,7 +33,7 @@ proptest! {
             let found: BTreeSet<_> = ns.apps_for(&roles).collect();
             let all = ns.bindings.values().filter(|b| roles.contains(b.role())).map(BindingObject::app);
             prop_assert_eq!(found, all.collect::<BTreeSet<_>>());
-            prop_assert!(ns.bindings_by_app.0.values().chain(ns.bindings_by_role.0.values()).all(|b| !b.is_empty()));
+            prop_assert!(ns.bindings_by_app.is_tidy() && ns.bindings_by_role.is_tidy());
         }
     }
 }
