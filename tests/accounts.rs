@@ -293,3 +293,38 @@ async fn a_deleted_user_is_suspended_before_the_object_goes() {
     assert!(active(&keep.user_named("ann@example.com").await.unwrap()));
     assert!(drop.user_named("ann@example.com").await.is_none());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_suspending_deletes_nobody_is_suspended() {
+    let scene = Scene::new("deletes").await;
+    let profile = json!({"connector": {"scim": {"profile": {"suspension": "Deletes"}}}});
+    let crm = scene.scim_app("crm", profile).await;
+    scene.role_for("sales", json!({}), "crm", &[]).await;
+    let _operator = scene.operator().start().await;
+    scene.user("ann", &["sales"], json!({})).await;
+    let message = scene.reason("App", "crm", "Ready", "SuspendDeletes").await;
+    assert!(
+        message.ends_with("choose action Delete or Retain in onLeave, onUnassign, onUserDeleted"),
+        "{message}"
+    );
+    scene.reason("App", "crm", "Stalled", "SuspendDeletes").await;
+    scene.condition("App", "crm", "CredentialsValid", "True").await;
+    assert!(crm.proxy().writes_since(0).is_empty());
+    let delete = json!({"action": "Delete"});
+    let policies = json!({"onLeave": delete, "onUnassign": delete, "onUserDeleted": delete});
+    scene.merge("App", "crm", json!({"spec": policies})).await;
+    scene.ready("ann").await;
+    // A suspended person may be back tomorrow.
+    scene.merge("User", "ann", json!({"spec": {"state": "Suspended"}})).await;
+    let message = scene.reason("User", "ann", "Ready", "AccountsFailed").await;
+    assert!(message.contains("SuspendDeletes"), "{message}");
+    assert!(active(&crm.user_named("ann@example.com").await.unwrap()));
+    scene.merge("User", "ann", json!({"spec": {"state": "Active"}})).await;
+    scene.ready("ann").await;
+    scene.merge("User", "ann", json!({"spec": {"state": "Terminated"}})).await;
+    scene.account("ann", "crm", "Deleted").await;
+    assert!(crm.user_named("ann@example.com").await.is_none());
+    let writes = crm.proxy().writes_since(0);
+    let methods: Vec<_> = writes.iter().map(|write| write.method.as_str()).collect();
+    assert_eq!(methods, ["POST", "DELETE"]);
+}

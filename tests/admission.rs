@@ -125,6 +125,47 @@ const UPDATES: &[Case] = &[
     ("policy made contradictory", "App", r#"{"spec":{"onLeave":{"action":"Retain","deleteAfter":"1d"}}}"#, Some("deleteAfter goes with action Suspend")),
 ];
 
+/// Profiles of SCIM service providers: a name, the profile, and what the refusal must say.
+#[rustfmt::skip]
+const PROFILES: &[(&str, &str, Option<&str>)] = &[
+    ("empty", r"{}", None),
+    ("everything about PATCH", r#"{"update":"Patch","patchStyle":"NoPath","operationCase":"Capitalised","clearing":"ReplaceEmpty","booleans":"String","members":"Patch","memberRemoval":"ValueArray","membersPerPatch":50,"memberReference":"ValueAndRef","memberReads":"Group","emptyGroups":"Refused"}"#, None),
+    ("PATCH implied", r#"{"patchStyle":"DottedKeys","clearing":"ReplaceNull","memberRemoval":"ReplaceAll"}"#, None),
+    ("patchStyle without PATCH", r#"{"update":"Put","patchStyle":"NoPath"}"#, Some("patchStyle is about PATCH, and update is Put")),
+    ("clearing without PATCH", r#"{"update":"Put","clearing":"Remove"}"#, Some("clearing is about PATCH, and update is Put")),
+    ("operationCase for groups alone", r#"{"update":"Put","members":"Patch","operationCase":"Lower"}"#, None),
+    ("operationCase without PATCH", r#"{"update":"Put","members":"Put","operationCase":"Lower"}"#, Some("neither update nor members is Patch")),
+    ("booleans with PUT", r#"{"update":"Put","booleans":"String"}"#, None),
+    ("memberRemoval with PUT", r#"{"members":"Put","memberRemoval":"ValueFilter"}"#, Some("memberRemoval is about PATCH")),
+    ("membersPerPatch with PUT", r#"{"members":"Put","membersPerPatch":10}"#, Some("membersPerPatch is about PATCH")),
+    ("memberReference with PUT", r#"{"members":"Put","memberReference":"ValueAndRef","emptyGroups":"Refused"}"#, None),
+    ("memberReference without members", r#"{"members":"Unsupported","memberReference":"Value"}"#, Some("memberReference is about members")),
+    ("memberReads without members", r#"{"members":"Unsupported","memberReads":"Group"}"#, Some("memberReads is about members")),
+    ("emptyGroups without members", r#"{"members":"Unsupported","emptyGroups":"Allowed"}"#, Some("emptyGroups is about members")),
+    ("hidden members written back", r#"{"members":"Put","memberReads":"Hidden"}"#, Some("members Put writes back what was read")),
+    ("hidden members that stay", r#"{"memberRemoval":"ReplaceAll","memberReads":"Hidden"}"#, Some("ReplaceAll writes the members that stay")),
+    ("members by filter", r#"{"memberReads":"Filter","lookup":"Filter","filterable":["userName","externalId"]}"#, None),
+    ("members by filter without filters", r#"{"memberReads":"Filter","lookup":"Listing"}"#, Some("memberReads Filter needs filters")),
+    ("filterable without filters", r#"{"lookup":"Listing","filterable":["userName"]}"#, Some("filterable is about filters")),
+    ("filterable empty", r#"{"filterable":[]}"#, Some("filterable")),
+    ("filterable twice", r#"{"filterable":["userName","userName"]}"#, Some("Duplicate value")),
+    ("pageSize without pages", r#"{"paging":"None","pageSize":10}"#, Some("pageSize is about pages")),
+    ("pageSize of zero", r#"{"pageSize":0}"#, Some("should be greater than or equal to 1")),
+    ("pages by cursor", r#"{"paging":"Cursor","pageSize":1000}"#, None),
+    ("manager without extension", r#"{"extensions":"None","manager":"Object"}"#, Some("the manager is in the enterprise extension")),
+    ("no manager without extension", r#"{"extensions":"None","manager":"None"}"#, None),
+    ("versions without discovery", r#"{"etag":"Use","discovery":"None","mediaType":"Json"}"#, None),
+    ("attributes not sent", r#"{"unsupportedAttributes":["title","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department"]}"#, None),
+    ("all attributes sent", r#"{"unsupportedAttributes":[]}"#, None),
+    ("attributes twice", r#"{"unsupportedAttributes":["title","title"]}"#, Some("Duplicate value")),
+    ("userName not sent", r#"{"unsupportedAttributes":["username"]}"#, Some("id, schemas, userName and active are always sent")),
+    ("active not sent", r#"{"unsupportedAttributes":["active"]}"#, Some("if accounts cannot be suspended, set suspension")),
+    ("the marker not sent", r#"{"unsupportedAttributes":["externalID"]}"#, Some("the marker is written into this attribute")),
+    ("preset with more", r#"{"preset":"hcpTerraform","pageSize":50}"#, None),
+    ("preset unknown", r#"{"preset":"Aws"}"#, Some("Unsupported value")),
+    ("choice unknown", r#"{"update":"Post"}"#, Some(r#"supported values: "Patch", "Put""#)),
+];
+
 fn valid(kind: &str) -> Value {
     let spec = match kind {
         "User" => json!({"personId": "4711", "userName": "ann"}),
@@ -192,6 +233,48 @@ async fn creations() {
         wrong.extend(judge(name, outcome, *expected));
     }
     assert!(CASES.len() >= 60, "the table is meant to be broad");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+async fn create_profile(namespace: &str, client: kube::Client, profile: &Value) -> Result<(), kube::Error> {
+    let dry = PostParams { dry_run: true, ..PostParams::default() };
+    let mut object = valid("App");
+    object["spec"]["connector"]["scim"]["profile"] = profile.clone();
+    let object: DynamicObject = serde_json::from_value(object).unwrap();
+    api("App", client, namespace).create(&dry, &object).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn profiles_that_contradict_themselves() {
+    let plane = ControlPlane::shared().await;
+    plane.install_crds().await;
+    let namespace = plane.namespace("admission").await;
+    let mut wrong = Vec::new();
+    for (name, profile, expected) in PROFILES {
+        let profile = serde_json::from_str(profile).unwrap();
+        let outcome = create_profile(&namespace, plane.client().await, &profile).await;
+        wrong.extend(judge(name, outcome, *expected));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Each preset, written out, is a profile without contradictions.
+#[tokio::test(flavor = "multi_thread")]
+async fn presets_written_out() {
+    let plane = ControlPlane::shared().await;
+    plane.install_crds().await;
+    let namespace = plane.namespace("admission").await;
+    let crds = serde_json::to_value(tenure::cli::crds::definitions()).unwrap();
+    let schema = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/connector/properties/scim\
+                  /properties/profile/properties/preset/enum";
+    let presets = crds.as_array().unwrap().iter().find_map(|crd| crd.pointer(schema)).unwrap();
+    let presets: Vec<tenure::api::scim::Preset> = serde_json::from_value(presets.clone()).unwrap();
+    let mut wrong = Vec::new();
+    for preset in presets {
+        let profile = serde_json::to_value(tenure::connectors::scim::preset(preset)).unwrap();
+        let outcome = create_profile(&namespace, plane.client().await, &profile).await;
+        wrong.extend(judge(&format!("{preset:?}"), outcome, None));
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

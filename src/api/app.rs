@@ -46,6 +46,9 @@ use super::scim::ScimConnector;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.connector.scim) || !has(self.connector.scim.profile) || !has(self.connector.scim.profile.unsupportedAttributes) || !self.connector.scim.profile.unsupportedAttributes.exists(a, a.lowerAscii() == self.marker.attribute.lowerAscii())").message("the marker is written into this attribute: choose another marker.attribute, or take it from unsupportedAttributes").field_path(".connector.scim.profile.unsupportedAttributes")
+)]
 pub struct AppSpec {
     /// The system and how to reach it. Exactly one connector is set.
     pub connector: Connector,

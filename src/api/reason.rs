@@ -110,6 +110,10 @@ reasons! {
     NamespaceDeleted,
     /// The custom resource definitions are being deleted: the accounts were left as they were.
     DefinitionsDeleted,
+    /// In this App `active: false` deletes the account, and a policy, or the state of a person, asks to suspend it. Nothing is deleted by way of a suspension: choose action `Delete` or `Retain` in `onLeave`, `onUnassign` and `onUserDeleted`; a person in state `Suspended` keeps the account in use until then.
+    SuspendDeletes,
+    /// This App cannot suspend accounts, and a policy, or the state of a person, asks for it: choose action `Delete` or `Retain` in `onLeave`, `onUnassign` and `onUserDeleted`; a person in state `Suspended` keeps the account in use.
+    SuspendUnsupported,
     /// Kept by policy although no longer granted.
     RetainedByPolicy,
     /// The App is in quarantine after repeated failures; it is probed and released by itself.

@@ -1,5 +1,7 @@
 //! When two values are the same, and what must change for an account to be as desired.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::{Change, RemoteAccount};
@@ -68,40 +70,48 @@ fn pair(
     false
 }
 
-/// Whether two logins are one. Targets compare them without case (RFC 7643 §4.1.1), and some change the case.
+/// Whether two logins are one. Most targets compare them without case (RFC 7643 §4.1.1), and some change the case.
 pub(super) fn same_login(one: &str, other: &str) -> bool {
     one == other || one.to_lowercase() == other.to_lowercase()
 }
 
+/// Whether the account has this login, as its target compares logins.
+pub(super) fn has_login(account: &RemoteAccount, login: &str) -> bool {
+    account.login == login || (!account.terms.exact_login && same_login(&account.login, login))
+}
+
 /// The login that the person should have, seen from the one they have: it, if it is a candidate, else the first.
 pub(super) fn wished_login<'d>(desired: &'d DesiredAccount, present: &str) -> Option<&'d str> {
-    kept_login(desired, present).or_else(|| desired.logins.first().map(String::as_str))
+    let logins = || desired.logins.iter().map(String::as_str);
+    // Where case counts, two candidates may differ in nothing else.
+    let kept = logins().find(|login| *login == present);
+    kept.or_else(|| logins().find(|login| same_login(login, present))).or_else(|| logins().next())
 }
 
-/// The candidate that the present login is.
-pub(super) fn kept_login<'d>(desired: &'d DesiredAccount, present: &str) -> Option<&'d str> {
-    desired.logins.iter().map(String::as_str).find(|login| same_login(login, present))
+/// Whether the account's login is one that the person may have.
+pub(super) fn keeps_login(desired: &DesiredAccount, account: &RemoteAccount) -> bool {
+    desired.logins.iter().any(|login| has_login(account, login))
 }
 
-/// The least that must change for an existing account to have the desired attributes; login and marker aside.
+/// The least that must change for an existing account to have the desired attributes, as far as its target keeps them;
+/// login and marker aside.
 pub(super) fn changes(desired: &DesiredAccount, account: &RemoteAccount) -> Vec<Change> {
-    desired
-        .attributes
-        .iter()
-        .filter(|(name, want)| must_change(want, account.attributes.get(*name).unwrap_or(&Value::Null)))
-        .map(|(name, want)| Change {
-            attribute: name.clone(),
-            value: (!is_empty(&want.value)).then(|| want.value.clone()),
-        })
-        .collect()
+    let change = |(name, want): (&String, &DesiredAttribute)| {
+        let value = account.terms.kept(name, &want.value)?;
+        let have = account.attributes.get(name).unwrap_or(&Value::Null);
+        let value = (!is_empty(&value)).then_some(value);
+        must_change(want, value.as_deref(), have)
+            .then(|| Change { attribute: name.clone(), value: value.map(Cow::into_owned) })
+    };
+    desired.attributes.iter().filter_map(change).collect()
 }
 
-fn must_change(want: &DesiredAttribute, have: &Value) -> bool {
-    match want.strength {
-        Strength::Initial => false,
-        Strength::IfEmpty => is_empty(have) && !is_empty(&want.value),
-        Strength::Always if is_empty(&want.value) => want.clear_when_null && !is_empty(have),
-        Strength::Always => !equivalent(&want.value, have),
+fn must_change(want: &DesiredAttribute, value: Option<&Value>, have: &Value) -> bool {
+    match (want.strength, value) {
+        (Strength::Initial, _) => false,
+        (Strength::IfEmpty, value) => is_empty(have) && value.is_some(),
+        (Strength::Always, None) => want.clear_when_null && !is_empty(have),
+        (Strength::Always, Some(value)) => !equivalent(value, have),
     }
 }
 

@@ -29,6 +29,9 @@ pub struct Context<'a> {
     /// Whether a person has said, by an annotation not yet handled, that an account suspended by somebody else may
     /// be taken back into use.
     pub resume: bool,
+    /// Why the App cannot suspend accounts, if it cannot: [`Reason::SuspendDeletes`] or
+    /// [`Reason::SuspendUnsupported`].
+    pub cannot_suspend: Option<Reason>,
     /// The instant of the decision.
     pub now: Timestamp,
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::compare::{same_login, strings};
+use super::compare::{has_login, keeps_login, strings};
 use super::observe::{Observed, Query};
 use super::steps::{CREATE, DELETE, Refusal};
 use super::{Context, RemoteAccount};
@@ -99,7 +99,7 @@ pub(super) fn locate_leaver<'o>(
 /// Whether the account with the ledger's id is still the one that the ledger is about: ids are reused, and markers
 /// are taken away by hand.
 fn still_ours(account: &RemoteAccount, entry: &LedgerEntry, ctx: &Context<'_>) -> bool {
-    ctx.marked(account) || (!ctx.foreign(account) && same_login(&account.login, &entry.user_name))
+    ctx.marked(account) || (!ctx.foreign(account) && has_login(account, &entry.user_name))
 }
 
 fn not_ours<'o>() -> Located<'o> {
@@ -202,7 +202,7 @@ pub(super) fn recognised(
     let mapped =
         desired.attributes.iter().filter(|(name, want)| agrees(&want.value, account.attributes.get(*name)));
     let mut agreeing: BTreeSet<&str> = mapped.map(|(name, _)| name.as_str()).collect();
-    if desired.logins.iter().any(|login| same_login(login, &account.login)) {
+    if keeps_login(desired, account) {
         agreeing.insert(ctx.login_attribute);
     }
     agreeing.remove(ctx.spec.marker.attribute.as_str());

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::compare::{is_empty, kept_login, wished_login};
+use super::compare::{is_empty, same_login, wished_login};
 use super::context::is_ended;
 use super::digest::digest;
 use super::entitlements::split;
@@ -77,7 +77,7 @@ fn is_applied(desired: &DesiredAccount, entry: &LedgerEntry) -> bool {
 /// Which entitlements would go cannot be told before they are resolved, so having any counts.
 fn may_take_away(desired: &DesiredAccount, entry: &LedgerEntry) -> bool {
     !entry.entitlements.is_empty()
-        || kept_login(desired, &entry.user_name).is_none()
+        || !desired.logins.iter().any(|login| same_login(login, &entry.user_name))
         || desired
             .attributes
             .values()

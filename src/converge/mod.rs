@@ -21,10 +21,12 @@ mod plan;
 mod record;
 mod removal;
 mod steps;
+mod terms;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -41,6 +43,7 @@ pub use observe::{Observed, Query};
 pub use plan::plan;
 pub use record::{Reply, fail, open, record, settle};
 pub use steps::{Plan, Refusal, Step};
+pub use terms::{Lists, Terms};
 
 /// Priority of work on an App. Earlier lanes go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,6 +118,8 @@ pub struct RemoteAccount {
     /// All attributes by the name that rules give them (`AttributeRule.to`): sub-attributes of single complex
     /// attributes one by one, multi-valued attributes as arrays.
     pub attributes: BTreeMap<String, Value>,
+    /// On what terms the target keeps it.
+    pub terms: Arc<Terms>,
 }
 
 /// One change of an attribute; `None` removes the value.

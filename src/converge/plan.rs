@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::compare::{changes, is_empty, kept_login};
+use super::compare::{changes, is_empty, keeps_login};
 use super::correlate::{Located, locate, recognised, uncertain_create};
 use super::entitlements::{entitlements, held};
 use super::observe::{Observed, Query};
@@ -194,7 +194,7 @@ fn rename(
     seen: &Observed,
     ctx: &Context<'_>,
 ) -> Result<(Option<Change>, Option<Refusal>), Query> {
-    if kept_login(desired, &account.login).is_some() {
+    if keeps_login(desired, account) {
         return Ok((None, None));
     }
     Ok(match choose_login(desired, Some(&account.id), true, seen, ctx)? {

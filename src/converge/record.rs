@@ -1,6 +1,6 @@
 //! What the ledger says after a step, at the end of a pass, and when one fails.
 
-use super::compare::{changes, kept_login, wished_login};
+use super::compare::{changes, keeps_login, wished_login};
 use super::context::has_account;
 use super::digest::digest;
 use super::entitlements::{ledger_id, split};
@@ -212,7 +212,7 @@ fn settle_account(
 
 /// Names of what was written and is not there.
 fn unkept(desired: &DesiredAccount, account: &RemoteAccount, ctx: &Context<'_>) -> Vec<String> {
-    let login = kept_login(desired, &account.login).is_none().then(|| ctx.login_attribute.to_owned());
+    let login = (!keeps_login(desired, account)).then(|| ctx.login_attribute.to_owned());
     let marker = (ctx.marks() && !ctx.marked(account)).then(|| ctx.spec.marker.attribute.clone());
     let attributes = changes(desired, account).into_iter().map(|change| change.attribute);
     login.into_iter().chain(marker).chain(attributes).collect()

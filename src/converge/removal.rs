@@ -25,10 +25,13 @@ pub(super) fn plan_gone(
         [one] => plan_removal(cause, one, entry, ctx),
         [] => Plan { steps: no_account(unclear.is_some(), entry, ctx), blocked: unclear, account: None },
         several => {
-            let keep = ctx.policy(cause).action == RemovalAction::Retain;
+            let keep = ctx.policy(cause).action == RemovalAction::Retain || ctx.cannot_suspend.is_some();
             let active = several.iter().filter(|account| account.active && !keep);
-            let message = "several accounts bear this person's marker: all are suspended; take the marker from all \
-                           but one";
+            let message = if keep {
+                "several accounts bear this person's marker: none is touched; take the marker from all but one"
+            } else {
+                "several accounts bear this person's marker: all are suspended; take the marker from all but one"
+            };
             Plan {
                 steps: active.map(|account| Step::Suspend { id: account.id.clone() }).collect(),
                 blocked: Some(Refusal::new(Reason::AmbiguousMatch, message)),
@@ -66,8 +69,13 @@ fn plan_removal(
         steps.push(Step::Retain);
         return Plan { steps, blocked: None, account: Some(account.clone()) };
     }
-    if account.active {
-        steps.push(Step::Suspend { id: id() });
+    match ctx.cannot_suspend.filter(|_| account.active) {
+        Some(_) if policy.action == RemovalAction::Delete => {}
+        Some(reason) => {
+            return Plan { steps, blocked: Some(no_suspension(reason)), account: Some(account.clone()) };
+        }
+        None if account.active => steps.push(Step::Suspend { id: id() }),
+        None => {}
     }
     if let Some(entry) = linked
         && policy.remove_entitlements == RemoveEntitlements::Managed
@@ -79,6 +87,17 @@ fn plan_removal(
         steps.push(Step::Delete { id: id() });
     }
     Plan { steps, blocked: None, account: Some(account.clone()) }
+}
+
+/// A deletion cannot be undone, so it never stands in for a suspension.
+fn no_suspension(reason: Reason) -> Refusal {
+    let message = if reason == Reason::SuspendDeletes {
+        "suspending would delete the account in this App: it was left in use. End it there by hand, or let the person \
+         leave"
+    } else {
+        "this App cannot suspend accounts: it was left in use. End access there by hand, or let the person leave"
+    };
+    Refusal::new(reason, message)
 }
 
 /// Whether the suspended account's time is up. Never before the date has been on record, since it lies ahead then.

@@ -16,6 +16,7 @@
 )]
 
 mod cases;
+mod connection;
 mod difference;
 mod person;
 mod stage;

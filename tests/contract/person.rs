@@ -1,18 +1,18 @@
 //! Somebody whose account is kept by the operator's own code, with the cluster in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
 
 use jiff::Timestamp;
 use serde_json::Value;
 use tenure::access::{DesiredAccount, DesiredAttribute};
-use tenure::api::{AppSpec, EntitlementSpec, LedgerEntry, Reason, Strength};
+use tenure::api::{AppSpec, LedgerEntry, Reason, Strength};
+use tenure::connectors::Connector;
 use tenure::connectors::any::traits;
-use tenure::connectors::{Connector, Failure};
-use tenure::controllers::user::act::{self, Ending, Ports, Stop};
+use tenure::controllers::user::act::{self, Ending};
 use tenure::controllers::user::decide::{AccountDecision, OwnedContext};
-use tenure::converge::{self, Cause, Due, Step, Wanted};
+use tenure::converge::{self, Cause, Due, Wanted};
 
+use crate::connection::{Connection, Pass};
 use crate::difference::Difference;
 use crate::stage::Stage;
 use crate::subject::Subject;
@@ -41,40 +41,6 @@ impl Settled {
     /// A difference where something was not kept.
     pub(crate) fn kept(self) -> Result<LedgerEntry, Difference> {
         self.unkept.map_or(Ok(self.entry), |message| Err(Difference::new(message)))
-    }
-}
-
-/// What a pass needs of the cluster, in memory.
-#[derive(Default)]
-struct Memory {
-    steps: Mutex<Vec<&'static str>>,
-}
-
-impl Ports for Memory {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-
-    async fn before_first_account(&self) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    async fn before_removal(&self) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn known(&self, _entitlement: &EntitlementSpec) -> Option<String> {
-        None
-    }
-
-    fn learnt(&self, _entitlement: &EntitlementSpec, _id: Option<&str>) {}
-
-    async fn announce(&self, _entry: &LedgerEntry) -> Result<(), Stop> {
-        Ok(())
-    }
-
-    fn performed(&self, step: &Step, _entry: &LedgerEntry, _outcome: Result<(), &Failure>) {
-        self.steps.lock().unwrap().push(step.as_str());
     }
 }
 
@@ -139,16 +105,21 @@ impl<'a, 's, S: Subject> Person<'a, 's, S> {
                 spec: None,
                 marker: self.marker.clone(),
                 resume: false,
+                cannot_suspend: None,
             },
         }
     }
 
-    /// One pass, with a connector of the case's choice.
-    pub(crate) async fn pass_with(&mut self, connector: &S::Connector, wanted: Wanted) -> Ending {
+    /// One pass, on a connection of the case's choice.
+    pub(crate) async fn pass_with(
+        &mut self,
+        connection: &Connection<S::Connector>,
+        wanted: Wanted,
+    ) -> Ending {
         let work = self.work(wanted);
-        let memory = Memory::default();
-        let ending = act::pass(connector, &memory, &work, &self.spec).await;
-        self.steps = memory.steps.into_inner().unwrap();
+        let pass = Pass::new(connection);
+        let ending = act::pass(&connection.connector, &pass, &work, &self.spec).await;
+        self.steps = pass.steps();
         match &ending {
             Ending::Settled(entry) | Ending::Refused(entry, _) => self.entry.clone_from(entry),
             Ending::Trouble(entry, _) | Ending::Stopped(entry, _) => {
@@ -160,8 +131,8 @@ impl<'a, 's, S: Subject> Person<'a, 's, S> {
 
     /// One pass.
     pub(crate) async fn pass(&mut self, wanted: Wanted) -> Ending {
-        let connector = &self.stage.connector;
-        self.pass_with(connector, wanted).await
+        let connection = &self.stage.connection;
+        self.pass_with(connection, wanted).await
     }
 
     /// One pass that should bring everything to what is wanted, so that nothing is due then.
@@ -207,7 +178,7 @@ impl<'a, 's, S: Subject> Person<'a, 's, S> {
     /// The account as the connector reads it; it must be there.
     pub(crate) async fn read(&self) -> Result<tenure::converge::RemoteAccount, Difference> {
         let account =
-            self.stage.connector.get(self.id()).await?.ok_or_else(|| Difference::new("it is not there"))?;
+            self.stage.connector().get(self.id()).await?.ok_or_else(|| Difference::new("it is not there"))?;
         self.stage.assert_true(&account).await;
         Ok(account)
     }

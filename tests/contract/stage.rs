@@ -9,6 +9,7 @@ use serde_json::Value;
 use tenure::converge::{Change, RemoteAccount, equivalent, is_empty};
 use tokio::sync::{RwLockReadGuard, RwLockWriteGuard};
 
+use crate::connection::Connection;
 use crate::person::Person;
 use crate::subject::{Class, Sample, Subject, Wish};
 
@@ -16,7 +17,7 @@ use crate::subject::{Class, Sample, Subject, Wish};
 pub(crate) struct Stage<'s, S: Subject> {
     pub(crate) subject: &'s S,
     pub(crate) line: S::Line,
-    pub(crate) connector: S::Connector,
+    pub(crate) connection: Connection<S::Connector>,
     tag: String,
     turn: Cell<Option<RwLockReadGuard<'s, ()>>>,
 }
@@ -27,8 +28,9 @@ impl<'s, S: Subject> Stage<'s, S> {
         let letters = Uniform::new_inclusive('a', 'z').unwrap();
         let tag = rand::rng().sample_iter(letters).take(6).collect();
         let line = subject.line();
-        let connector = subject.connector(&line, Wish { create_entitlements: true, page: None });
-        Self { subject, line, connector, tag, turn }
+        let wish = Wish { create_entitlements: true, page: None };
+        let connection = Connection::new(subject.connector(&line, wish));
+        Self { subject, line, connection, tag, turn }
     }
 
     /// Waits until no other case uses the server, and keeps it.
@@ -37,8 +39,13 @@ impl<'s, S: Subject> Stage<'s, S> {
         self.subject.turns().write().await
     }
 
+    /// The connector of the case's own connection.
+    pub(crate) fn connector(&self) -> &S::Connector {
+        &self.connection.connector
+    }
+
     /// Another connector on the same line.
-    pub(crate) fn connector(&self, wish: Wish) -> S::Connector {
+    pub(crate) fn another_connector(&self, wish: Wish) -> S::Connector {
         self.subject.connector(&self.line, wish)
     }
 

@@ -50,7 +50,7 @@ pub(crate) struct Wish {
 /// What is read or done past the connector goes to the server directly, is written here with no code of the connector,
 /// and panics where the server refuses it.
 pub(crate) trait Subject {
-    type Connector: Connector;
+    type Connector: Connector + Clone + 'static;
     type Line: Line;
 
     /// A way to the server that is one case's own.

@@ -8,6 +8,8 @@
 mod accounts;
 mod groups;
 mod listings;
+mod probing;
 mod server;
+mod shapes;
 #[path = "../support/mod.rs"]
 mod support;

@@ -80,6 +80,11 @@ impl Server {
         made["id"].as_str().unwrap().to_owned()
     }
 
+    /// Changes something behind the connector's back.
+    pub(crate) async fn patch(&self, path: &str, operations: Value) {
+        self.0.patch(path, operations).await;
+    }
+
     pub(crate) fn connector(&self) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
         self.connector_with(TOKEN)
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION};
 use http::{HeaderMap, HeaderValue, Method};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -98,12 +98,14 @@ pub struct Call {
 }
 
 /// A 2xx answer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Answer {
     /// Its body, if it has one.
     pub body: Option<Value>,
     /// Its version.
     pub etag: Option<HeaderValue>,
+    /// Where it says that what it is about is. Not to be followed: it may lead anywhere.
+    pub location: Option<String>,
 }
 
 /// Any other end of a request. Holds nothing that the target said but a keyword of its protocol.
@@ -275,7 +277,8 @@ impl Http {
             }
             Err(error) => return Err(lost(&error)),
         };
-        Ok(Answer { body, etag: headers.get(ETAG).cloned() })
+        let location = headers.get(LOCATION).and_then(|location| location.to_str().ok()).map(str::to_owned);
+        Ok(Answer { body, etag: headers.get(ETAG).cloned(), location })
     }
 
     fn request(

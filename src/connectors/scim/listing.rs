@@ -1,6 +1,7 @@
 //! Listings, page by page (RFC 7644 §3.4.2, RFC 9865), with proof that they are complete.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::accounts::terms;
 use super::profile::Profile;
 use super::resource::{self, Unreadable, field};
 use super::{Scim, about_collection, trouble};
@@ -139,7 +141,9 @@ impl Scim {
         };
         let slice = self.slice(&query, position).await;
         let slice = slice.map_err(|refused| about_collection(query.operation, refused))?;
-        let accounts = slice.resources.iter().map(|user| resource::account(user, &self.shared.marker));
+        let terms = Arc::new(terms(&*self.profile().await?));
+        let accounts =
+            slice.resources.iter().map(|user| resource::account(user, &self.shared.marker, &terms));
         let accounts = accounts.collect::<Result<_, _>>().map_err(|why| unreadable(query.operation, why))?;
         let next = slice.next.as_ref().map(serde_json::to_string).transpose();
         let next = next.map_err(|_| incomplete(query.operation, "its position cannot be kept"))?;

@@ -14,17 +14,20 @@ mod groups;
 mod listing;
 mod path;
 mod probing;
-pub mod profile;
+mod profile;
 mod resource;
 mod values;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use http::Method;
 use serde_json::{Value, json};
 
+use self::accounts::Index;
 use self::groups::Groups;
 use self::path::enterprise;
+pub use self::profile::presets::preset;
 use self::profile::{Layers, Profile};
 use self::values::attribute;
 use super::fence::Fence;
@@ -108,6 +111,9 @@ struct Shared {
     create_groups: bool,
     profile: Layers,
     groups: Groups,
+    index: Index,
+    /// Whether writing a whole account has not helped where a PATCH did nothing.
+    put_is_vain: AtomicBool,
 }
 
 impl Scim {
@@ -121,6 +127,8 @@ impl Scim {
         let protocol = Protocol { accept, content_type, judge };
         let shared = Shared {
             http: Http::new(&config.http, config.credentials, protocol, (fence, gate, meter))?,
+            index: Index::new(&config.marker_attribute, &config.search_by),
+            put_is_vain: AtomicBool::new(false),
             marker: config.marker_attribute,
             create_groups: config.create_groups,
             profile,
@@ -208,7 +216,7 @@ impl Connector for Scim {
     }
 
     async fn update(&self, id: &str, changes: &[Change]) -> Result<RemoteAccount, Failure> {
-        self.change_account("update account", id, changes).await
+        self.change_account(id, changes).await
     }
 
     async fn set_active(&self, id: &str, active: bool) -> Result<RemoteAccount, Failure> {

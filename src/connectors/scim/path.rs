@@ -155,7 +155,12 @@ fn insert(flat: &mut BTreeMap<String, Value>, name: &str, value: &Value) {
             }
         }
         value => {
-            flat.insert(canonical(name), value.clone());
+            let mut name = canonical(name);
+            // Some service providers write a manager as the bare id (RFC 7643 §4.3 has an object).
+            if name == enterprise!("manager") && !value.is_array() {
+                name.push_str(".value");
+            }
+            flat.insert(name, value.clone());
         }
     }
 }

@@ -149,7 +149,7 @@ impl Trials<'_> {
     /// An account to look for: rather one that bears a marker.
     fn somebody(&self, users: &[Value]) -> Option<RemoteAccount> {
         let marker = self.scim.shared.marker.as_str();
-        let read = users.iter().filter_map(|user| resource::account(user, marker).ok());
+        let read = users.iter().filter_map(|user| resource::account(user, marker, &Arc::default()).ok());
         let known: Vec<_> = read.filter(|account| !account.login.is_empty()).collect();
         known.iter().find(|account| account.marker.is_some()).or_else(|| known.first()).cloned()
     }

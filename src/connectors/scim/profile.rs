@@ -1,7 +1,7 @@
 //! How one service provider is spoken to: the standards, what it says of itself, its preset, and the App's own word.
 
 mod layers;
-pub mod presets;
+pub(super) mod presets;
 
 use std::collections::BTreeMap;
 

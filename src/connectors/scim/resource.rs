@@ -1,9 +1,11 @@
 //! What a service provider says of a user, read with care.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::path::{canonical, flatten};
-use crate::converge::RemoteAccount;
+use crate::converge::{RemoteAccount, Terms};
 
 /// Longest id that is believed, in bytes: as long as the ledger keeps them.
 const ID_AT_MOST: usize = 256;
@@ -14,6 +16,7 @@ pub(super) enum Unreadable {
     NoObject,
     NoId,
     Active,
+    TooMuch,
 }
 
 impl Unreadable {
@@ -22,6 +25,7 @@ impl Unreadable {
             Self::NoObject => "the answer is no SCIM resource",
             Self::NoId => "a resource has no usable id",
             Self::Active => "the attribute active is neither true nor false",
+            Self::TooMuch => "the accounts have more values than can be kept",
         }
     }
 }
@@ -48,7 +52,11 @@ pub(super) fn id(resource: &Value) -> Result<String, Unreadable> {
 }
 
 /// A user as converge sees it. One that says nothing of `active` is active.
-pub(super) fn account(resource: &Value, marker: &str) -> Result<RemoteAccount, Unreadable> {
+pub(super) fn account(
+    resource: &Value,
+    marker: &str,
+    terms: &Arc<Terms>,
+) -> Result<RemoteAccount, Unreadable> {
     let object: &Map<String, Value> = resource.as_object().ok_or(Unreadable::NoObject)?;
     let id = id(resource)?;
     let active = match field(resource, "active") {
@@ -60,7 +68,7 @@ pub(super) fn account(resource: &Value, marker: &str) -> Result<RemoteAccount, U
     let attributes = flatten(object);
     let login = text(field(resource, "userName")).unwrap_or_default();
     let marker = text(values(&attributes, marker).first().copied());
-    Ok(RemoteAccount { id, login, marker, active, attributes })
+    Ok(RemoteAccount { id, login, marker, active, attributes, terms: terms.clone() })
 }
 
 fn text(value: Option<&Value>) -> Option<String> {
@@ -92,19 +100,30 @@ fn values<'a>(attributes: &'a std::collections::BTreeMap<String, Value>, name: &
     list.iter().filter_map(|value| if value.is_object() { field(value, sub) } else { Some(value) }).collect()
 }
 
-/// Whether an account has this value. Letter case counts only for the marker and for `externalId` and `id`, which are
-/// `caseExact` (RFC 7643 §3.1); of all other attributes it is not by default (§2.2).
-pub(super) fn matches(account: &RemoteAccount, marker: &str, attribute: &str, value: &str) -> bool {
-    let exact = ["externalId", "id", marker].iter().any(|exact| exact.eq_ignore_ascii_case(attribute));
-    let same = |found: &str| {
-        if exact { found == value } else { found.to_lowercase() == value.to_lowercase() }
-    };
+/// The values of an attribute, as texts.
+pub(super) fn texts(account: &RemoteAccount, attribute: &str) -> Vec<String> {
     if attribute.eq_ignore_ascii_case("id") {
-        return same(&account.id);
+        return vec![account.id.clone()];
     }
-    values(&account.attributes, attribute)
-        .into_iter()
-        .any(|found| text(Some(found)).is_some_and(|f| same(&f)))
+    values(&account.attributes, attribute).into_iter().filter_map(|value| text(Some(value))).collect()
+}
+
+/// Whether an account has this value. Letter case counts for the marker, for `externalId` and `id`, which are
+/// `caseExact` (RFC 7643 §3.1), and for logins where the service provider says so; of all other attributes it does not
+/// by default (§2.2).
+pub(super) fn matches(account: &RemoteAccount, marker: &str, attribute: &str, value: &str) -> bool {
+    let is = |name: &str| name.eq_ignore_ascii_case(attribute);
+    if ["externalId", "id", marker].into_iter().any(is) || (account.terms.exact_login && is("userName")) {
+        return texts(account, attribute).iter().any(|found| found == value);
+    }
+    is_like(account, attribute, value)
+}
+
+/// Whether an account has this value but for letter case.
+pub(super) fn is_like(account: &RemoteAccount, attribute: &str, value: &str) -> bool {
+    texts(account, attribute)
+        .iter()
+        .any(|found| found == value || found.to_lowercase() == value.to_lowercase())
 }
 
 #[cfg(test)]

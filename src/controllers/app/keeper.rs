@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::connect::{self, Connected, Refused, Surroundings};
-use super::{AppRuntime, target};
+use super::{AppRuntime, fit, target};
 use crate::api::app::Capability;
 use crate::api::{AppSpec, Reason};
 use crate::connectors::gate::{Gate, GateConfig, GateState};
-use crate::connectors::{Connector, Failure, Probe};
+use crate::connectors::{Connector, Failure, Probe, Suspending};
 use crate::controllers::engine::{Engine, Touch};
 use crate::runtime::index::Key;
 
@@ -29,6 +29,10 @@ pub struct Health {
     pub probe_failure: Option<Failure>,
     /// Why the last pass failed, unless one succeeded since.
     pub last_failure: Option<Failure>,
+    /// Why the App is not used although it answers.
+    pub unfit: Option<(Reason, String)>,
+    /// What suspending an account does there.
+    pub suspension: Suspending,
     /// What is known of the target.
     pub capabilities: Vec<Capability>,
     /// The gate in use.
@@ -101,9 +105,11 @@ impl Keeper {
         let probe = connected.connector.probe().await;
         let fine = probe.is_ok();
         let gate = self.gate_for(spec);
-        note(&self.app, probe, gate);
+        let usable = note(&self.app, spec, probe, gate);
         if !fine || paused {
             self.connector = None;
+            self.app.set_connection(None);
+        } else if !usable {
             self.app.set_connection(None);
         } else if self.app.connection().is_none_or(|now| !Arc::ptr_eq(&now, &connected)) {
             self.app.set_connection(Some(connected.clone()));
@@ -157,7 +163,8 @@ impl Keeper {
     }
 }
 
-fn note(app: &AppRuntime, probe: Result<Probe, Failure>, gate: Gate) {
+/// Keeps what a probe showed; whether the App can be used as its policies say.
+fn note(app: &AppRuntime, spec: &AppSpec, probe: Result<Probe, Failure>, gate: Gate) -> bool {
     let mut health = app.health.lock();
     health.known = true;
     health.refused = None;
@@ -167,9 +174,12 @@ fn note(app: &AppRuntime, probe: Result<Probe, Failure>, gate: Gate) {
             health.probe_failure = None;
             health.last_failure = None;
             health.capabilities = probe.capabilities;
+            health.suspension = probe.suspension;
+            health.unfit = fit::misfit(spec, probe.suspension);
         }
         Err(failure) => health.probe_failure = Some(failure),
     }
+    health.unfit.is_none()
 }
 
 fn retry(app: &AppRuntime, failures: u32) -> Duration {

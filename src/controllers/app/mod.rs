@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod connect;
 pub mod crew;
+pub mod fit;
 pub mod keeper;
 pub mod memberships;
 pub mod places;

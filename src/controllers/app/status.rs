@@ -28,7 +28,13 @@ pub fn status(
     let generation = object.meta.generation;
     let mut conditions = Conditions::over(&stored.conditions, generation, now);
     let ready = readiness(object, health);
-    let stalled = ready.reason == Reason::InvalidConfiguration || ready.reason == Reason::InvalidExpression;
+    let stalled = matches!(
+        ready.reason,
+        Reason::InvalidConfiguration
+            | Reason::InvalidExpression
+            | Reason::SuspendDeletes
+            | Reason::SuspendUnsupported
+    );
     let working = counts.pending > 0 && spec.mode == Mode::Enforce;
     conditions.set(REACHABLE, reachable(health));
     conditions.set(CREDENTIALS_VALID, credentials(health));
@@ -79,6 +85,9 @@ fn readiness(object: &AppObject, health: &Health) -> Statement {
     }
     if let Some(failure) = &health.probe_failure {
         return Statement::no(failure.reason, failure.message.clone());
+    }
+    if let Some((reason, message)) = &health.unfit {
+        return Statement::no(*reason, message.clone());
     }
     match health.gate.as_ref().map(Gate::state) {
         Some(GateState::Open { reason, .. }) => {

@@ -97,6 +97,8 @@ pub struct OwnedContext {
     pub marker: String,
     /// An unused `tenure.dev/resume`.
     pub resume: bool,
+    /// Why the App cannot suspend accounts, where that is known.
+    pub cannot_suspend: Option<Reason>,
 }
 
 impl OwnedContext {
@@ -109,6 +111,7 @@ impl OwnedContext {
             marker: &self.marker,
             login_attribute: traits(&policy.connector).login,
             resume: self.resume,
+            cannot_suspend: self.cannot_suspend,
             // The ledger keeps times as Kubernetes does.
             now: whole_seconds(now),
         }
@@ -277,6 +280,7 @@ impl Situation<'_> {
             spec,
             marker: marker.unwrap_or_default(),
             resume: self.resume,
+            cannot_suspend: None,
         }
     }
 

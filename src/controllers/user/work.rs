@@ -16,7 +16,7 @@ use crate::connectors::Failure;
 use crate::connectors::any::AnyConnector;
 use crate::controllers::app::crew::{self, Crew};
 use crate::controllers::app::places::Place;
-use crate::controllers::app::{AppRuntime, Connected};
+use crate::controllers::app::{AppRuntime, Connected, fit};
 use crate::controllers::engine::{Engine, Touch};
 use crate::converge::{self, Cause, Due, Lane, Refusal, Resolution, Step, Wanted};
 use crate::runtime::events::Notice;
@@ -72,9 +72,10 @@ async fn one(engine: Arc<Engine>, crew: Arc<Crew>, place: Place, job: Job<Name>)
 impl Engine {
     async fn work(self: &Arc<Self>, crew: &Crew, place: &Place, key: &Key, job: &Job<Name>) -> Outcome {
         let (app, connected) = (&crew.app, &crew.connected);
-        let Some(account) = self.account(key, &app.key.name) else {
+        let Some(mut account) = self.account(key, &app.key.name) else {
             return Outcome::Ok;
         };
+        account.context.cannot_suspend = fit::cannot_suspend(app.health.lock().suspension);
         let Due::Work { lane, .. } = account.due else {
             return Outcome::Ok;
         };

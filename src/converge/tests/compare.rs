@@ -1,8 +1,11 @@
 //! When values are the same, and when digests are.
 
+use std::borrow::Cow;
+
 use rstest::rstest;
 
 use super::*;
+use crate::converge::compare::{changes, has_login};
 
 #[rstest]
 #[case::scalars(json!("a"), json!("a"), true)]
@@ -82,4 +85,71 @@ fn the_digest_leaves_out_what_cannot() {
 #[case("99999999999999999999d", None)]
 fn durations(#[case] text: &str, #[case] seconds: Option<i64>) {
     assert_eq!(parse_duration(text).map(|span| span.as_secs()), seconds);
+}
+
+fn terms(dropped: &[&str], lists: Lists, exact_login: bool) -> Arc<Terms> {
+    Arc::new(Terms { dropped: dropped.iter().map(|d| (*d).to_owned()).collect(), lists, exact_login })
+}
+
+#[rstest]
+#[case::kept("title", json!("x"), Some(json!("x")))]
+#[case::itself("emails", json!([1]), None)]
+#[case::beneath("NAME.givenName", json!("x"), None)]
+#[case::of_an_extension("urn:acme:2.0:User:shoe.size", json!(1), None)]
+#[case::longer_name("named", json!("x"), Some(json!("x")))]
+#[case::shorter_name("é", json!("x"), Some(json!("x")))]
+fn a_target_has_no_such_attribute(#[case] name: &str, #[case] value: Value, #[case] kept: Option<Value>) {
+    let terms = terms(&["name", "Emails", "urn:acme:2.0:User"], Lists::Whole, false);
+    assert_eq!(terms.kept(name, &value).map(Cow::into_owned), kept);
+}
+
+#[rstest]
+#[case(Lists::Whole, json!([{"value": "a", "type": "w"}, {"value": "b", "primary": true}]))]
+#[case(Lists::ValueOnly, json!([{"value": "a"}, {"value": "b"}]))]
+#[case(Lists::One, json!([{"value": "b", "primary": true}]))]
+fn lists_are_kept_in_part(#[case] lists: Lists, #[case] kept: Value) {
+    let terms = terms(&[], lists, false);
+    let whole = json!([{"value": "a", "type": "w"}, {"value": "b", "primary": true}]);
+    assert_eq!(*terms.kept("emails", &whole).unwrap(), kept);
+    assert_eq!(*terms.kept("emails", &kept).unwrap(), kept, "again");
+    assert_eq!(*terms.kept("title", &json!("x")).unwrap(), json!("x"));
+}
+
+#[test]
+fn an_address_has_no_value_but_its_parts() {
+    let address = json!([{"type": "work", "primary": true, "locality": "Bern"}, "odd"]);
+    let kept = terms(&[], Lists::ValueOnly, false).kept("addresses", &address).unwrap().into_owned();
+    assert_eq!(kept, json!([{"locality": "Bern"}, "odd"]));
+}
+
+/// What a target cannot keep is nobody's concern, and what it keeps is compared as it keeps it.
+#[test]
+fn nobody_fights_over_what_cannot_be_kept() {
+    let mut desired = ann(&[]);
+    desired.attributes.clear();
+    set(&mut desired, "name.givenName", json!("Ann"), Strength::Always, false);
+    set(&mut desired, "emails", json!([{"value": "a", "type": "work"}]), Strength::Always, false);
+    set(&mut desired, "nickName", json!(null), Strength::Always, true);
+    let mut remote = account("a0", "ann", Some(OURS));
+    remote.terms = terms(&["name", "nickName"], Lists::ValueOnly, false);
+    remote.attributes.insert("emails".to_owned(), json!([{"value": "a"}]));
+    remote.attributes.insert("nickName".to_owned(), json!("Annie"));
+    assert_eq!(changes(&desired, &remote), []);
+    set(&mut desired, "emails", json!([{"value": "b", "type": "work"}]), Strength::Always, false);
+    let change = Change { attribute: "emails".to_owned(), value: Some(json!([{"value": "b"}])) };
+    assert_eq!(changes(&desired, &remote), [change]);
+}
+
+#[rstest]
+#[case(false, "ANN", true)]
+#[case(true, "ANN", false)]
+#[case(true, "ann", true)]
+fn logins_compare_as_their_target_compares_them(
+    #[case] exact: bool,
+    #[case] login: &str,
+    #[case] same: bool,
+) {
+    let mut remote = account("a0", "ann", None);
+    remote.terms = terms(&[], Lists::Whole, exact);
+    assert_eq!(has_login(&remote, login), same);
 }

@@ -244,3 +244,44 @@ fn a_suspension_by_hand_that_was_known_outlives_the_return() {
     pass(&mut world, &wanted(ann(&[])), &mut stored, &context(&spec), Crash::default());
     assert!(!world.accounts["a0"].active);
 }
+
+fn without_suspension(spec: &AppSpec) -> Context<'_> {
+    Context { cannot_suspend: Some(Reason::SuspendDeletes), ..context(spec) }
+}
+
+#[test]
+fn where_accounts_cannot_be_suspended_a_leaver_is_deleted_at_once() {
+    let ((mut world, mut stored), spec) = (active(), on_leave(policy(RemovalAction::Delete, None)));
+    world.never_suspends = true;
+    let leaver = Wanted::Gone(Cause::Leave);
+    let outcome = pass(&mut world, &leaver, &mut stored, &without_suspension(&spec), Crash::default());
+    assert_eq!(names(&outcome), ["announce", "delete"]);
+    assert_eq!(stored.unwrap().state, AccountState::Deleted);
+}
+
+/// Not even where the App would delete a leaver: the person may be back tomorrow.
+#[rstest]
+#[case(RemovalAction::Suspend)]
+#[case(RemovalAction::Delete)]
+fn where_accounts_cannot_be_suspended_a_suspended_person_keeps_theirs(#[case] action: RemovalAction) {
+    let ((mut world, mut stored), spec) = (active(), on_leave(policy(action, None)));
+    let ctx = without_suspension(&spec);
+    let outcome = pass(&mut world, &Wanted::Gone(Cause::Suspension), &mut stored, &ctx, Crash::default());
+    assert_eq!(names(&outcome), [""; 0]);
+    let entry = stored.clone().unwrap();
+    assert_eq!((entry.state, entry.reason.as_str()), (AccountState::Active, "SuspendDeletes"));
+    let outcome = pass(&mut world, &wanted(ann(&["G1", "G2"])), &mut stored, &ctx, Crash::default());
+    assert!(outcome.blocked.is_none() && stored.unwrap().reason.is_empty());
+}
+
+#[test]
+fn where_accounts_cannot_be_suspended_several_are_left_alone() {
+    let (mut world, mut stored) = active();
+    world.accounts.insert("a9".to_owned(), account("a9", "ann2", Some(OURS)));
+    stored.as_mut().unwrap().id = "gone".to_owned();
+    let spec = on_leave(policy(RemovalAction::Delete, None));
+    let ctx = without_suspension(&spec);
+    let outcome = pass(&mut world, &Wanted::Gone(Cause::Leave), &mut stored, &ctx, Crash::default());
+    assert_eq!(names(&outcome), [""; 0]);
+    assert_eq!(stored.unwrap().reason, "AmbiguousMatch");
+}

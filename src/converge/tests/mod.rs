@@ -27,6 +27,7 @@ pub(super) fn context(spec: &AppSpec) -> Context<'_> {
         marker: OURS,
         login_attribute: "userName",
         resume: false,
+        cannot_suspend: None,
         now: NOW,
     }
 }
@@ -65,6 +66,7 @@ pub(super) fn account(id: &str, login: &str, marker: Option<&str>) -> RemoteAcco
         marker: marker.map(str::to_owned),
         active: true,
         attributes: BTreeMap::new(),
+        terms: Arc::default(),
     }
 }
 

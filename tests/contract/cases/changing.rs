@@ -62,7 +62,7 @@ async fn clear<S: Subject>(stage: &Stage<'_, S>, class: Class) -> Outcome {
     settled.kept()?;
     assert!(has(&stage.shown(ann.id()).await, sample.attribute, None));
     let again = tenure::converge::Change { attribute: sample.attribute.to_owned(), value: None };
-    let account = stage.connector.update(ann.id(), &[again]).await.at("clear again")?;
+    let account = stage.connector().update(ann.id(), &[again]).await.at("clear again")?;
     stage.assert_true(&account).await;
     Ok(())
 }
@@ -97,7 +97,8 @@ pub(crate) async fn leave_the_rest<S: Subject>(stage: &Stage<'_, S>) -> Outcome 
         stage.subject.set(ann.id(), sample.attribute, &sample.first).await;
     }
     let before = stage.shown(ann.id()).await;
-    let account = stage.connector.update(ann.id(), &[set(changed.attribute, changed.first.clone())]).await?;
+    let account =
+        stage.connector().update(ann.id(), &[set(changed.attribute, changed.first.clone())]).await?;
     stage.assert_true(&account).await;
     let after = stage.shown(ann.id()).await;
     assert_eq!((&after.login, &after.marker, after.active), (&before.login, &before.marker, before.active));
@@ -123,7 +124,7 @@ pub(crate) async fn rename<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     ann.read().await?;
     settled.kept()?;
     assert_eq!(stage.shown(&id).await.login.to_lowercase(), new.to_lowercase());
-    let old = stage.connector.find(ann.login_attribute(), &ann.login).await.at("find by the old login")?;
+    let old = stage.connector().find(ann.login_attribute(), &ann.login).await.at("find by the old login")?;
     assert_eq!(old, []);
     Ok(())
 }
@@ -135,7 +136,7 @@ pub(crate) async fn rename_to_taken<S: Subject>(stage: &Stage<'_, S>) -> Outcome
     bob.joins().await?;
     let before = (stage.shown(ann.id()).await, stage.shown(bob.id()).await);
     let login = set(ann.login_attribute(), bob.login.clone());
-    let renamed = stage.connector.update(ann.id(), &[login]).await;
+    let renamed = stage.connector().update(ann.id(), &[login]).await;
     assert_eq!(stage.shown(bob.id()).await, before.1);
     let Err(failure) = renamed else {
         return Err(Difference::new("the server takes a second account of one login"));
@@ -184,7 +185,7 @@ async fn round_trip<S: Subject>(stage: &Stage<'_, S>, values: &[String]) -> Outc
     let mut wrong = Vec::new();
     for value in values {
         let value = json!(value);
-        match stage.connector.update(ann.id(), &[set(attribute, value.clone())]).await {
+        match stage.connector().update(ann.id(), &[set(attribute, value.clone())]).await {
             Ok(account) => {
                 stage.assert_true(&account).await;
                 if account.attributes.get(attribute) != Some(&value) {

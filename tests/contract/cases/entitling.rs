@@ -6,6 +6,7 @@ use tenure::api::Reason;
 use tenure::connectors::{Connector, Failure, FailureClass, Membership};
 use tenure::controllers::user::act::Ending;
 
+use crate::connection::Connection;
 use crate::difference::{At, Difference, Outcome, none_of, unless};
 use crate::person::Person;
 use crate::stage::Stage;
@@ -24,10 +25,10 @@ async fn entitle<S: Subject>(
     changes: &[Membership],
 ) -> Result<(), Failure> {
     let kind = stage.subject.entitlement(KIND).kind;
-    let batch = stage.connector.batch(&kind);
+    let batch = stage.connector().batch(&kind);
     assert!(batch > 0);
     for part in changes.chunks(batch) {
-        let outcomes = stage.connector.entitle(&kind, entitlement, part).await?;
+        let outcomes = stage.connector().entitle(&kind, entitlement, part).await?;
         assert_eq!(outcomes.len(), part.len(), "an outcome for each");
         outcomes.into_iter().collect::<Result<(), _>>()?;
     }
@@ -122,13 +123,15 @@ pub(crate) async fn several_at_once<S: Subject>(stage: &Stage<'_, S>) -> Outcome
 
 /// An entitlement that does not exist and may not be made: the account is made without it, and that is said.
 pub(crate) async fn unknown_entitlement<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
-    let connector = stage.connector(Wish { create_entitlements: false, page: None });
+    let wish = Wish { create_entitlements: false, page: None };
+    let connection = Connection::new(stage.another_connector(wish));
+    let connector = &connection.connector;
     let mut ann = stage.person("a");
     let nowhere = stage.subject.entitlement(&stage.name("nowhere"));
     assert!(!connector.may_create(&nowhere.kind));
     assert_eq!(connector.resolve(&nowhere).await.at("resolve")?, None);
     ann.desired.entitlements.insert(nowhere.clone());
-    match ann.pass_with(&connector, ann.granted()).await {
+    match ann.pass_with(&connection, ann.granted()).await {
         Ending::Refused(_, refusal) if refusal.reason == Reason::EntitlementNotFound => {}
         Ending::Trouble(_, failure) => return Err(failure.into()),
         other => panic!("{other:?}"),
@@ -154,7 +157,7 @@ pub(crate) async fn vanished_entitlement<S: Subject>(stage: &Stage<'_, S>) -> Ou
 pub(crate) async fn create_on_demand<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut all = people(stage, &["a", "b", "c"]).await?;
     let fresh = stage.subject.entitlement(&stage.name("fresh"));
-    assert!(stage.connector.may_create(&fresh.kind));
+    assert!(stage.connector().may_create(&fresh.kind));
     for person in &mut all {
         person.desired.entitlements.insert(fresh.clone());
     }
@@ -163,7 +166,7 @@ pub(crate) async fn create_on_demand<S: Subject>(stage: &Stage<'_, S>) -> Outcom
     let ids: BTreeSet<_> =
         [one?, two?, three?].into_iter().flat_map(|settled| settled.entry.entitlements).collect();
     assert_eq!(ids.len(), 1, "one for all: {ids:?}");
-    let id = stage.connector.resolve(&fresh).await.at("resolve")?.expect("it was made");
+    let id = stage.connector().resolve(&fresh).await.at("resolve")?.expect("it was made");
     assert_eq!(ids.first(), Some(&format!("{}:{id}", fresh.kind)));
     assert_eq!(holders(stage, &id, &all).await.len(), 3);
     Ok(())

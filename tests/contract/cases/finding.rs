@@ -13,12 +13,12 @@ pub(crate) async fn find_by_marker<S: Subject>(stage: &Stage<'_, S>) -> Outcome 
     ann.joins().await?;
     bob.joins().await?;
     let attribute = ann.spec.marker.attribute.clone();
-    let found = stage.connector.find(&attribute, &ann.marker).await?;
+    let found = stage.connector().find(&attribute, &ann.marker).await?;
     unless(!found.is_empty(), "it is not found")?;
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].id, ann.id());
     stage.assert_true(&found[0]).await;
-    let lower = stage.connector.find(&attribute, &ann.marker.to_lowercase()).await.at("in lower case")?;
+    let lower = stage.connector().find(&attribute, &ann.marker.to_lowercase()).await.at("in lower case")?;
     assert_eq!(lower, [], "another marker");
     Ok(())
 }
@@ -28,12 +28,12 @@ pub(crate) async fn find_by_login<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
     let attribute = ann.login_attribute();
-    let found = stage.connector.find(attribute, &ann.login).await?;
+    let found = stage.connector().find(attribute, &ann.login).await?;
     unless(!found.is_empty(), "it is not found")?;
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].id, ann.id());
     stage.assert_true(&found[0]).await;
-    let upper = stage.connector.find(attribute, &ann.login.to_uppercase()).await.at("in upper case")?;
+    let upper = stage.connector().find(attribute, &ann.login.to_uppercase()).await.at("in upper case")?;
     unless(upper.len() == 1, "it is not found in upper case")
 }
 
@@ -48,7 +48,7 @@ pub(crate) async fn find_nothing<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
         (nobody.login_attribute(), nobody.login.as_str()),
         (text, nobody.who.as_str()),
     ] {
-        let found = stage.connector.find(attribute, value).await.at(attribute)?;
+        let found = stage.connector().find(attribute, value).await.at(attribute)?;
         assert_eq!(found, [], "{attribute}");
     }
     Ok(())
@@ -56,7 +56,7 @@ pub(crate) async fn find_nothing<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
 
 /// Of several accounts that match, on more than one page, each is found once.
 pub(crate) async fn find_several<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
-    let connector = stage.connector(Wish { create_entitlements: false, page: Some(3) });
+    let connector = stage.another_connector(Wish { create_entitlements: false, page: Some(3) });
     let text = stage.subject.sample(Class::Text, "").expect("a text").attribute;
     let shared = stage.name("shared");
     let mut ids = Vec::new();
@@ -88,13 +88,13 @@ pub(crate) async fn hostile_searches<S: Subject>(stage: &Stage<'_, S>) -> Outcom
         [any.as_str(), "*", "\\", "\"", "a\\\"b", "*)(objectClass=*", "%22", "&filter=", "é\u{1F600}"]
     {
         for attribute in [login, text, ann.spec.marker.attribute.as_str()] {
-            let found = stage.connector.find(attribute, value).await.at(&format!("{attribute} {value}"))?;
+            let found = stage.connector().find(attribute, value).await.at(&format!("{attribute} {value}"))?;
             assert_eq!(found, [], "{attribute} {value}");
         }
     }
     let kept = stage.shown(ann.id()).await.attributes.get(text) == Some(&json!(odd));
     unless(kept, &format!("{text} is not kept as it was sent"))?;
-    let found = stage.connector.find(text, &odd).await.at("find by the value")?;
+    let found = stage.connector().find(text, &odd).await.at("find by the value")?;
     let ids: Vec<_> = found.iter().map(|account| account.id.as_str()).collect();
     unless(ids == [ann.id()], "it is not found by the value")
 }

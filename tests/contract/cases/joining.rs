@@ -74,7 +74,7 @@ pub(crate) async fn ambiguous<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
         attributes.insert(sample.attribute.to_owned(), json!(shared));
         ids.push(stage.subject.make(&stage.subject.login(&stage.name(who)), &attributes).await);
     }
-    let found = stage.connector.find(sample.attribute, &shared).await.at("find")?;
+    let found = stage.connector().find(sample.attribute, &shared).await.at("find")?;
     let mut found: Vec<_> = found.into_iter().map(|account| account.id).collect();
     found.sort();
     ids.sort();

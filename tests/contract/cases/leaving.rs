@@ -48,8 +48,8 @@ pub(crate) async fn delete<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
 pub(crate) async fn delete_twice<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
-    stage.connector.delete(ann.id()).await?;
-    stage.connector.delete(ann.id()).await.at("again")?;
+    stage.connector().delete(ann.id()).await?;
+    stage.connector().delete(ann.id()).await.at("again")?;
     is_gone(stage, ann.id()).await
 }
 
@@ -75,15 +75,16 @@ pub(crate) async fn get_deleted<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
     stage.subject.delete(ann.id()).await;
-    let found = stage.connector.get(ann.id()).await.at("get")?;
+    let found = stage.connector().get(ann.id()).await.at("get")?;
     assert!(found.as_ref().is_none_or(|account| !account.active));
     unless(found.is_none(), "it can still be read, out of use")?;
     let marker = ann.spec.marker.attribute.clone();
-    assert_eq!(stage.connector.find(&marker, &ann.marker).await.at("find")?, []);
+    assert_eq!(stage.connector().find(&marker, &ann.marker).await.at("find")?, []);
     let sample = stage.subject.sample(Class::Text, &ann.who).expect("a text");
     let change = set(sample.attribute, sample.first);
-    let update = stage.connector.update(ann.id(), &[change]).await.expect_err("there is nothing to update");
-    let suspend = stage.connector.set_active(ann.id(), false).await.expect_err("there is nothing to suspend");
+    let update = stage.connector().update(ann.id(), &[change]).await.expect_err("there is nothing to update");
+    let suspend =
+        stage.connector().set_active(ann.id(), false).await.expect_err("there is nothing to suspend");
     for (step, failure) in [("update", update), ("suspend", suspend)] {
         if failure.class != FailureClass::Gone {
             return Err::<(), _>(Difference::from(failure)).at(step);

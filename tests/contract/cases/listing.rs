@@ -14,7 +14,7 @@ pub(crate) async fn full_listing<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     ann.joins().await?;
     stage.subject.suspend(ann.id()).await;
     let _alone = stage.alone().await;
-    let connector = stage.connector(Wish { create_entitlements: false, page: Some(3) });
+    let connector = stage.another_connector(Wish { create_entitlements: false, page: Some(3) });
     let all = stage.subject.accounts().await;
     let (mut listed, mut pages, mut cursor) = (Vec::new(), 0, None);
     loop {

@@ -23,7 +23,7 @@ pub(crate) async fn suspend<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
         == (&before.login, &before.marker, &before.attributes);
     unless(same, "the account changes")?;
     let marker = ann.spec.marker.attribute.clone();
-    let found = stage.connector.find(&marker, &ann.marker).await.at("find")?;
+    let found = stage.connector().find(&marker, &ann.marker).await.at("find")?;
     unless(found.len() == 1 && !found[0].active, "it is not found by its marker")
 }
 
@@ -32,7 +32,7 @@ pub(crate) async fn suspend_twice<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
     for _ in 0..2 {
-        let account = stage.connector.set_active(ann.id(), false).await?;
+        let account = stage.connector().set_active(ann.id(), false).await?;
         stage.assert_true(&account).await;
         assert!(!account.active);
     }
@@ -69,9 +69,9 @@ pub(crate) async fn suspended_elsewhere<S: Subject>(stage: &Stage<'_, S>) -> Out
 pub(crate) async fn change_while_suspended<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     ann.joins().await?;
-    stage.connector.set_active(ann.id(), false).await.at("suspend")?;
+    stage.connector().set_active(ann.id(), false).await.at("suspend")?;
     let sample = stage.subject.sample(Class::Text, &ann.who).expect("a text");
-    let account = stage.connector.update(ann.id(), &[set(sample.attribute, sample.first.clone())]).await?;
+    let account = stage.connector().update(ann.id(), &[set(sample.attribute, sample.first.clone())]).await?;
     stage.assert_true(&account).await;
     assert!(!account.active, "an update may not resume");
     unless(has(&account, sample.attribute, Some(&json!(sample.first))), "the value is not kept")

@@ -26,7 +26,7 @@ pub(crate) async fn lost_reply_to_create<S: Subject>(stage: &Stage<'_, S>) -> Ou
     let entry = settled.at("the next pass")?.entry;
     assert_eq!(entry.state, AccountState::Active);
     let marker = ann.spec.marker.attribute.clone();
-    let found = stage.connector.find(&marker, &ann.marker).await.at("find")?;
+    let found = stage.connector().find(&marker, &ann.marker).await.at("find")?;
     assert_eq!(found.iter().map(|account| &account.id).collect::<Vec<_>>(), [&entry.id]);
     assert!(stage.shown(&entry.id).await.active);
     Ok(())
@@ -70,7 +70,7 @@ pub(crate) async fn done_in_word_only<S: Subject>(stage: &Stage<'_, S>) -> Outco
 pub(crate) async fn throttled<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
     let marker = ann.spec.marker.attribute.clone();
-    stage.connector.find(&marker, &ann.marker).await.at("find")?;
+    stage.connector().find(&marker, &ann.marker).await.at("find")?;
     for does in [Does::Read, Does::Create] {
         stage.line.throttle(does, 1);
         let Ending::Trouble(_, failure) = ann.pass(ann.granted()).await else {
@@ -102,7 +102,7 @@ pub(crate) async fn credentials_revoked<S: Subject>(stage: &Stage<'_, S>) -> Out
     // One each: the gate of a connector closes after the first refusal.
     let mut connectors = Vec::new();
     for _ in 0..10 {
-        let connector = stage.connector(Wish::default());
+        let connector = stage.another_connector(Wish::default());
         connector.probe().await.at("probe")?;
         connectors.push(connector);
     }

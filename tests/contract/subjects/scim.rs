@@ -164,6 +164,7 @@ impl Scim {
                 .map(|name| (name.to_owned(), value_at(user, name).clone()))
                 .filter(|(_, value)| !value.is_null())
                 .collect(),
+            terms: Arc::default(),
         }
     }
 }

@@ -4,6 +4,10 @@ use serde_json::json;
 
 use super::*;
 
+fn read(resource: &Value, marker: &str) -> Result<RemoteAccount, Unreadable> {
+    account(resource, marker, &Arc::default())
+}
+
 #[rstest]
 #[case(json!({}), Ok(true))]
 #[case(json!({ "active": null }), Ok(true))]
@@ -14,7 +18,7 @@ use super::*;
 #[case(json!({ "active": 0 }), Err(Unreadable::Active))]
 fn active_is_read_in_all_its_forms(#[case] mut resource: Value, #[case] active: Result<bool, Unreadable>) {
     resource["id"] = json!("1");
-    assert_eq!(account(&resource, "externalId").map(|account| account.active), active);
+    assert_eq!(read(&resource, "externalId").map(|account| account.active), active);
 }
 
 #[rstest]
@@ -55,14 +59,36 @@ fn a_value_matches_as_its_attribute_compares(
         "id": "Id1", "userName": "ann", "externalId": "E-1", "badge": 17, "roles": ["admin"],
         "emails": [{ "value": "ann@example.com" }, { "Value": "b@example.com", "type": "home" }],
     });
-    let account = account(&user, "externalId").unwrap();
+    let account = read(&user, "externalId").unwrap();
     assert_eq!(matches(&account, "externalId", attribute, value), expected);
+}
+
+#[test]
+fn logins_are_exact_where_the_service_provider_says_so() {
+    let terms = Arc::new(Terms { exact_login: true, ..Terms::default() });
+    let account =
+        account(&json!({ "id": "1", "userName": "Ann", "title": "Ann" }), "externalId", &terms).unwrap();
+    assert!(matches(&account, "externalId", "USERNAME", "Ann"));
+    assert!(!matches(&account, "externalId", "userName", "ann"));
+    assert!(matches(&account, "externalId", "title", "ann"));
+    assert!(is_like(&account, "userName", "ann"));
+}
+
+#[rstest]
+#[case(json!("7"))]
+#[case(json!({ "value": "7", "displayName": "Bob" }))]
+#[case(json!(7))]
+fn a_manager_is_read_in_any_shape(#[case] manager: Value) {
+    let mut user = json!({ "id": "1", "userName": "ann" });
+    user["urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"] = json!({ "Manager": manager });
+    let name = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value";
+    assert_eq!(texts(&read(&user, "").unwrap(), name), ["7"]);
 }
 
 #[test]
 fn the_marker_is_exact_whichever_attribute_bears_it() {
     let user = json!({ "id": "1", "userName": "ann", "employeeNumber": "E-1" });
-    let account = account(&user, "employeeNumber").unwrap();
+    let account = read(&user, "employeeNumber").unwrap();
     assert_eq!(account.marker.as_deref(), Some("E-1"));
     assert!(!matches(&account, "employeeNumber", "employeeNumber", "e-1"));
     assert!(matches(&account, "externalId", "employeeNumber", "e-1"));
@@ -88,7 +114,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn nothing_that_a_target_says_panics(resource in any_json(), attribute in ".{0,12}", value in ".{0,4}") {
-        if let Ok(account) = account(&resource, &attribute) {
+        if let Ok(account) = read(&resource, &attribute) {
             matches(&account, "externalId", &attribute, &value);
         }
     }
