@@ -56,6 +56,7 @@ pub(crate) async fn find_nothing<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
 
 /// Of several accounts that match, on more than one page, each is found once.
 pub(crate) async fn find_several<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
+    let _alone = stage.alone().await;
     let connector = stage.another_connector(Wish { create_entitlements: false, page: Some(3) });
     let text = stage.subject.sample(Class::Text, "").expect("a text").attribute;
     let shared = stage.name("shared");

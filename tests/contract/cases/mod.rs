@@ -19,6 +19,7 @@ use crate::subject::{Line, Subject};
 /// What a probe says of the server, before any use.
 pub(crate) async fn profile<S: Subject>(subject: &S) -> BTreeMap<String, String> {
     let stage = Stage::new(subject).await;
+    let _alone = stage.alone().await;
     let probe = stage.connector().probe().await.expect("a server that is there");
     assert_eq!(stage.line.writes(), Vec::<String>::new(), "a probe reads only");
     let all = probe.capabilities.into_iter().map(|c| (c.name, format!("{} ({:?})", c.value, c.source)));

@@ -69,8 +69,6 @@ pub(crate) async fn done_in_word_only<S: Subject>(stage: &Stage<'_, S>) -> Outco
 /// A target that asks to come again later is taken at its word, and nothing is lost.
 pub(crate) async fn throttled<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let mut ann = stage.person("a");
-    let marker = ann.spec.marker.attribute.clone();
-    stage.connector().find(&marker, &ann.marker).await.at("find")?;
     for does in [Does::Read, Does::Create] {
         stage.line.throttle(does, 1);
         let Ending::Trouble(_, failure) = ann.pass(ann.granted()).await else {

@@ -1,6 +1,7 @@
 //! SCIM servers.
 
 use std::any::Any;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,21 +132,27 @@ impl Scim {
         answer
     }
 
-    /// Everybody that a query finds, on all pages.
+    /// Everybody that a query finds, on all pages. Other cases come and go meanwhile, so it may have to begin again.
     async fn pages(&self, query: &str) -> Vec<RemoteAccount> {
-        let mut found: BTreeMap<String, RemoteAccount> = BTreeMap::new();
-        loop {
-            let path = format!("/Users?{query}startIndex={}", found.len() + 1);
-            let page = self.must(Method::GET, &path, None).await;
-            let resources = page["Resources"].as_array().cloned().unwrap_or_default();
-            let known = found.len();
-            found.extend(resources.iter().map(|user| self.shown(user)).map(|user| (user.id.clone(), user)));
-            let total = page["totalResults"].as_u64().expect("a total");
-            if found.len() as u64 >= total {
-                return found.into_values().collect();
+        for _ in 0..100 {
+            let mut found: BTreeMap<String, RemoteAccount> = BTreeMap::new();
+            loop {
+                let path = format!("/Users?{query}startIndex={}", found.len() + 1);
+                let page = self.must(Method::GET, &path, None).await;
+                let resources = page["Resources"].as_array().cloned().unwrap_or_default();
+                let known = found.len();
+                found.extend(
+                    resources.iter().map(|user| self.shown(user)).map(|user| (user.id.clone(), user)),
+                );
+                let total = page["totalResults"].as_u64().expect("a total");
+                match (found.len() as u64).cmp(&total) {
+                    Ordering::Equal => return found.into_values().collect(),
+                    Ordering::Less if found.len() > known => {}
+                    _ => break,
+                }
             }
-            assert!(found.len() > known, "{path}: the pages do not go on");
         }
+        panic!("{query}: the pages do not add up");
     }
 
     /// The account as a resource shows it, read by other code than the connector's.

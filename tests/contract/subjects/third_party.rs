@@ -103,7 +103,7 @@ pub(crate) async fn django_scim2_server() -> Scim {
         deletion: Some(Deletion::Soft),
         ..ScimProfile::default()
     };
-    let needs = |who: &str| json!({ "name.familyName": who });
+    let needs = |who: &str| json!({ "name.givenName": who });
     let sample = |class, who: &str| {
         let mail = |kind: &str| json!([{ "value": format!("{who}@{kind}.example.com"), "primary": true }]);
         let (attribute, first, second) = match class {
