@@ -264,11 +264,8 @@ async fn presets_written_out() {
     let plane = ControlPlane::shared().await;
     plane.install_crds().await;
     let namespace = plane.namespace("admission").await;
-    let crds = serde_json::to_value(tenure::cli::crds::definitions()).unwrap();
-    let schema = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/connector/properties/scim\
-                  /properties/profile/properties/preset/enum";
-    let presets = crds.as_array().unwrap().iter().find_map(|crd| crd.pointer(schema)).unwrap();
-    let presets: Vec<tenure::api::scim::Preset> = serde_json::from_value(presets.clone()).unwrap();
+    let presets: Vec<tenure::api::scim::Preset> =
+        serde_json::from_value(profile_schema()["preset"]["enum"].clone()).unwrap();
     let mut wrong = Vec::new();
     for preset in presets {
         let profile = serde_json::to_value(tenure::connectors::scim::preset(preset)).unwrap();
@@ -366,6 +363,33 @@ fn inspect(path: &str, schema: &Value, wrong: &mut Vec<String>) {
 fn reference_of_reasons_is_current() {
     let on_disk = include_str!("../docs/reasons.md");
     assert_eq!(on_disk, tenure::cli::reasons::page(), "docs/reasons.md is out of date: run `make generate`");
+}
+
+/// Every field of a SCIM profile has its row, with every choice.
+#[test]
+fn reference_of_the_scim_profile_is_complete() {
+    let page = include_str!("../docs/connectors/scim.md");
+    let mut wrong = Vec::new();
+    for (field, schema) in profile_schema().as_object().unwrap() {
+        let Some(row) = page.lines().find(|line| line.starts_with(&format!("| `{field}` |"))) else {
+            wrong.push(format!("{field}: no row"));
+            continue;
+        };
+        let choices = schema["enum"].as_array().into_iter().flatten().map(|choice| choice.as_str().unwrap());
+        wrong.extend(
+            choices
+                .filter(|choice| !row.contains(&format!("`{choice}`")))
+                .map(|c| format!("{field}: no {c}")),
+        );
+    }
+    assert!(wrong.is_empty(), "docs/connectors/scim.md: {}", wrong.join(", "));
+}
+
+fn profile_schema() -> Value {
+    let crds = serde_json::to_value(tenure::cli::crds::definitions()).unwrap();
+    let place = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/connector/properties/scim\
+                 /properties/profile/properties";
+    crds.as_array().unwrap().iter().find_map(|crd| crd.pointer(place)).unwrap().clone()
 }
 
 #[test]

@@ -14,7 +14,7 @@ use support::{Operator, Scene, eventually};
 
 /// How long a condition is waited for: many Apps share one processor, and none is in a hurry.
 const LONG: Duration = Duration::from_mins(3);
-/// What the operator may take up, in KiB, whatever targets send.
+/// What the operator may take up, in KiB, whatever targets send. About 170 MiB were seen, and 45 where nobody sends much.
 const MEMORY: u64 = 256 << 10;
 
 /// Reason of `Ready` and a part of its message.
@@ -160,13 +160,14 @@ impl Stage {
                 let app = apps.iter().find(|app| app["metadata"]["name"] == name);
                 app.and_then(|app| find_condition(app, "Ready")).unwrap_or_default()
             };
-            left.retain(|(name, says)| !is_said(name, &ready(name), *says));
+            left.retain(|(name, says)| !is_said(&ready(name), *says));
             match left.as_slice() {
                 [] => Ok(()),
-                left => Err(left
-                    .iter()
-                    .map(|(name, says)| format!("{name}: not {says:?} but {}\n", ready(name)))
-                    .collect()),
+                left => {
+                    let lines =
+                        left.iter().map(|(name, says)| format!("{name}: not {says:?} but {}", ready(name)));
+                    Err(lines.collect::<Vec<_>>().join("\n"))
+                }
             }
         })
         .await;
@@ -186,18 +187,13 @@ impl Stage {
         }
         assert_eq!(self.healthy.active_count(), self.people.len());
         let peak = self.operator.process().memory_kib("VmHWM").unwrap();
-        println!("the operator took up at most {} MiB", peak >> 10);
         assert!(peak < MEMORY, "{peak} KiB");
     }
 }
 
-fn is_said(name: &str, ready: &Value, (reason, part): Says) -> bool {
+fn is_said(ready: &Value, (reason, part): Says) -> bool {
     let message = ready["message"].as_str().unwrap_or_default();
-    let said = ready["status"] == "False" && ready["reason"] == reason && message.contains(part);
-    if said {
-        println!("{name} | {reason} | {message}");
-    }
-    said
+    ready["status"] == "False" && ready["reason"] == reason && message.contains(part)
 }
 
 async fn each_says_what_is_wrong(name: &str, behaviours: &[(&str, Says)]) {
@@ -229,8 +225,7 @@ async fn what_one_answer_says_is_not_believed() {
         running.push(stage.hostile(name).await);
     }
     for (name, hostile) in PUT_RIGHT.iter().zip(&running) {
-        let entry = stage.scene.account(name, name, "Active").await;
-        println!("{name} | {} {} {}", entry["state"], entry["reason"], entry["id"]);
+        stage.scene.account(name, name, "Active").await;
         assert_eq!(hostile.target.user_count(), 1, "{name}");
         let below = |path: &str| {
             ["/Users", "/Groups", "/ServiceProviderConfig"]

@@ -103,27 +103,36 @@ impl Server {
         token: &str,
         profile: ScimProfile,
     ) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
-        let reports: Arc<Mutex<Vec<RequestReport>>> = Arc::default();
-        let kept = reports.clone();
-        let http = HttpConfig {
-            base_url: format!("{}{path}", self.0.base_url()),
-            ca_pem: None,
-            timeout: Duration::from_secs(10),
-            allow_insecure: true,
-            user_agent: "tenure/test".to_owned(),
-        };
-        let config = ScimConfig {
-            http,
-            credentials: Credentials::Bearer(token.into()),
-            marker_attribute: "externalId".to_owned(),
-            search_by: Vec::new(),
-            profile,
-            create_groups: true,
-        };
-        let gate = Gate::new(GateConfig::default());
-        let meter = Arc::new(move |report: &RequestReport| kept.lock().unwrap().push(*report));
-        (Scim::new(config, Fence::open(), gate, meter).unwrap(), reports)
+        connector(format!("{}{path}", self.0.base_url()), token, profile)
     }
+}
+
+/// A connector to any server, and what it reports.
+pub(crate) fn connector(
+    base_url: String,
+    token: &str,
+    profile: ScimProfile,
+) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
+    let reports: Arc<Mutex<Vec<RequestReport>>> = Arc::default();
+    let kept = reports.clone();
+    let http = HttpConfig {
+        base_url,
+        ca_pem: None,
+        timeout: Duration::from_secs(10),
+        allow_insecure: true,
+        user_agent: "tenure/test".to_owned(),
+    };
+    let config = ScimConfig {
+        http,
+        credentials: Credentials::Bearer(token.into()),
+        marker_attribute: "externalId".to_owned(),
+        search_by: Vec::new(),
+        profile,
+        create_groups: true,
+    };
+    let gate = Gate::new(GateConfig::default());
+    let meter = Arc::new(move |report: &RequestReport| kept.lock().unwrap().push(*report));
+    (Scim::new(config, Fence::open(), gate, meter).unwrap(), reports)
 }
 
 /// Gives one account a group, or takes it away.

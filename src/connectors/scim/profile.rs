@@ -18,6 +18,10 @@ const PAGE: u16 = 100;
 /// How many members one PATCH should change.
 const MEMBERS: u16 = 100;
 
+/// How long a list may be in an App's status, in bytes, before the rest is counted: `Capability.value` has room for 256
+/// characters.
+const ROOM: usize = 230;
+
 /// How a service provider is spoken to. Its fields are those of [`ScimProfile`], each decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Profile {
@@ -222,9 +226,21 @@ impl Spelled for u16 {
     }
 }
 
-/// The list as people write one, cut where a status has no room for more.
+/// The list as people write one; where a status has no room for more, how many more there are.
 impl Spelled for Vec<String> {
     fn spelled(&self) -> String {
-        self.join(", ").chars().take(256).collect()
+        let mut text = String::new();
+        for (place, name) in self.iter().enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            if text.len() + name.len() > ROOM {
+                return format!("{text}{comma}and {} more", self.len() - place);
+            }
+            text.push_str(comma);
+            text.push_str(name);
+        }
+        text
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rstest::rstest;
 
@@ -25,13 +25,21 @@ async fn server(hostile: impl Fn(&Received) -> Reply + Send + Sync + 'static) ->
 }
 
 fn scim(server: &Server) -> Scim {
-    scim_with(server, ScimProfile::default())
+    patient(server, Duration::from_millis(500))
+}
+
+fn patient(server: &Server, timeout: Duration) -> Scim {
+    configured(HttpConfig { timeout, ..server.config() }, ScimProfile::default())
 }
 
 pub(super) fn scim_with(server: &Server, profile: ScimProfile) -> Scim {
+    configured(HttpConfig { timeout: Duration::from_millis(1500), ..server.config() }, profile)
+}
+
+fn configured(http: HttpConfig, profile: ScimProfile) -> Scim {
     let (fence, gate, meter, _) = surroundings();
     let config = ScimConfig {
-        http: HttpConfig { timeout: Duration::from_millis(1500), ..server.config() },
+        http,
         credentials: Credentials::Bearer(CANARY.into()),
         marker_attribute: "externalId".to_owned(),
         search_by: Vec::new(),
@@ -132,16 +140,18 @@ fn hostile(name: &str) -> Reply {
 #[tokio::test]
 async fn every_hostile_answer_is_a_failure_in_our_words(#[case] name: &'static str, #[case] classes: &str) {
     let server = server(|_| hostile(name)).await;
+    // On a busy machine long answers take their time; only one that never comes is not waited for.
+    let patience = Duration::from_millis(if name == "hang" { 500 } else { 8_000 });
+    let scim = || patient(&server, patience);
     // Each has a gate of its own, so that none is refused for what happened to another.
     let change = [Change { attribute: "title".to_owned(), value: Some(json!("x")) }];
     let outcomes = [
-        scim(&server).get("1").await.map(drop),
-        scim(&server).create(&ann()).await.map(drop),
-        scim(&server).update("1", &change).await.map(drop),
-        scim(&server).delete("1").await,
-        scim(&server).page(None).await.map(drop),
+        scim().get("1").await.map(drop),
+        scim().create(&ann()).await.map(drop),
+        scim().update("1", &change).await.map(drop),
+        scim().delete("1").await,
+        scim().page(None).await.map(drop),
     ];
-    let started = Instant::now();
     for (outcome, class) in outcomes.into_iter().zip(classes.chars()) {
         let failure = outcome.unwrap_err();
         let expected = match class {
@@ -155,7 +165,6 @@ async fn every_hostile_answer_is_a_failure_in_our_words(#[case] name: &'static s
         assert!(!format!("{failure} {failure:?}").contains("canary"), "{failure:?}");
         assert_eq!(failure.retry_after.is_some(), name == "429");
     }
-    assert!(started.elapsed() < Duration::from_secs(10));
 }
 
 #[tokio::test]

@@ -41,9 +41,9 @@ mod tests {
 
     use super::*;
 
-    fn app(policies: Value) -> AppSpec {
+    fn app(policies: &Value) -> AppSpec {
         let mut spec = serde_json::to_value(AppSpec::default()).unwrap();
-        json_patch::merge(&mut spec, &policies);
+        json_patch::merge(&mut spec, policies);
         serde_json::from_value(spec).unwrap()
     }
 
@@ -63,8 +63,11 @@ mod tests {
     ) {
         let mut spec = if message.is_some_and(|m| m.contains("onLeave,")) { json!({}) } else { never() };
         json_patch::merge(&mut spec, &policies);
-        let found = misfit(&app(spec), suspension);
-        assert_eq!(found.as_ref().map(|(reason, _)| *reason), message.and(cannot_suspend(suspension)));
+        let found = misfit(&app(&spec), suspension);
+        assert_eq!(
+            found.as_ref().map(|(reason, _)| *reason),
+            message.and_then(|_| cannot_suspend(suspension))
+        );
         assert!(found.is_none_or(|(_, text)| text.ends_with(message.unwrap())));
     }
 }

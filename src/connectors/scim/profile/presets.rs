@@ -27,8 +27,8 @@ pub fn preset(preset: Preset) -> ScimProfile {
     }
 }
 
-fn names(names: &[&str]) -> Option<Vec<String>> {
-    Some(names.iter().map(|name| (*name).to_owned()).collect())
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 /// Atlassian Support, "How to filter users in provisioning SCIM using REST API"; Atlassian Developer, "User
@@ -36,7 +36,7 @@ fn names(names: &[&str]) -> Option<Vec<String>> {
 fn atlassian() -> ScimProfile {
     ScimProfile {
         lookup: Some(Lookup::Filter),
-        filterable: names(&["userName", "externalId"]),
+        filterable: Some(names(&["userName", "externalId"])),
         // "There is no method to reverse these changes except by creating a new SCIM record."
         deletion: Some(Deletion::Permanent),
         ..ScimProfile::default()
@@ -51,13 +51,13 @@ fn aws() -> ScimProfile {
         patch_style: Some(PatchStyle::PathPerOperation),
         // "Limitations": only `eq` with `and`; ListUsers and ListGroups: by these attributes.
         lookup: Some(Lookup::Filter),
-        filterable: names(&["userName", "externalId", "displayName"]),
+        filterable: Some(names(&["userName", "externalId", "displayName"])),
         // ListUsers: `startIndex` is not supported, `cursor` is; at most 100 a page.
         paging: Some(Paging::Cursor),
         page_size: Some(100),
         // "Limitations": of several values one is kept, and these attributes are not.
         multi_valued: Some(MultiValued::One),
-        unsupported_attributes: names(&["ims", "photos", "entitlements", "x509Certificates"]),
+        unsupported_attributes: Some(names(&["ims", "photos", "entitlements", "x509Certificates"])),
         members: Some(MemberChange::Patch),
         // PatchGroup: at most 100 changes of membership, and no replacement of all.
         members_per_patch: Some(100),
@@ -77,7 +77,7 @@ fn canaille() -> ScimProfile {
         // `type` and `primary` of an e-mail address are refused.
         multi_valued: Some(MultiValued::ValueOnly),
         // These are answered with 500.
-        unsupported_attributes: names(&["entitlements", "roles"]),
+        unsupported_attributes: Some(names(&["entitlements", "roles"])),
         // A group is created with members, and each with `$ref`.
         member_reference: Some(MemberReference::ValueAndRef),
         empty_groups: Some(EmptyGroups::Refused),
@@ -138,7 +138,7 @@ fn hcp_terraform() -> ScimProfile {
     ScimProfile {
         // Users by these two, groups by `displayName` and `externalId`.
         lookup: Some(Lookup::Filter),
-        filterable: names(&["userName", "externalId", "displayName"]),
+        filterable: Some(names(&["userName", "externalId", "displayName"])),
         // "Matches for userName are case-insensitive."
         user_name_case: Some(AttributeCase::Insensitive),
         // `startIndex` and `count`, capped at 200.

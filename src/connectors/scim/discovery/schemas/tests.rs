@@ -58,7 +58,7 @@ fn what_resource_types_tell(
     #[case] members: Option<MemberChange>,
     #[case] extensions: Option<Extensions>,
 ) {
-    assert_eq!(conclude(Some(&types), None), ScimProfile { members, extensions, ..ScimProfile::default() });
+    assert_eq!(conclude(Some(&types), None), ScimProfile { extensions, members, ..ScimProfile::default() });
 }
 
 #[rstest]
