@@ -9,6 +9,7 @@ mod accounts;
 mod groups;
 mod listings;
 mod probing;
+mod products;
 mod server;
 mod shapes;
 #[path = "../support/mod.rs"]

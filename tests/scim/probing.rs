@@ -8,7 +8,7 @@ use tenure::api::scim::{Preset, ScimProfile};
 use tenure::connectors::Connector;
 use tenure::connectors::scim::Scim;
 
-use crate::server::{Profile, Server, connector, person};
+use crate::server::{Profile, Server, connect, person};
 use crate::support::targets::better_auth::BetterAuth;
 use crate::support::targets::canaille::Canaille;
 use crate::support::targets::{django_scim2_server, scimmy};
@@ -68,7 +68,7 @@ async fn assert_found(target: &Target, profile: ScimProfile, expected: &[(&str, 
     });
     let (status, made) = target.call(Method::POST, "/Users", Some(ann)).await;
     assert_eq!(status, 201, "{made}");
-    let (scim, reports) = connector(target.base_url(), target.token(), profile);
+    let (scim, reports) = connect(target.base_url(), target.token(), "externalId", profile);
     let first = known(&scim).await;
     for (name, value, source) in expected {
         assert_eq!(first[*name], is(value, *source), "{name}");
@@ -111,7 +111,7 @@ async fn canaille_has_neither_filters_nor_pages() {
         [("lookup", "Listing", Discovered), ("paging", "None", Probed), ("etag", "Use", Discovered)];
     assert_found(&canaille, ScimProfile::default(), &expected).await;
     let preset = ScimProfile { preset: Some(Preset::Canaille), ..ScimProfile::default() };
-    let (scim, reports) = connector(canaille.base_url(), canaille.token(), preset);
+    let (scim, reports) = connect(canaille.base_url(), canaille.token(), "externalId", preset);
     let known = known(&scim).await;
     assert_eq!(known["paging"], is("None", CapabilitySource::Preset));
     assert_eq!(known["etag"], is("Ignore", CapabilitySource::Preset));

@@ -103,14 +103,15 @@ impl Server {
         token: &str,
         profile: ScimProfile,
     ) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
-        connector(format!("{}{path}", self.0.base_url()), token, profile)
+        connect(format!("{}{path}", self.0.base_url()), token, "externalId", profile)
     }
 }
 
-/// A connector to any server, and what it reports.
-pub(crate) fn connector(
+/// A connector to a service provider, and what it reports of its requests.
+pub(crate) fn connect(
     base_url: String,
     token: &str,
+    marker: &str,
     profile: ScimProfile,
 ) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
     let reports: Arc<Mutex<Vec<RequestReport>>> = Arc::default();
@@ -125,7 +126,7 @@ pub(crate) fn connector(
     let config = ScimConfig {
         http,
         credentials: Credentials::Bearer(token.into()),
-        marker_attribute: "externalId".to_owned(),
+        marker_attribute: marker.to_owned(),
         search_by: Vec::new(),
         profile,
         create_groups: true,

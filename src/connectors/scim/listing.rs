@@ -219,7 +219,8 @@ impl Scim {
         let profile = self.profile().await?;
         let mut call = self.call(query.operation, Method::GET, &[query.collection])?;
         let position = position.unwrap_or_default();
-        call.url.set_query(Some(&parameters(query, &profile, &position)));
+        let parameters = parameters(query, &profile, &position);
+        call.url.set_query((!parameters.is_empty()).then_some(&*parameters));
         call.limit = LISTING;
         let answer = self.send(&call).await?.body.unwrap_or_default();
         Ok(judge(&call, profile.paging, position, answer)?)
