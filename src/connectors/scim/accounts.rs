@@ -19,6 +19,7 @@ use serde_json::Value;
 
 pub(super) use self::find::filter;
 pub(super) use self::index::Index;
+pub(super) use self::patch::op;
 pub(super) use self::written::terms;
 
 use super::listing::unreadable;

@@ -10,7 +10,6 @@ use std::collections::HashSet;
 
 use parking_lot::Mutex;
 
-pub(super) use self::request::op;
 use self::sight::Recent;
 use super::{Scim, trouble};
 use crate::api::Reason;

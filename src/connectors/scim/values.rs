@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::accounts::filter;
-use super::groups::op;
+use super::accounts::{filter, op};
 use super::resource::field;
 use super::{Scim, no_such_method, trouble};
 use crate::api::Reason;

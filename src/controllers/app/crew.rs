@@ -33,7 +33,8 @@ pub struct Crew {
 impl Crew {
     /// A crew that has nothing to do yet.
     pub fn new(engine: &Arc<Engine>, app: &Arc<AppRuntime>, connected: &Arc<Connected>) -> Self {
-        let places = Places::new(connected.concurrency.into());
+        // The gate bounds requests, so there may be more places: while some wait for the API server, others send.
+        let places = Places::new(2 * usize::from(connected.concurrency));
         let hand = Hand {
             engine: engine.clone(),
             app: app.clone(),

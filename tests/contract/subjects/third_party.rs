@@ -1,9 +1,7 @@
 //! Servers that others made, each as it comes.
 
 use serde_json::{Value, json};
-use tenure::api::scim::{
-    Deletion, EmptyGroups, Extensions, MemberReference, MultiValued, Paging, ScimProfile,
-};
+use tenure::api::scim::{Preset, ScimProfile};
 
 use super::scim::{Scim, Setup, usual};
 use crate::subject::{Class, Sample};
@@ -75,13 +73,7 @@ pub(crate) async fn canaille() -> Scim {
     };
     let member =
         |user: &Value| json!({ "members": [{ "value": user["id"], "$ref": user["meta"]["location"] }] });
-    let profile = ScimProfile {
-        multi_valued: Some(MultiValued::ValueOnly),
-        paging: Some(Paging::None),
-        member_reference: Some(MemberReference::ValueAndRef),
-        empty_groups: Some(EmptyGroups::Refused),
-        ..ScimProfile::default()
-    };
+    let profile = ScimProfile { preset: Some(Preset::Canaille), ..ScimProfile::default() };
     let setup = Setup {
         marker: "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:employeeNumber",
         group_needs: Some(member),
@@ -97,12 +89,6 @@ pub(crate) async fn canaille() -> Scim {
 /// django-scim2-server in a small Django site: names and one address is all that it keeps.
 pub(crate) async fn django_scim2_server() -> Scim {
     let target = django::start().await;
-    let profile = ScimProfile {
-        extensions: Some(Extensions::None),
-        multi_valued: Some(MultiValued::One),
-        deletion: Some(Deletion::Soft),
-        ..ScimProfile::default()
-    };
     let needs = |who: &str| json!({ "name.givenName": who });
     let sample = |class, who: &str| {
         let mail = |kind: &str| json!([{ "value": format!("{who}@{kind}.example.com"), "primary": true }]);
@@ -114,5 +100,5 @@ pub(crate) async fn django_scim2_server() -> Scim {
         };
         Some(Sample { attribute, first, second })
     };
-    Scim::new(Setup { needs, profile, sample, ..setup(&target) }, target).await
+    Scim::new(Setup { needs, sample, ..setup(&target) }, target).await
 }

@@ -61,7 +61,8 @@ pub(super) fn is_multi_valued(name: &str) -> bool {
     MULTI_VALUED.contains(&canonical(name).as_str())
 }
 
-fn op(operation: &str, profile: &Profile) -> String {
+/// The name of an operation as the service provider spells it.
+pub(in crate::connectors::scim) fn op(operation: &str, profile: &Profile) -> String {
     match profile.operation_case {
         OperationCase::Lower => operation.to_owned(),
         OperationCase::Capitalised => operation[..1].to_uppercase() + &operation[1..],

@@ -2,21 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::api::scim::{MemberReference, MemberRemoval, OperationCase};
+use crate::api::scim::{MemberReference, MemberRemoval};
 use crate::connectors::Membership;
-use crate::connectors::scim::accounts::filter;
+use crate::connectors::scim::accounts::{filter, op};
 use crate::connectors::scim::profile::Profile;
-
-/// The name of an operation (RFC 7644 §3.5.2) as the service provider spells it.
-pub(in crate::connectors::scim) fn op(name: &str, profile: &Profile) -> String {
-    match profile.operation_case {
-        OperationCase::Lower => name.to_owned(),
-        OperationCase::Capitalised => {
-            let (first, rest) = name.split_at(1);
-            first.to_ascii_uppercase() + rest
-        }
-    }
-}
 
 /// A member as it is written; `url`: where the account is.
 pub(super) fn member(account: &str, url: Option<String>, profile: &Profile) -> Value {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::api::scim::OperationCase;
 
 fn changes() -> Vec<Membership> {
     [("a", true), ("x", false), ("b", true), ("\"y", false)]
