@@ -43,7 +43,7 @@ macro_rules! each_case {
             leaving::get_deleted,
             entitling::grant_and_revoke, entitling::grant_twice, entitling::revoke_not_held,
             entitling::several_at_once, entitling::unknown_entitlement, entitling::vanished_entitlement,
-            entitling::create_on_demand, entitling::move_between,
+            entitling::create_on_demand, entitling::move_between, entitling::other_types,
             listing::full_listing,
             trouble::lost_reply_to_create, trouble::lost_reply_to_suspend, trouble::done_in_word_only, trouble::throttled,
             trouble::credentials_revoked,

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use rand::Rng;
 use rand::distr::Uniform;
 use serde_json::Value;
+use tenure::connectors::Connector;
 use tenure::converge::{Change, RemoteAccount, equivalent, is_empty};
 use tokio::sync::{RwLockReadGuard, RwLockWriteGuard};
 
 use crate::connection::Connection;
 use crate::person::Person;
-use crate::subject::{Class, Sample, Subject, Wish};
+use crate::subject::{Class, Line, Sample, Subject, Wish};
 
 /// One case's own part of a server.
 pub(crate) struct Stage<'s, S: Subject> {
@@ -30,6 +31,9 @@ impl<'s, S: Subject> Stage<'s, S> {
         let line = subject.line();
         let wish = Wish { create_entitlements: true, page: None };
         let connection = Connection::new(subject.connector(&line, wish));
+        // As the operator does; what it finds is for another case to say.
+        let _ = connection.connector.probe().await;
+        line.forget();
         Self { subject, line, connection, tag, turn }
     }
 
@@ -78,6 +82,10 @@ impl<'s, S: Subject> Stage<'s, S> {
 
     /// Leaves the server to other cases as it was.
     pub(crate) async fn tidy(self) {
+        let _turn = match self.turn.take() {
+            Some(turn) => turn,
+            None => self.subject.turns().read().await,
+        };
         for account in self.ours().await {
             self.subject.delete(&account.id).await;
         }

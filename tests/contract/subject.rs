@@ -85,7 +85,7 @@ pub(crate) trait Subject {
     async fn make_entitlement(&self, entitlement: &EntitlementSpec) -> String;
     async fn delete_entitlement(&self, id: &str);
     /// Ids of the accounts that hold an entitlement, as often as the server shows them.
-    async fn holders(&self, entitlement: &str) -> Vec<String>;
+    async fn holders(&self, kind: &str, entitlement: &str) -> Vec<String>;
 }
 
 /// What a request does.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use tenure::api::Reason;
+use tenure::api::{EntitlementSpec, Reason};
+use tenure::connectors::any::traits;
 use tenure::connectors::{Connector, Failure, FailureClass, Membership};
 use tenure::controllers::user::act::Ending;
 
@@ -12,7 +13,8 @@ use crate::person::Person;
 use crate::stage::Stage;
 use crate::subject::{Line, Subject, Wish};
 
-const KIND: &str = "an entitlement type";
+/// For where only the type counts.
+const ANY: &str = "any";
 
 fn held(account: &str, held: bool) -> Membership {
     Membership { account: account.to_owned(), held }
@@ -24,7 +26,7 @@ async fn entitle<S: Subject>(
     entitlement: &str,
     changes: &[Membership],
 ) -> Result<(), Failure> {
-    let kind = stage.subject.entitlement(KIND).kind;
+    let kind = stage.subject.entitlement(ANY).kind;
     let batch = stage.connector().batch(&kind);
     assert!(batch > 0);
     for part in changes.chunks(batch) {
@@ -41,7 +43,7 @@ async fn holders<'p, S: Subject>(
     id: &str,
     people: &'p [Person<'_, '_, S>],
 ) -> BTreeSet<&'p str> {
-    let all = stage.subject.holders(id).await;
+    let all = stage.subject.holders(&stage.subject.entitlement(ANY).kind, id).await;
     people.iter().map(Person::id).filter(|id| all.iter().any(|holder| holder == id)).collect()
 }
 
@@ -90,7 +92,9 @@ pub(crate) async fn grant_twice<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
         entitle(stage, &id, &[held(one[0].id(), true)]).await.at(step)?;
         assert_eq!(holders(stage, &id, &one).await.len(), 1);
     }
-    let times = stage.subject.holders(&id).await.iter().filter(|holder| *holder == one[0].id()).count();
+    let kind = stage.subject.entitlement(ANY).kind;
+    let all = stage.subject.holders(&kind, &id).await;
+    let times = all.iter().filter(|holder| *holder == one[0].id()).count();
     entitle(stage, &id, &[held(one[0].id(), false)]).await.at("revoke")?;
     assert_eq!(holders(stage, &id, &one).await.len(), 0, "not even once");
     unless(times == 1, &format!("it is held {times} times"))
@@ -189,4 +193,36 @@ pub(crate) async fn move_between<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     one[0].converge().await.at("the next pass")?;
     none_of(&stage.line.writes(), "it writes again")?;
     unless(one[0].steps.is_empty(), "it has steps to take")
+}
+
+/// What else the connector has than its chief type comes and goes too, each where it should.
+pub(crate) async fn other_types<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
+    let chief = stage.subject.entitlement(ANY).kind;
+    let types = traits(&stage.subject.spec().connector).entitlement_types;
+    let mut wrong = Vec::new();
+    for kind in types.iter().filter(|kind| **kind != chief) {
+        let mut ann = stage.person(kind);
+        ann.joins().await?;
+        let value = stage.name("\"x\" & y");
+        ann.desired.entitlements.insert(EntitlementSpec { kind: (*kind).to_owned(), value });
+        if let Err(why) = comes_and_goes(stage, &mut ann, kind).await {
+            wrong.push(format!("{kind}: {why}"));
+        }
+    }
+    none_of(&wrong, "not so")
+}
+
+async fn comes_and_goes<S: Subject>(
+    stage: &Stage<'_, S>,
+    person: &mut Person<'_, '_, S>,
+    kind: &str,
+) -> Outcome {
+    let granted = person.converge().await.at("grant")?.entry;
+    let held = granted.entitlements.iter().find_map(|held| held.strip_prefix(kind)?.strip_prefix(':'));
+    let id = held.expect("it is in the ledger");
+    assert_eq!(stage.subject.holders(kind, id).await, [person.id()]);
+    person.desired.entitlements.clear();
+    person.converge().await.at("revoke")?;
+    assert_eq!(stage.subject.holders(kind, id).await, Vec::<String>::new());
+    Ok(())
 }

@@ -14,13 +14,13 @@ use std::collections::BTreeMap;
 use tenure::connectors::Connector;
 
 use crate::stage::Stage;
-use crate::subject::{Line, Subject};
+use crate::subject::{Line, Subject, Wish};
 
 /// What a probe says of the server, before any use.
 pub(crate) async fn profile<S: Subject>(subject: &S) -> BTreeMap<String, String> {
     let stage = Stage::new(subject).await;
     let _alone = stage.alone().await;
-    let probe = stage.connector().probe().await.expect("a server that is there");
+    let probe = stage.another_connector(Wish::default()).probe().await.expect("a server that is there");
     assert_eq!(stage.line.writes(), Vec::<String>::new(), "a probe reads only");
     let all = probe.capabilities.into_iter().map(|c| (c.name, format!("{} ({:?})", c.value, c.source)));
     all.chain([("suspending".to_owned(), format!("{:?}", probe.suspension))]).collect()

@@ -96,7 +96,7 @@ pub(crate) async fn credentials_revoked<S: Subject>(stage: &Stage<'_, S>) -> Out
     ann.joins().await?;
     let group = stage.subject.entitlement(&stage.name("group"));
     let entitlement = stage.subject.make_entitlement(&group).await;
-    let before = (stage.shown(ann.id()).await, stage.subject.holders(&entitlement).await);
+    let before = (stage.shown(ann.id()).await, stage.subject.holders(&group.kind, &entitlement).await);
     // One each: the gate of a connector closes after the first refusal.
     let mut connectors = Vec::new();
     for _ in 0..10 {
@@ -138,7 +138,7 @@ pub(crate) async fn credentials_revoked<S: Subject>(stage: &Stage<'_, S>) -> Out
             wrong.push(format!("{call}: {}", Difference::from(failure)));
         }
     }
-    assert_eq!((stage.shown(id).await, stage.subject.holders(&entitlement).await), before);
+    assert_eq!((stage.shown(id).await, stage.subject.holders(&group.kind, &entitlement).await), before);
     assert_eq!(stage.count().await, 1);
     none_of(&wrong, "other failures")
 }

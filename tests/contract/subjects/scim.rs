@@ -26,6 +26,9 @@ const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 const DEPARTMENT: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department";
 
+/// Types of entitlement that are values of the account, and the attributes that have them.
+const OF_THE_ACCOUNT: [(&str, &str); 2] = [("role", "roles"), ("entitlement", "entitlements")];
+
 /// What is particular to one server.
 pub(crate) struct Setup {
     /// Where it is, without the path.
@@ -168,6 +171,7 @@ impl Scim {
             active: user["active"] != json!(false),
             attributes: names
                 .chain(needs.keys().map(String::as_str))
+                .chain(OF_THE_ACCOUNT.map(|(_, attribute)| attribute))
                 .map(|name| (name.to_owned(), value_at(user, name).clone()))
                 .filter(|(_, value)| !value.is_null())
                 .collect(),
@@ -316,7 +320,21 @@ impl Subject for Scim {
         self.must(Method::DELETE, &format!("/Groups/{id}"), None).await;
     }
 
-    async fn holders(&self, entitlement: &str) -> Vec<String> {
+    async fn holders(&self, kind: &str, entitlement: &str) -> Vec<String> {
+        if let Some(attribute) =
+            OF_THE_ACCOUNT.iter().find(|(known, _)| *known == kind).map(|(_, name)| *name)
+        {
+            let mut all = self.accounts().await;
+            let held = |value: &Value| value["value"] == entitlement;
+            all.retain(|account| {
+                account
+                    .attributes
+                    .get(attribute)
+                    .and_then(Value::as_array)
+                    .is_some_and(|all| all.iter().any(held))
+            });
+            return all.into_iter().map(|account| account.id).collect();
+        }
         let group = self.must(Method::GET, &format!("/Groups/{entitlement}"), None).await;
         let members = group["members"].as_array().cloned().unwrap_or_default();
         let members = members.iter().map(|member| member["value"].as_str().unwrap().to_owned());
