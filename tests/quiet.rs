@@ -25,7 +25,8 @@ async fn versions(scene: &Scene) -> BTreeMap<String, String> {
 
 fn lookups_and_creates(server: &ScimServer) -> (usize, usize) {
     let requests = server.proxy().requests();
-    let lookups = requests.iter().filter(|r| r.method == "GET" && r.path.contains("/Users?filter=")).count();
+    let by_marker = "/Users?filter=externalId";
+    let lookups = requests.iter().filter(|r| r.method == "GET" && r.path.contains(by_marker)).count();
     let creates = requests.iter().filter(|r| r.method == "POST" && r.path.ends_with("/Users")).count();
     (lookups, creates)
 }

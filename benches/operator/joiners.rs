@@ -1,6 +1,6 @@
 //! Joiners in one App, against what its target takes and what the API server takes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -10,6 +10,7 @@ use crate::raw;
 use crate::report::{Report, grouped, median};
 use crate::scim::{self, Sample};
 use crate::site::{self, Site};
+use crate::support::Scene;
 use crate::target::{Kind, Target};
 use crate::usage::Writes;
 
@@ -21,6 +22,8 @@ struct Round {
     target: f64,
     /// Raw clients at the API server.
     api: f64,
+    /// Both of these at the same time, on the same machine.
+    both: f64,
     tenure: f64,
     leavers: Leavers,
 }
@@ -41,14 +44,27 @@ pub async fn measure(people: usize, rounds: usize, status: &Value, sample: &Samp
         for (kind, done) in KINDS.into_iter().zip(&mut all) {
             progress(&format!("{round}: a raw client at {}", kind.name()));
             let target = scim::onboard(&Target::start(kind).await, people, sample).await;
+            progress(&format!("{round}: the same and the API server's clients together"));
+            let both = together(kind, people, status, sample).await;
             progress(&format!("{round}: the operator at {}", kind.name()));
             let (tenure, leavers) = operate(kind, people).await;
-            done.push(Round { target, api, tenure, leavers });
+            done.push(Round { target, api, both, tenure, leavers });
         }
     }
     for (kind, rounds) in KINDS.into_iter().zip(all) {
         tell(kind, people, rounds, report);
     }
+}
+
+/// What the operator has done, by raw clients that know nothing of each other.
+async fn together(kind: Kind, people: usize, status: &Value, sample: &Sample) -> f64 {
+    let scene = Scene::on(site::plane().await, "together").await;
+    let made = site::create(&scene, 0..people, &[]).await;
+    let target = Target::start(kind).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let begun = Instant::now();
+    tokio::join!(raw::write_all(&scene, &made, status), scim::onboard(&target, people, sample));
+    people as f64 / begun.elapsed().as_secs_f64()
 }
 
 /// The operator onboards people, some of whom leave while the others still join.
@@ -78,9 +94,11 @@ fn tell(kind: Kind, people: usize, rounds: Vec<Round>, report: &mut Report) {
     let rate = |f: &dyn Fn(&Round) -> f64| format!("{:.0} people/s", of(f));
     report.row("a raw client at the target: the same lookup and create", rate(&|r| r.target));
     report.row("the API server alone: finalizer and status of each person", rate(&|r| r.api));
+    report.row("both at the same time, raw clients on this machine", rate(&|r| r.both));
     report.row("Tenure: all of that", rate(&|r| r.tenure));
     report.goal("ratio to the slower of the two", format!("{:.2}", of(&Round::ratio)), "≥ 0.80");
     let each: Vec<_> = rounds.iter().map(|r| format!("{:.2}", r.ratio())).collect();
     report.row("ratio, round by round", each.join(" "));
+    report.row("ratio to both at the same time", format!("{:.2}", of(&|r| r.tenure / r.both)));
     Leavers::together(rounds.into_iter().map(|r| r.leavers)).tell(report);
 }

@@ -27,7 +27,7 @@ mod usage;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 
@@ -84,7 +84,8 @@ struct Scale {
     rounds: usize,
     index: usize,
     members: usize,
-    pace: Duration,
+    /// Seconds for which a limit is tried.
+    pace: usize,
     only: Vec<Part>,
 }
 
@@ -99,7 +100,7 @@ impl Scale {
             rounds: args.rounds.unwrap_or(rounds).max(1),
             index: args.index.unwrap_or(index).max(1),
             members,
-            pace: Duration::from_secs(seconds),
+            pace: seconds,
             only: args.only.clone(),
         }
     }

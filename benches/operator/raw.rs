@@ -37,17 +37,21 @@ pub async fn round(round: &str, people: usize, status: &Value) -> Alone {
     let scene = Scene::on(plane, "alone").await;
     let made = site::create(&scene, 0..people, &[]).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let client = plane.client().await;
     let mark = plane.audit().mark().await;
     let before = Processor::read();
-    let status = status.to_string();
-    stream::iter(&made)
-        .for_each_concurrent(CLIENTS, |user| write(&client, &scene.namespace, user, &status))
-        .await;
+    write_all(&scene, &made, status).await;
     let processor = Processor::read().since(&before);
     let writes = Writes::since(mark, &scene.namespace).await;
     assert_eq!((writes.done, writes.refused), (2 * people, 0), "{}", writes.kinds);
     Alone { people, writes, processor }
+}
+
+/// Writes finalizer and status of each.
+pub async fn write_all(scene: &Scene, made: &[Made], status: &Value) {
+    let (client, status) = (scene.plane.client().await, status.to_string());
+    stream::iter(made)
+        .for_each_concurrent(CLIENTS, |user| write(&client, &scene.namespace, user, &status))
+        .await;
 }
 
 /// The finalizer by JSON patch with the preconditions that the operator sets, then the status by PUT.

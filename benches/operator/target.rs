@@ -102,7 +102,7 @@ impl Target {
                 let mut at = BTreeMap::new();
                 for request in server.proxy().requests().iter().filter(|r| r.method == "PATCH") {
                     let id = request.path.rsplit('/').next().unwrap_or_default().to_owned();
-                    at.entry(id).or_insert(instant(request.at));
+                    at.entry(id).or_insert_with(|| instant(request.at));
                 }
                 let users = server.users().await;
                 let text = |user: &Value, field: &str| user[field].as_str().unwrap_or_default().to_owned();

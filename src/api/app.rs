@@ -198,7 +198,7 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     pub requests_per_second: Option<u32>,
-    /// Accounts worked on at the same time.
+    /// Requests under way at the same time. Those of leavers find two places more.
     #[serde(default = "default_concurrency")]
     #[schemars(range(min = 1, max = 64))]
     pub concurrency: u8,

@@ -31,7 +31,7 @@ pub struct Connected {
     pub target: String,
     /// What is known of entitlements.
     pub catalogue: Arc<Catalogue>,
-    /// Accounts worked on at the same time.
+    /// Requests under way together.
     pub concurrency: u8,
     /// Ends the workers that use it.
     pub end: CancellationToken,

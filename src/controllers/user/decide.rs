@@ -35,6 +35,8 @@ pub enum Departure {
 pub struct Decision {
     /// Who, with the ledger as it is known now.
     pub person: Person,
+    /// Why the User is being deleted, as far as it was known: what is due follows from it.
+    pub departure: Departure,
     /// State now.
     pub lifecycle: Lifecycle,
     /// Roles now.
@@ -169,7 +171,7 @@ pub fn decide_in(
         Due::Ledger(_) | Due::Work { .. } => None,
     });
     let next = waits.chain(lifecycle.next).chain(roles.next).min();
-    Decision { person, lifecycle, roles, accounts, stalled, next }
+    Decision { person, departure, lifecycle, roles, accounts, stalled, next }
 }
 
 fn stale(lifecycle: &Lifecycle) -> Option<(Reason, String)> {

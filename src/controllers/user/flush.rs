@@ -181,8 +181,7 @@ impl Engine {
 
     /// Whether nothing is to be done any more for a User that is being deleted.
     fn is_dealt_with(&self, decision: &Decision) -> bool {
-        let departure = self.departure(&decision.person);
-        match (departure, &decision.stalled) {
+        match (decision.departure, &decision.stalled) {
             (Departure::Unchecked, _) => false,
             (Departure::Released(_), _) => true,
             // Another User has the same personId: it must have taken the ledger over first.

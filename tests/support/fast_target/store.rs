@@ -134,7 +134,9 @@ impl Collection {
 
     fn update(&mut self, id: &str, value: Value, changes: Vec<members::Change>) {
         let mut members = self.members.remove(id).unwrap_or_default();
-        changes.into_iter().for_each(|change| members.make(change));
+        for change in changes {
+            members.make(change);
+        }
         self.put(id, value);
         self.members.insert(id.to_owned(), members);
     }
