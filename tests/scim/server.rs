@@ -11,7 +11,6 @@ use tenure::connectors::fence::Fence;
 use tenure::connectors::gate::{Gate, GateConfig};
 use tenure::connectors::http::{Credentials, HttpConfig, RequestReport};
 use tenure::connectors::scim::{Scim, ScimConfig};
-use tenure::connectors::{Connector, Failure, Membership};
 use tenure::converge::NewAccount;
 
 use crate::support::scim_server::Config;
@@ -86,22 +85,18 @@ impl Server {
     }
 
     pub(crate) fn connector(&self) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
-        self.connector_with(TOKEN)
-    }
-
-    pub(crate) fn connector_with(&self, token: &str) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
-        self.connector_at("", token)
+        self.connector_at("", TOKEN)
     }
 
     pub(crate) fn connector_at(&self, path: &str, token: &str) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
-        self.connector_as(ScimProfile::default(), path, token)
+        self.connector_as(path, token, ScimProfile::default())
     }
 
     pub(crate) fn connector_as(
         &self,
-        profile: ScimProfile,
         path: &str,
         token: &str,
+        profile: ScimProfile,
     ) -> (Scim, Arc<Mutex<Vec<RequestReport>>>) {
         connect(format!("{}{path}", self.0.base_url()), token, "externalId", profile)
     }
@@ -134,12 +129,6 @@ pub(crate) fn connect(
     let gate = Gate::new(GateConfig::default());
     let meter = Arc::new(move |report: &RequestReport| kept.lock().unwrap().push(*report));
     (Scim::new(config, Fence::open(), gate, meter).unwrap(), reports)
-}
-
-/// Gives one account a group, or takes it away.
-pub(crate) async fn entitle(scim: &Scim, account: &str, group: &str, held: bool) -> Result<(), Failure> {
-    let change = Membership { account: account.to_owned(), held };
-    scim.entitle("group", group, &[change]).await?.remove(0)
 }
 
 pub(crate) fn person(login: &str, marker: &str, attributes: &Value) -> NewAccount {

@@ -23,7 +23,7 @@ fn clear(attribute: &str) -> Change {
 }
 
 async fn connector(server: &Server, profile: ScimProfile) -> Scim {
-    let (scim, _) = server.connector_as(profile, "", TOKEN);
+    let (scim, _) = server.connector_as("", TOKEN, profile);
     scim.probe().await.unwrap();
     scim
 }
@@ -90,7 +90,7 @@ async fn an_account_lives_in_every_style_of_patch(
         booleans: Some(Booleans::String),
         ..ScimProfile::default()
     };
-    let (scim, reports) = server.connector_as(profile, "", TOKEN);
+    let (scim, reports) = server.connector_as("", TOKEN, profile);
     scim.probe().await.unwrap();
     lived(&server, &scim).await;
     // By PATCH, and none was refused: no second way was taken.
@@ -117,7 +117,7 @@ async fn an_account_lives_in_other_shapes(#[case] profile: ScimProfile) {
 async fn a_listing_in_place_of_filters_stays_true() {
     let server = Server::start(Profile::Cursor).await;
     let lookup = Some(Lookup::Listing);
-    let (scim, reports) = server.connector_as(ScimProfile { lookup, ..ScimProfile::default() }, "", TOKEN);
+    let (scim, reports) = server.connector_as("", TOKEN, ScimProfile { lookup, ..ScimProfile::default() });
     let mut ids = Vec::new();
     for number in 0..7 {
         let made = scim.create(&person(&format!("user{number}"), &format!("E-{number}"), &json!({}))).await;

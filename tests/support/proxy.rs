@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::HeaderMap;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -248,7 +248,7 @@ async fn answer(state: &State, request: Request<Incoming>) -> Result<Reply, Abor
     result
 }
 
-async fn act(action: Option<Action>, forward: Forward<'_>) -> Result<Reply, Abort> {
+async fn act(action: Option<Action>, mut forward: Forward<'_>) -> Result<Reply, Abort> {
     match action {
         None => forward.send().await.map(whole),
         Some(Action::Delay(time)) => {
@@ -272,6 +272,13 @@ async fn act(action: Option<Action>, forward: Forward<'_>) -> Result<Reply, Abor
         }
         Some(Action::Raw(raw)) => Err(Abort::Raw(raw)),
         Some(Action::Rewrite(change)) => forward.send().await.map(|reply| rewritten(reply, change)),
+        Some(Action::Header(name, value)) => {
+            let name = HeaderName::try_from(name).expect("a header's name");
+            if let Some(sent) = forward.headers.get_mut(&name) {
+                *sent = HeaderValue::try_from(value).expect("a header's value");
+            }
+            forward.send().await.map(whole)
+        }
         Some(Action::Compute(answer)) => Ok(made_up(200, &[], answer(&forward.path).to_string())),
     }
 }

@@ -90,7 +90,13 @@ impl ScimServer {
         format!("{}{}", self.proxy.url(), self.prefix())
     }
 
-    fn prefix(&self) -> String {
+    /// Where it is itself, past the proxy, without a path.
+    pub fn direct_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The path of its base URL.
+    pub fn prefix(&self) -> String {
         self.config.tenant.as_ref().map_or_else(|| "/v2".to_owned(), |t| format!("/{t}/v2"))
     }
 
@@ -153,7 +159,7 @@ impl ScimServer {
 
     /// Any call, past the proxy.
     pub async fn try_call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, String> {
-        let url = format!("http://127.0.0.1:{}{}{path}", self.port, self.prefix());
+        let url = format!("{}{}{path}", self.direct_url(), self.prefix());
         let mut request = self.http.request(method.clone(), &url).bearer_auth(&self.config.token);
         if let Some(body) = body {
             request = request.header("content-type", "application/scim+json").body(body.to_string());

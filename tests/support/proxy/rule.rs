@@ -32,6 +32,8 @@ pub enum Action {
     TruncateBody,
     /// Deliver the request to the target twice and pass the second answer on, as a middlebox that tries again.
     Twice,
+    /// Give this header this value, where the request has it, and go on as usual.
+    Header(String, String),
     /// Write these bytes in place of an answer, without asking the target.
     Raw(Raw),
     /// Let the target do it, and change the JSON of its answer.

@@ -104,6 +104,16 @@ impl Target {
         format!("{}{}", self.proxy.url(), self.prefix)
     }
 
+    /// Where it is itself, past the proxy, without a path.
+    pub fn direct_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The path of its SCIM base.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// The bearer token.
     pub fn token(&self) -> &str {
         &self.token
@@ -160,7 +170,7 @@ impl Target {
         headers: &[(&str, &str)],
         body: Option<String>,
     ) -> reqwest::Result<(u16, HeaderMap, Value)> {
-        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let url = format!("{}{path}", self.direct_url());
         let mut request = self.http.request(method.clone(), url);
         for (name, value) in headers {
             let name = HeaderName::from_bytes(name.as_bytes()).expect("the name of a header");

@@ -1,0 +1,9 @@
+//! The servers under test.
+
+mod scim;
+mod scim2_server;
+mod third_party;
+
+pub(crate) use scim::Scim;
+pub(crate) use scim2_server::{bare, cursors, scim2_server};
+pub(crate) use third_party::{better_auth, canaille, django_scim2_server, scimmy};
