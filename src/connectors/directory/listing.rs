@@ -8,7 +8,9 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::pool::Connection;
-use super::{Directory, Entry, Failure, FailureClass, Op, Reason, Refused, Search, controls, named, senseless};
+use super::{
+    Directory, Entry, Failure, FailureClass, Op, Reason, Refused, Search, controls, named, senseless,
+};
 
 /// How long a listing is kept that nobody goes on with.
 const KEPT: Duration = Duration::from_mins(5);
@@ -54,7 +56,8 @@ impl Directory {
         search: &Search<'_>,
         cursor: Option<&str>,
     ) -> Result<(Vec<Entry>, Option<String>), Refused> {
-        let place = cursor.map(|cursor| self.listings.take(cursor).ok_or_else(|| broken_off(op))).transpose()?;
+        let place =
+            cursor.map(|cursor| self.listings.take(cursor).ok_or_else(|| broken_off(op))).transpose()?;
         let (on, cookie) = place.map_or((None, Vec::new()), |place| (Some(place.connection), place.cookie));
         let size = i32::try_from(search.limit).unwrap_or(i32::MAX);
         let found = self.find(op, search, on, vec![controls::paged(size, cookie)]).await?;

@@ -17,8 +17,8 @@ mod verdict;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ldap3::controls::{Control, RawControl};
 pub use ldap3::Scope;
+use ldap3::controls::{Control, RawControl};
 use ldap3::{LdapError, LdapResult};
 
 pub use self::controls::{ASSERTION, POST_READ, assertion, post_read};
@@ -143,8 +143,7 @@ impl Directory {
             .map(|url| Server::new(url, config.plain_text, config.allow_insecure, timeout))
             .collect();
         let tls = server::tls(config.ca_pem.as_deref())?;
-        let pool =
-            Pool::new(servers?, tls, config.identity, (config.switch_back, config.connections))?;
+        let pool = Pool::new(servers?, tls, config.identity, (config.switch_back, config.connections))?;
         Ok(Self { pool, timeout, listings: Listings::default(), fence, gate, meter })
     }
 
@@ -153,7 +152,9 @@ impl Directory {
         let ask = || self.find(op, search, None, Vec::new());
         let found = match ask().await {
             // What only reads can be asked again, of another server if this one is gone.
-            Err(refused) if refused.code.is_none() && refused.failure.reason == Reason::Unreachable => ask().await?,
+            Err(refused) if refused.code.is_none() && refused.failure.reason == Reason::Unreachable => {
+                ask().await?
+            }
             found => found?,
         };
         Ok(found.entries)
@@ -171,7 +172,12 @@ impl Directory {
 
     /// Changes something. The entry as it was then is returned where a post-read control asked for it and the server
     /// can show it.
-    pub async fn write(&self, op: Op, write: &Write<'_>, controls: Vec<RawControl>) -> Result<Written, Refused> {
+    pub async fn write(
+        &self,
+        op: Op,
+        write: &Write<'_>,
+        controls: Vec<RawControl>,
+    ) -> Result<Written, Refused> {
         self.fence.check(self.timeout).map_err(|fenced| fenced_off(op, &fenced))?;
         let permit = self.admit(op).await?;
         let connection = match self.pool.connection().await {
@@ -309,7 +315,9 @@ struct Found {
 fn settle(permit: Permit, refused: Refused) -> Refused {
     let Failure { class, reason, retry_after, .. } = refused.failure;
     match class {
-        _ if refused.is(code::ASSERTION_FAILED) || refused.is(code::SIZE_LIMIT) => permit.report(Signal::Answered),
+        _ if refused.is(code::ASSERTION_FAILED) || refused.is(code::SIZE_LIMIT) => {
+            permit.report(Signal::Answered)
+        }
         FailureClass::Fenced => {}
         FailureClass::RetryAfter if reason == Reason::Throttled => {
             permit.report(Signal::Throttled { retry_after });

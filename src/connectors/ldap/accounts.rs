@@ -36,7 +36,8 @@ impl Ldap {
         let filter = Filter::And(vec![self.are_accounts(), Filter::equal(attribute, value)]);
         let search =
             Search { base: &base, scope: Scope::Subtree, filter, attributes: &WHOLE, limit: ALIKE_AT_MOST };
-        let found = self.shared.directory.search(self.op("find account"), &search).await.map_err(under_base)?;
+        let found =
+            self.shared.directory.search(self.op("find account"), &search).await.map_err(under_base)?;
         let mut accounts = Vec::with_capacity(found.len());
         for entry in found.iter().filter(|entry| bears(entry, attribute, value)) {
             let account = self.account(entry).await?;
@@ -54,8 +55,12 @@ impl Ldap {
         let base = self.shared.base.to_string();
         let filter = self.are_accounts();
         let search = Search { base: &base, scope: Scope::Subtree, filter, attributes: &WHOLE, limit: PAGE };
-        let (entries, next) =
-            self.shared.directory.page(self.op("list accounts"), &search, cursor).await.map_err(under_base)?;
+        let (entries, next) = self
+            .shared
+            .directory
+            .page(self.op("list accounts"), &search, cursor)
+            .await
+            .map_err(under_base)?;
         let mut accounts = Vec::with_capacity(entries.len());
         for entry in &entries {
             accounts.push(self.account(entry).await?);
