@@ -1,7 +1,7 @@
 //! Reading accounts: by id, by attribute, all of them.
 
 use super::decode::WHOLE;
-use super::{LOGIN, Ldap, configuration, under_base};
+use super::{LOGIN, Ldap, MANAGER, configuration, under_base};
 use crate::connectors::directory::{Entry, Filter, Scope, Search};
 use crate::connectors::{Failure, Page};
 use crate::converge::RemoteAccount;
@@ -62,6 +62,11 @@ impl Ldap {
             .await
             .map_err(under_base)?;
         let mut accounts = Vec::with_capacity(entries.len());
+        if entries.iter().any(|entry| entry.text(MANAGER).is_some()) {
+            // Most managers are on the list themselves.
+            let profile = self.profile().await?;
+            entries.iter().for_each(|entry| self.shared.names.put(&entry.dn, profile.id(entry)));
+        }
         for entry in &entries {
             accounts.push(self.account(entry).await?);
         }

@@ -36,13 +36,13 @@ impl Mechanism {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::PasswordPolicy { end_time: true, locked_time: true } => {
-                "pwdEndTime and pwdAccountLockedTime"
+                "PasswordPolicy (pwdEndTime, pwdAccountLockedTime)"
             }
-            Self::PasswordPolicy { end_time: true, .. } => END_TIME,
-            Self::PasswordPolicy { .. } => LOCKED_TIME,
-            Self::AccountLock => ACCOUNT_LOCK,
-            Self::HashPrefix => "prefix of the hash in userPassword",
-            Self::LeaversUnit => "move under leaversDn",
+            Self::PasswordPolicy { end_time: true, .. } => "PasswordPolicy (pwdEndTime)",
+            Self::PasswordPolicy { .. } => "PasswordPolicy (pwdAccountLockedTime)",
+            Self::AccountLock => "AccountLock (nsAccountLock)",
+            Self::HashPrefix => "HashPrefix (userPassword)",
+            Self::LeaversUnit => "LeaversUnit",
         }
     }
 
