@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::common::AttributeRule;
 use super::directory::{ActiveDirectoryConnector, DirectoryServers, LdapConnector};
+use super::initial_password::InitialPassword;
 use super::scim::ScimConnector;
 
 /// A connection to a system with accounts, and the policies that hold there.
@@ -88,6 +89,11 @@ impl AppSpec {
     pub fn marker_attribute(&self) -> &str {
         let own = if self.connector.directory().is_some() { "employeeNumber" } else { "externalId" };
         self.marker.attribute.as_deref().unwrap_or(own)
+    }
+
+    /// What the first password of new accounts is to be; `None`: they get none.
+    pub fn initial_password(&self) -> Option<InitialPassword> {
+        self.connector.directory().and_then(|directory| directory.initial_password.clone())
     }
 }
 

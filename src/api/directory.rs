@@ -7,7 +7,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SecretKeyRef;
+use super::{InitialPassword, SecretKeyRef};
 pub use active_directory::ActiveDirectoryConnector;
 pub use ldap::LdapConnector;
 
@@ -31,6 +31,9 @@ pub struct DirectoryServers {
     pub plain_text: PlainText,
     /// Who Tenure binds as.
     pub bind: SimpleBind,
+    /// What the first password of new accounts is to be. Unset: they get none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_password: Option<InitialPassword>,
     /// How long one operation may take, in seconds.
     #[serde(default = "default_timeout")]
     #[schemars(range(min = 1, max = 10))]

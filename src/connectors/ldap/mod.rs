@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use secrecy::SecretString;
 
 use self::decode::Names;
 use self::numbers::Numbers;
@@ -201,8 +202,12 @@ impl Connector for Ldap {
         }
     }
 
-    async fn create(&self, account: &NewAccount) -> Result<RemoteAccount, Failure> {
-        self.create_account(account).await
+    async fn create(
+        &self,
+        account: &NewAccount,
+        password: Option<&SecretString>,
+    ) -> Result<RemoteAccount, Failure> {
+        self.create_account(account, password).await
     }
 
     async fn update(&self, id: &str, changes: &[Change]) -> Result<RemoteAccount, Failure> {

@@ -16,7 +16,7 @@ const NO_SCHEME: &str = "{!}";
 pub(super) const END_TIME: &str = "pwdEndTime";
 pub(super) const LOCKED_TIME: &str = "pwdAccountLockedTime";
 pub(super) const ACCOUNT_LOCK: &str = "nsAccountLock";
-const PASSWORD: &str = "userPassword";
+pub(super) const PASSWORD: &str = "userPassword";
 
 /// By what an account is suspended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

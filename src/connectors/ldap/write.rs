@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::decode::WHOLE;
 use super::probe::Profile;
-use super::suspension::Mechanism;
+use super::suspension::{Mechanism, PASSWORD};
 use super::{LOGIN, Ldap, MANAGER, configuration, now, trouble, values};
 use crate::api::Reason;
 use crate::connectors::directory::{
@@ -33,10 +34,17 @@ pub(super) enum Act<'a> {
 }
 
 impl Ldap {
-    pub(super) async fn create_account(&self, account: &NewAccount) -> Result<RemoteAccount, Failure> {
+    pub(super) async fn create_account(
+        &self,
+        account: &NewAccount,
+        password: Option<&SecretString>,
+    ) -> Result<RemoteAccount, Failure> {
         const OPERATION: &str = "create account";
         let profile = self.profile().await?;
         let mut attributes = self.attributes_for(account).await?;
+        if let Some(password) = password {
+            attributes.insert(PASSWORD.to_owned(), vec![password.expose_secret().as_bytes().to_vec()]);
+        }
         self.number(account, &mut attributes).await?;
         let naming = &self.shared.spec.rdn_attribute;
         let name = naming_value(&attributes, naming).ok_or_else(|| {
