@@ -67,7 +67,10 @@ impl Ldap {
         let app = self.scene.get("App", APP).await;
         let all = app["status"]["capabilities"].as_array().cloned().unwrap_or_default();
         let found = all.into_iter().find(|c| c["name"] == name);
-        found.unwrap_or_else(|| panic!("no {name} in {}", app["status"]))["value"].as_str().unwrap().to_owned()
+        found.unwrap_or_else(|| panic!("no {name} in {}", app["status"]))["value"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// In and out of use, twice: with the password of before, and with one set meanwhile.
@@ -136,7 +139,9 @@ async fn what_cannot_be_proved_is_said() {
     let _operator = scene.operator().start().await;
     let (_, message) = scene.condition("App", APP, "Ready", "False").await;
     assert!(message.contains("BestEffort"), "{message}");
-    scene.merge("App", APP, json!({ "spec": { "connector": { "ldap": { "suspend": "BestEffort" } } } })).await;
+    scene
+        .merge("App", APP, json!({ "spec": { "connector": { "ldap": { "suspend": "BestEffort" } } } }))
+        .await;
     scene.condition("App", APP, "Ready", "True").await;
 }
 

@@ -36,7 +36,8 @@ pub(crate) async fn samba_app(scene: &Scene, server: &Samba, extra: Value, polic
         },
     });
     json_patch::merge(&mut domain, &extra);
-    directory_app(scene, json!({ "activeDirectory": domain }), (samba::ADMIN, samba::ADMIN_PASSWORD), policy).await;
+    directory_app(scene, json!({ "activeDirectory": domain }), (samba::ADMIN, samba::ADMIN_PASSWORD), policy)
+        .await;
 }
 
 async fn directory_app(scene: &Scene, connector: Value, credentials: (&str, &str), policy: Value) {

@@ -18,7 +18,10 @@ use crate::support::{LdapProxy, Scene, eventually};
 const PEOPLE: usize = 200;
 
 async fn people(server: &Slapd) -> Vec<Entry> {
-    server.admin().search(slapd::PEOPLE, Scope::Subtree, "(objectClass=inetOrgPerson)", &["*", "entryUUID"]).await
+    server
+        .admin()
+        .search(slapd::PEOPLE, Scope::Subtree, "(objectClass=inetOrgPerson)", &["*", "entryUUID"])
+        .await
 }
 
 fn url(relay: &Relay) -> String {
@@ -86,7 +89,8 @@ async fn the_second_server_takes_over_and_without_any_nothing_is_concluded() {
         scene.account(&format!("p{n}"), APP, "Suspended").await;
     }
     eventually(SOON, async || {
-        let titled = people(&server).await.iter().filter(|e| e.one("title").as_deref() == Some("Lead")).count();
+        let titled =
+            people(&server).await.iter().filter(|e| e.one("title").as_deref() == Some("Lead")).count();
         if titled == 5 { Ok(()) } else { Err(format!("{titled} of 5 titles")) }
     })
     .await;

@@ -19,12 +19,8 @@ async fn unit(raw: &Raw, name: &str) -> String {
 
 /// Somebody else's entry, under whatever name.
 async fn stranger(raw: &Raw, dn: &str, uid: &str) -> Entry {
-    let attributes: [(&str, &[&str]); 4] = [
-        ("objectClass", &["inetOrgPerson"]),
-        ("uid", &[uid]),
-        ("cn", &["Somebody Else"]),
-        ("sn", &["Else"]),
-    ];
+    let attributes: [(&str, &[&str]); 4] =
+        [("objectClass", &["inetOrgPerson"]), ("uid", &[uid]), ("cn", &["Somebody Else"]), ("sn", &["Else"])];
     raw.add(dn, &attributes).await;
     raw.entry(dn).await.expect("it was just added")
 }
@@ -33,7 +29,11 @@ async fn title_becomes(server: &Slapd, id: &Value, title: &str) -> Entry {
     eventually(SOON, async || {
         let entry = by_id(server, id).await.ok_or("there is no entry")?;
         let found = entry.one("title");
-        if found.as_deref() == Some(title) { Ok(entry) } else { Err(format!("title is {found:?}, not {title}")) }
+        if found.as_deref() == Some(title) {
+            Ok(entry)
+        } else {
+            Err(format!("title is {found:?}, not {title}"))
+        }
     })
     .await
 }
@@ -88,18 +88,22 @@ async fn a_name_that_is_used_again_is_somebody_else() {
     {
         let held = dn.0.clone();
         let slow = Action::Delay(Duration::from_secs(2));
-        proxy.inject(Rule::new(slow, move |r| r.op == Op::Modify && r.dn.eq_ignore_ascii_case(&held)).times(1));
+        proxy.inject(
+            Rule::new(slow, move |r| r.op == Op::Modify && r.dn.eq_ignore_ascii_case(&held)).times(1),
+        );
         let mark = LdapProxy::mark();
         scene.user(name, &[], change).await;
         eventually(SOON, async || {
-            let on_its_way = proxy.writes_since(mark).iter().any(|write| write.dn.eq_ignore_ascii_case(&dn.0));
+            let on_its_way =
+                proxy.writes_since(mark).iter().any(|write| write.dn.eq_ignore_ascii_case(&dn.0));
             if on_its_way { Ok(()) } else { Err(format!("nothing is written about {name}")) }
         })
         .await;
         server.admin().delete(&dn.0).await;
         let other = stranger(server.admin(), &dn.0, &dn.1).await;
         eventually(SOON, async || {
-            let answered = proxy.writes_since(mark).iter().any(|w| w.dn.eq_ignore_ascii_case(&dn.0) && w.code.is_some());
+            let answered =
+                proxy.writes_since(mark).iter().any(|w| w.dn.eq_ignore_ascii_case(&dn.0) && w.code.is_some());
             if answered { Ok(()) } else { Err("the write is not answered".to_owned()) }
         })
         .await;
@@ -117,9 +121,26 @@ async fn a_name_that_is_used_again_is_somebody_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_names_are_names() {
     let names = [
-        "comma, plus+ quote\"", "back\\slash", "<angle> ;semi; =equals=", "#hash", " leading", "trailing ",
-        "*", "*)(uid=*", "(objectClass=*)", "uid=admin,dc=example,dc=org", "Zoë Müller", "山田太郎",
-        "\u{1F469}\u{200D}\u{1F680}", "a/b", "a\u{7}b", &"x".repeat(64), "..", "%00", "\\00", "\\2a",
+        "comma, plus+ quote\"",
+        "back\\slash",
+        "<angle> ;semi; =equals=",
+        "#hash",
+        " leading",
+        "trailing ",
+        "*",
+        "*)(uid=*",
+        "(objectClass=*)",
+        "uid=admin,dc=example,dc=org",
+        "Zoë Müller",
+        "山田太郎",
+        "\u{1F469}\u{200D}\u{1F680}",
+        "a/b",
+        "a\u{7}b",
+        &"x".repeat(64),
+        "..",
+        "%00",
+        "\\00",
+        "\\2a",
     ];
     let server = Slapd::start(Config::default()).await;
     let scene = Scene::new("hostile-names").await;
@@ -128,7 +149,10 @@ async fn hostile_names_are_names() {
         { "to": "cn", "cel": "user.displayName" }, { "to": "uid", "cel": "user.userName" },
     ] });
     ldap_app(&scene, &[server.url()], json!({ "rdnAttribute": "cn" }), attributes).await;
-    let before = server.admin().search(slapd::BASE, ldap3::Scope::Subtree, "(objectClass=*)", &["entryUUID", "entryCSN"]).await;
+    let before = server
+        .admin()
+        .search(slapd::BASE, ldap3::Scope::Subtree, "(objectClass=*)", &["entryUUID", "entryCSN"])
+        .await;
     let _operator = scene.operator().start().await;
     for (n, name) in names.iter().enumerate() {
         scene.user(&format!("p{n}"), &[], json!({ "displayName": name })).await;
@@ -142,6 +166,12 @@ async fn hostile_names_are_names() {
         assert!(entry.dn.ends_with(&parent), "{name:?} is {}", entry.dn);
     }
     for entry in before {
-        assert_eq!(server.admin().search(&entry.dn, ldap3::Scope::Base, "(objectClass=*)", &["entryUUID", "entryCSN"]).await, [entry]);
+        assert_eq!(
+            server
+                .admin()
+                .search(&entry.dn, ldap3::Scope::Base, "(objectClass=*)", &["entryUUID", "entryCSN"])
+                .await,
+            [entry]
+        );
     }
 }

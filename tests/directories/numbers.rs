@@ -9,9 +9,9 @@ use serde_json::json;
 
 use crate::company::{APP, by_marker, ldap_app};
 use crate::support::LdapProxy;
-use crate::support::relay::Relay;
 use crate::support::ldap::Entry;
 use crate::support::ldap_proxy::Op;
+use crate::support::relay::Relay;
 use crate::support::scene::entry;
 use crate::support::targets::slapd::{self, Config, Slapd};
 use crate::support::{Scene, eventually};

@@ -8,8 +8,6 @@ use crate::converge::RemoteAccount;
 
 /// Most accounts of which one attribute has the same value.
 const ALIKE_AT_MOST: usize = 200;
-/// Accounts on one page of a listing.
-const PAGE: usize = 500;
 
 impl Ldap {
     /// The entry of an account by its id, whole.
@@ -36,7 +34,8 @@ impl Ldap {
         let filter = Filter::And(vec![self.are_accounts(), Filter::equal(attribute, value)]);
         let search =
             Search { base: &base, scope: Scope::Subtree, filter, attributes: &WHOLE, limit: ALIKE_AT_MOST };
-        let found = self.shared.directory.search(self.op("find account"), &search).await.map_err(under_base)?;
+        let found =
+            self.shared.directory.search(self.op("find account"), &search).await.map_err(under_base)?;
         let mut accounts = Vec::with_capacity(found.len());
         for entry in found.iter().filter(|entry| bears(entry, attribute, value)) {
             let account = self.account(entry).await?;
@@ -53,9 +52,13 @@ impl Ldap {
     pub(super) async fn accounts_page(&self, cursor: Option<&str>) -> Result<Page, Failure> {
         let base = self.shared.base.to_string();
         let filter = self.are_accounts();
-        let search = Search { base: &base, scope: Scope::Subtree, filter, attributes: &WHOLE, limit: PAGE };
-        let (entries, next) =
-            self.shared.directory.page(self.op("list accounts"), &search, cursor).await.map_err(under_base)?;
+        let search = Search { base: &base, scope: Scope::Subtree, filter, attributes: &WHOLE, limit: 0 };
+        let (entries, next) = self
+            .shared
+            .directory
+            .page(self.op("list accounts"), &search, cursor)
+            .await
+            .map_err(under_base)?;
         let mut accounts = Vec::with_capacity(entries.len());
         for entry in &entries {
             accounts.push(self.account(entry).await?);

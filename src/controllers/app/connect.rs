@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Secret;
 use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -183,6 +183,7 @@ fn directory_config(
         },
         timeout: Duration::from_secs(directory.timeout_seconds.into()).min(around.longest_request),
         switch_back: switch_back.unwrap_or(SWITCH_BACK),
+        page_size: directory.page_size,
         connections,
         allow_insecure: around.insecure_targets,
     })

@@ -49,10 +49,6 @@ pub(crate) async fn samba() -> Domain {
     domain
 }
 
-fn is_list(attribute: &str) -> bool {
-    attribute == "otherTelephone"
-}
-
 /// `objectGUID` in its usual text form: the first three fields are little-endian (RFC 4122 §4.1.2, MS-DTYP §2.3.4).
 fn guid(entry: &Entry) -> String {
     let bytes: [u8; 16] = entry.bytes("objectGUID")[0].as_slice().try_into().expect("16 bytes");
@@ -83,7 +79,7 @@ impl Domain {
             marker: entry.one(MARKER),
             active: control & DISABLED == 0,
             attributes: names
-                .map(|name| (name.clone(), value(entry, &name, is_list(&name))))
+                .map(|name| (name.clone(), value(entry, &name)))
                 .filter(|(_, value)| !value.is_null())
                 .collect(),
             terms: Arc::default(),
@@ -137,7 +133,7 @@ impl Subject for Domain {
             Class::Text => ("title", json!("Engineer"), json!("Lead Engineer")),
             // Attributes of a directory have no parts, and Samba's schema has no extension.
             Class::Nested | Class::Extension => return None,
-            Class::Many => ("otherTelephone", json!(["+49 30 1", "+49 30 2"]), json!(["+49 30 3"])),
+            Class::Many => ("otherTelephone", json!(["+49 30 1", "+49 30 2"]), json!(["+49 30 2", "+49 30 3"])),
             Class::Flag => ("msNPAllowDialin", json!("TRUE"), json!("FALSE")),
         };
         Some(Sample { attribute, first, second })
@@ -187,6 +183,11 @@ impl Subject for Domain {
     }
 
     async fn make_entitlement(&self, entitlement: &EntitlementSpec) -> String {
+        if entitlement.kind != GROUP {
+            let dn = format!("OU={},{PEOPLE}", in_dn(&entitlement.value));
+            self.raw().add(&dn, &[("objectClass", &["organizationalUnit"])]).await;
+            return self.raw().entry(&dn).await.map(|entry| guid(&entry)).expect("it was just made");
+        }
         // Names with quotes are no account names; the group's is in `cn`.
         let dn = format!("CN={},{GROUPS}", in_dn(&entitlement.value));
         self.raw().add(&dn, &[("objectClass", &["group"])]).await;

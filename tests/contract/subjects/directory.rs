@@ -1,11 +1,14 @@
 //! What directories of both kinds share as subjects.
 
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use crate::subject::{Does, Line};
-use crate::support::LdapProxy;
+use serde_json::{Value, json};
+use tenure::connectors::directory::{DirectoryConfig, Identity};
+
+use crate::subject::{Does, Line, Wish};
 use crate::support::ldap::Entry;
 use crate::support::ldap_proxy::{Action, BUSY, Op, Recorded, Rule};
+use crate::support::{LdapProxy, pki};
 
 /// A proxy that speaks LDAP.
 pub(crate) struct LdapLine(pub(crate) LdapProxy);
@@ -13,11 +16,13 @@ pub(crate) struct LdapLine(pub(crate) LdapProxy);
 fn does(request: &Recorded, what: Does) -> bool {
     match what {
         Does::Create => request.op == Op::Add && is_person(request),
-        Does::Change => {
-            request.op == Op::Rename || (request.op == Op::Modify && !request.is_membership())
-        }
+        Does::Change => request.op == Op::Rename || (request.op == Op::Modify && !request.is_membership()),
         // What a server says of itself is not read about accounts.
-        Does::Read => request.op == Op::Search && !request.dn.is_empty() && !request.dn.eq_ignore_ascii_case("cn=Subschema"),
+        Does::Read => {
+            request.op == Op::Search
+                && !request.dn.is_empty()
+                && !request.dn.eq_ignore_ascii_case("cn=Subschema")
+        }
     }
 }
 
@@ -64,13 +69,32 @@ impl Line for LdapLine {
     }
 }
 
-/// An attribute as rules give it: a list where it is one of lists, a text otherwise.
-pub(crate) fn value(entry: &Entry, name: &str, many: bool) -> Value {
+/// An attribute as connectors tell it: a text, or a list where there are several values.
+pub(crate) fn value(entry: &Entry, name: &str) -> Value {
     let mut all = entry.all(name);
-    match (many, all.len()) {
-        (_, 0) => Value::Null,
-        (false, 1) => json!(all.remove(0)),
+    match all.len() {
+        0 => Value::Null,
+        1 => json!(all.remove(0)),
         _ => json!(all),
+    }
+}
+
+/// How a connector reaches a directory on this line.
+pub(crate) fn directory_config(
+    line: &LdapLine,
+    (name, password): (&str, &str),
+    wish: Wish,
+) -> DirectoryConfig {
+    DirectoryConfig {
+        servers: vec![line.0.url()],
+        ca_pem: Some(pki::directories().pem().into_bytes()),
+        plain_text: false,
+        identity: Identity { name: name.to_owned(), password: password.into() },
+        timeout: Duration::from_secs(10),
+        switch_back: Duration::from_mins(5),
+        connections: 2,
+        page_size: wish.page.unwrap_or(500),
+        allow_insecure: true,
     }
 }
 
@@ -96,5 +120,8 @@ pub(crate) fn in_filter(value: &str) -> String {
 }
 
 fn escaped(value: &str) -> String {
-    value.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("\\{b:02x}") }).collect()
+    value
+        .bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("\\{b:02x}") })
+        .collect()
 }

@@ -8,20 +8,25 @@ use serde_json::{Value, json};
 use tenure::api::{AppSpec, EntitlementSpec};
 use tenure::connectors::fence::Fence;
 use tenure::connectors::gate::{Gate, GateConfig};
-use tenure::connectors::ldap::Ldap as LdapClient;
+use tenure::connectors::http::Meter;
+use tenure::connectors::ldap::{Ldap as LdapClient, LdapConfig};
 use tenure::converge::RemoteAccount;
 use tokio::sync::RwLock;
 
-use super::directory::{LdapLine, in_dn, in_filter, texts, value};
+use super::directory::{LdapLine, directory_config, in_dn, in_filter, texts, value};
 use crate::subject::{Class, Sample, Subject, Wish};
-use crate::support::LdapProxy;
 use crate::support::ldap::{Entry, Raw, replace};
-use crate::support::targets::slapd::{Config, GROUPS, OPERATOR, OPERATOR_PASSWORD, PEOPLE, PLACEHOLDER, Policy, Slapd};
+use crate::support::targets::slapd::{
+    Config, GROUPS, OPERATOR, OPERATOR_PASSWORD, PEOPLE, PLACEHOLDER, Policy, Slapd,
+};
+use crate::support::{self, LdapProxy};
 
 /// When an account is locked for good (draft-behera-ldap-password-policy §5.3.3).
 const FOR_GOOD: &str = "000001010000Z";
 const MARKER: &str = "employeeNumber";
 const GROUP: &str = "group";
+/// In place of the password of somebody who has none.
+const NO_PASSWORD: &str = "{!}";
 
 /// A slapd, whose people are of a class of its own too.
 pub(crate) struct Ldap {
@@ -39,10 +44,6 @@ pub(crate) async fn slapd(policy: Policy) -> Ldap {
         ldap.make(&ldap.login(&who), &ldap.needs(&who)).await;
     }
     ldap
-}
-
-fn is_list(attribute: &str) -> bool {
-    attribute == "telephoneNumber"
 }
 
 impl Ldap {
@@ -70,7 +71,7 @@ impl Ldap {
             let ended = entry.one("pwdEndTime").is_some_and(|end| end <= now);
             return !ended && entry.one("pwdAccountLockedTime").as_deref() != Some(FOR_GOOD);
         }
-        !entry.all("userPassword").iter().any(|hash| hash.contains("}!") || hash.starts_with('!'))
+        !entry.all("userPassword").iter().any(|hash| hash.contains("}!") || hash == NO_PASSWORD)
     }
 
     /// The account as an entry shows it, read by other code than the connector's.
@@ -83,7 +84,7 @@ impl Ldap {
             marker: entry.one(MARKER),
             active: self.is_active(entry),
             attributes: names
-                .map(|name| (name.clone(), value(entry, &name, is_list(&name))))
+                .map(|name| (name.clone(), value(entry, &name)))
                 .filter(|(_, value)| !value.is_null())
                 .collect(),
             terms: Arc::default(),
@@ -114,7 +115,18 @@ impl Subject for Ldap {
     }
 
     fn connector(&self, line: &LdapLine, wish: Wish) -> LdapClient {
-        todo!()
+        support::install_crypto();
+        let spec = self.spec_of(&line.0.url(), wish);
+        let config = LdapConfig {
+            directory: directory_config(line, (OPERATOR, OPERATOR_PASSWORD), wish),
+            spec: spec.connector.ldap.expect("it is one"),
+            marker: MARKER.to_owned(),
+            attributes: Vec::new(),
+            // That suspended people cannot bind is tried by tests/directories.
+            may_try: false,
+        };
+        let around = (Fence::open(), Gate::new(GateConfig::default()), Arc::new(|_: &_| {}) as Meter);
+        LdapClient::new(config, around).unwrap()
     }
 
     fn spec(&self) -> AppSpec {
@@ -138,7 +150,9 @@ impl Subject for Ldap {
             Class::Text => ("title", json!("Engineer"), json!("Lead Engineer")),
             // Attributes of a directory have no parts.
             Class::Nested => return None,
-            Class::Many => ("telephoneNumber", json!(["+49 30 1", "+49 30 2"]), json!(["+49 30 3"])),
+            Class::Many => {
+                ("telephoneNumber", json!(["+49 30 1", "+49 30 2"]), json!(["+49 30 2", "+49 30 3"]))
+            }
             Class::Extension => ("exampleBadge", json!("B-1"), json!("B-2")),
             Class::Flag => ("exampleRemote", json!("TRUE"), json!("FALSE")),
         };
@@ -187,7 +201,7 @@ impl Subject for Ldap {
         let change = if self.policy == Policy::Lockout {
             replace("pwdAccountLockedTime", &[FOR_GOOD])
         } else {
-            let hash = entry.one("userPassword").unwrap_or_default();
+            let hash = entry.one("userPassword").unwrap_or_else(|| "{CRYPT}".to_owned());
             replace("userPassword", &[&hash.replacen('}', "}!", 1)])
         };
         self.raw().modify(&entry.dn, vec![change]).await;
@@ -199,10 +213,23 @@ impl Subject for Ldap {
     }
 
     async fn make_entitlement(&self, entitlement: &EntitlementSpec) -> String {
-        let dn = format!("cn={},{GROUPS}", in_dn(&entitlement.value));
         let name = [entitlement.value.as_str()];
+        if entitlement.kind != GROUP {
+            let dn = format!("ou={},{PEOPLE}", in_dn(&entitlement.value));
+            self.raw().add(&dn, &[("objectClass", &["organizationalUnit"] as &[&str]), ("ou", &name)]).await;
+            return self
+                .raw()
+                .entry(&dn)
+                .await
+                .and_then(|entry| entry.one("entryUUID"))
+                .expect("it was just made");
+        }
+        let dn = format!("cn={},{GROUPS}", in_dn(&entitlement.value));
         self.raw()
-            .add(&dn, &[("objectClass", &["groupOfNames"] as &[&str]), ("cn", &name), ("member", &[PLACEHOLDER])])
+            .add(
+                &dn,
+                &[("objectClass", &["groupOfNames"] as &[&str]), ("cn", &name), ("member", &[PLACEHOLDER])],
+            )
             .await;
         self.raw().entry(&dn).await.and_then(|entry| entry.one("entryUUID")).expect("it was just made")
     }
@@ -226,7 +253,8 @@ impl Subject for Ldap {
         let Some(unit) = unit else {
             return Vec::new();
         };
-        let all = self.raw().search(&unit.dn, Scope::OneLevel, "(objectClass=inetOrgPerson)", &["entryUUID"]).await;
+        let all =
+            self.raw().search(&unit.dn, Scope::OneLevel, "(objectClass=inetOrgPerson)", &["entryUUID"]).await;
         all.iter().map(|entry| entry.one("entryUUID").expect("an id")).collect()
     }
 }
