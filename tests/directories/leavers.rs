@@ -8,7 +8,6 @@ use futures::StreamExt as _;
 use serde_json::json;
 
 use crate::company::{APP, ldap_app};
-use crate::support::ldap::{add_values, replace};
 use crate::support::targets::slapd::{self, Config, Slapd};
 use crate::support::{LdapProxy, Scene, eventually};
 

@@ -139,7 +139,7 @@ fn copy_domain(folder: &Path, address: &str) -> Result<(), String> {
 /// A loopback address on which nothing listens: a domain controller's ports are fixed.
 fn free_address() -> String {
     for _ in 0..1000 {
-        let mut part = || rand::rng().random_range(2..250);
+        let part = || rand::rng().random_range(2..250);
         let address = format!("127.{}.{}.{}", part(), part(), part());
         match std::net::TcpListener::bind((address.as_str(), TLS_PORT)) {
             Ok(_) => return address,
