@@ -25,6 +25,12 @@ async fn stranger(raw: &Raw, dn: &str, uid: &str) -> Entry {
     raw.entry(dn).await.expect("it was just added")
 }
 
+/// Waits until the App says of somebody that the name is another's.
+async fn is_taken(scene: &Scene, user: &str) {
+    let (_, message) = scene.condition("User", user, "Ready", "False").await;
+    assert!(message.contains("AccountExists"), "{user}: {message}");
+}
+
 async fn title_becomes(server: &Slapd, id: &Value, title: &str) -> Entry {
     eventually(SOON, async || {
         let entry = by_id(server, id).await.ok_or("there is no entry")?;
@@ -49,9 +55,10 @@ async fn an_account_is_followed_wherever_it_is_put() {
     scene.user("ann", &[], json!({})).await;
     let id = entry(&scene.ready("ann").await, APP)["id"].clone();
     let ann = by_id(&server, &id).await.unwrap();
-    server.admin().rename(&ann.dn, "cn=Moved", Some(&elsewhere)).await;
+    server.admin().rename(&ann.dn, "uid=renamed", Some(&elsewhere)).await;
     scene.user("ann", &[], json!({ "title": "Lead" })).await;
     let found = title_becomes(&server, &id, "Lead").await;
+    assert_eq!(found.one("uid").as_deref(), Some("ann@example.com"), "its login is put right");
     assert!(found.dn.ends_with(&elsewhere), "it is left where others put it: {}", found.dn);
     scene.ready("ann").await;
     scene.user("ann", &[], json!({ "title": "Lead", "state": "Suspended" })).await;
@@ -80,7 +87,7 @@ async fn a_name_that_is_used_again_is_somebody_else() {
     server.admin().delete(&dns[0].0).await;
     let other = stranger(server.admin(), &dns[0].0, &dns[0].1).await;
     scene.user("ann", &[], json!({ "title": "Lead" })).await;
-    scene.reason("User", "ann", "Ready", "AccountExists").await;
+    is_taken(&scene, "ann").await;
     assert_eq!(server.admin().entry(&other.dn).await.unwrap(), other);
     // While a write is on its way: a change, and a suspension.
     for (name, dn, change) in
@@ -111,7 +118,7 @@ async fn a_name_that_is_used_again_is_somebody_else() {
             let left = scene.account("eve", APP, "Deleted").await;
             assert_eq!(left["reason"], "AccountGone", "{left}");
         } else {
-            scene.reason("User", name, "Ready", "AccountExists").await;
+            is_taken(&scene, name).await;
         }
         assert_eq!(server.admin().entry(&other.dn).await.unwrap(), other, "{name}");
     }
@@ -146,7 +153,7 @@ async fn hostile_names_are_names() {
     let scene = Scene::new("hostile-names").await;
     // The names are those of the entries too.
     let attributes = json!({ "attributes": [
-        { "to": "cn", "cel": "user.displayName" }, { "to": "uid", "cel": "user.userName" },
+        { "to": "cn", "value": "user.displayName" }, { "to": "uid", "value": "user.userName" },
     ] });
     ldap_app(&scene, &[server.url()], json!({ "rdnAttribute": "cn" }), attributes).await;
     let before = server

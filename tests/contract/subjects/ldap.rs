@@ -93,7 +93,7 @@ impl Ldap {
 
     fn spec_of(&self, url: &str, wish: Wish) -> AppSpec {
         let reference = |key: &str| json!({ "name": "app", "key": key });
-        let creation = if wish.create_entitlements { "OnDemand" } else { "Refuse" };
+        let creation = if wish.create_entitlements { "OnDemand" } else { "Never" };
         let spec = json!({ "connector": { "ldap": {
             "servers": [url], "caSecretRef": reference("ca"),
             "bind": { "usernameSecretRef": reference("username"), "passwordSecretRef": reference("password") },

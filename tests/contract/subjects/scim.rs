@@ -235,7 +235,10 @@ impl Subject for Scim {
             profile: None,
             timeout_seconds: 10,
         };
-        let mut spec = AppSpec { connector: Connector { scim: Some(scim), ..Connector::default() }, ..AppSpec::default() };
+        let mut spec = AppSpec {
+            connector: Connector { scim: Some(scim), ..Connector::default() },
+            ..AppSpec::default()
+        };
         spec.marker.attribute = Some(self.setup.marker.to_owned());
         spec
     }

@@ -20,6 +20,8 @@ pub const FORMER: &str = "ou=former,dc=example,dc=org";
 pub const GROUPS: &str = "ou=groups,dc=example,dc=org";
 /// The policy of everybody, where there is one.
 pub const POLICY: &str = "cn=default,ou=policies,dc=example,dc=org";
+/// The policy of services, the operator among them.
+const SERVICES: &str = "cn=services,ou=policies,dc=example,dc=org";
 /// What stands in a group that has no member.
 pub const PLACEHOLDER: &str = "cn=empty-group-placeholder,dc=example,dc=org";
 /// Whom no rule of access binds.
@@ -303,18 +305,23 @@ fn contents(config: &Config) -> String {
         write!(ldif, "dn: ou={unit},{BASE}\nobjectClass: organizationalUnit\nou: {unit}\n\n")
             .expect("a text");
     }
+    let applies = matches!(config.policy, Policy::Lockout | Policy::WithoutLockout);
+    // Else wrong passwords of one test would lock it out for all.
+    let own = if applies { format!("pwdPolicySubentry: {SERVICES}\n") } else { String::new() };
     write!(
         ldif,
         "dn: {OPERATOR}\nobjectClass: account\nobjectClass: simpleSecurityObject\nuid: operator\n\
-         userPassword: {OPERATOR_PASSWORD}\n\n"
+         userPassword: {OPERATOR_PASSWORD}\n{own}\n"
     )
     .expect("a text");
-    if matches!(config.policy, Policy::Lockout | Policy::WithoutLockout) {
+    if applies {
         let lockout = if config.policy == Policy::Lockout { "TRUE" } else { "FALSE" };
         write!(
             ldif,
             "dn: {POLICY}\nobjectClass: device\nobjectClass: pwdPolicy\ncn: default\npwdAttribute: userPassword\n\
-             pwdLockout: {lockout}\npwdMaxFailure: 5\npwdLockoutDuration: 300\n"
+             pwdLockout: {lockout}\npwdMaxFailure: 5\npwdLockoutDuration: 300\n\n\
+             dn: {SERVICES}\nobjectClass: device\nobjectClass: pwdPolicy\ncn: services\npwdAttribute: userPassword\n\
+             pwdLockout: FALSE\n"
         )
         .expect("a text");
     }
