@@ -28,7 +28,10 @@ pub struct LdapConnector {
     pub base_dn: String,
     /// Object classes of new accounts. Their superclasses need not be named.
     #[serde(default = "default_classes")]
-    #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z][A-Za-z0-9.\-]*$")))]
+    #[schemars(
+        length(min = 1, max = 16),
+        inner(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z][A-Za-z0-9.\-]*$"))
+    )]
     pub object_classes: Vec<String>,
     /// The attribute that names an account among its siblings: `uid`, or another that the App maps, such as `cn`.
     #[serde(default = "default_rdn")]
@@ -36,7 +39,10 @@ pub struct LdapConnector {
     pub rdn_attribute: String,
     /// Attributes whose values are not text; rules give and get them in base64 (RFC 4648 §4).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16), inner(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z][A-Za-z0-9;\-]*$")))]
+    #[schemars(
+        length(max = 16),
+        inner(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z][A-Za-z0-9;\-]*$"))
+    )]
     pub binary_attributes: Vec<String>,
     /// The entitlement type `group`.
     #[serde(default)]

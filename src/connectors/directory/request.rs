@@ -150,10 +150,8 @@ impl Write<'_> {
         }
         match self {
             Self::Add { dn, attributes } => {
-                let attributes = attributes
-                    .iter()
-                    .map(|(name, values)| (name.as_bytes().to_vec(), set(values)))
-                    .collect();
+                let attributes =
+                    attributes.iter().map(|(name, values)| (name.as_bytes().to_vec(), set(values))).collect();
                 handle.add(dn, attributes).await
             }
             Self::Modify { dn, changes } => {

@@ -67,14 +67,18 @@ pub const fn by_code(code: u32) -> Verdict {
         16 => (Permanent, Reason::Rejected, "a value that was to be removed is not there"),
         17 => (Permanent, Reason::Rejected, "the directory's schema does not have some attribute"),
         18 => (Permanent, Reason::Rejected, "an attribute cannot be searched by"),
-        19 => (Permanent, Reason::Rejected, "a constraint of the directory does not hold, such as uniqueness"),
+        19 => {
+            (Permanent, Reason::Rejected, "a constraint of the directory does not hold, such as uniqueness")
+        }
         20 => (Permanent, Reason::Rejected, "a value that was to be added is there already"),
         21 => (Permanent, Reason::Rejected, "a value does not have the syntax of its attribute"),
         32 => (Gone, Reason::AccountGone, "there is no such entry"),
         34 => (Permanent, Reason::Rejected, "a name is no distinguished name for this directory"),
-        48 | 49 => {
-            (Credentials, Reason::CredentialsRefused, "the directory refused the credentials: check the Secret")
-        }
+        48 | 49 => (
+            Credentials,
+            Reason::CredentialsRefused,
+            "the directory refused the credentials: check the Secret",
+        ),
         50 => (
             Credentials,
             Reason::CredentialsRefused,

@@ -22,7 +22,8 @@ const BELIEVED: Duration = Duration::from_secs(30);
 const NAMES_AT_MOST: usize = 50_000;
 
 /// Attributes that are no part of an account: secrets, and what is shown by other means.
-const HIDDEN: [&str; 6] = ["userpassword", "objectclass", "entryuuid", "nsuniqueid", "memberof", "krbprincipalkey"];
+const HIDDEN: [&str; 6] =
+    ["userpassword", "objectclass", "entryuuid", "nsuniqueid", "memberof", "krbprincipalkey"];
 
 static TERMS: LazyLock<Arc<Terms>> =
     LazyLock::new(|| Arc::new(Terms { lists: Lists::Texts, ..Terms::default() }));

@@ -128,7 +128,9 @@ impl Ldap {
             Ok(_) => {}
             Err(refused) if refused.is(code::ENTRY_EXISTS) => {}
             Err(refused) if refused.is(code::NO_SUCH_OBJECT) => {
-                let message = format!("{OPERATION}: the entry that groups are made under does not exist: check spec.connector.ldap.groups.baseDn");
+                let message = format!(
+                    "{OPERATION}: the entry that groups are made under does not exist: check spec.connector.ldap.groups.baseDn"
+                );
                 return Err(configuration(message));
             }
             Err(refused) => return Err(refused.failure),
@@ -186,7 +188,8 @@ impl Ldap {
                 if wishes.iter().all(|(_, held)| !held) {
                     return Ok(());
                 }
-                let message = format!("{CHANGE}: there is no {GROUP} with this id under groups.baseDn any more");
+                let message =
+                    format!("{CHANGE}: there is no {GROUP} with this id under groups.baseDn any more");
                 return Err(trouble(FailureClass::Gone, Reason::EntitlementNotFound, message));
             };
             let mut difference = self.difference(&entry, wishes, exact);
@@ -258,7 +261,8 @@ impl Ldap {
         difference: &Difference,
         profile: &Profile,
     ) -> Result<(), Refused> {
-        let octets = |texts: &[String]| texts.iter().map(|text| text.clone().into_bytes()).collect::<Vec<_>>();
+        let octets =
+            |texts: &[String]| texts.iter().map(|text| text.clone().into_bytes()).collect::<Vec<_>>();
         let edits = [(Edit::Add, octets(&difference.come)), (Edit::Delete, octets(&difference.go))];
         let due = edits.into_iter().filter(|(_, values)| !values.is_empty());
         let changes =
@@ -279,8 +283,13 @@ impl Ldap {
         let any = ids.iter().map(|id| Filter::equal(&profile.id_attribute, id)).collect();
         let attributes = [LOGIN, "entryUUID", "nsUniqueId"];
         let limit = ids.len();
-        let search =
-            Search { base: &base, scope: Scope::Subtree, filter: Filter::Or(any), attributes: &attributes, limit };
+        let search = Search {
+            base: &base,
+            scope: Scope::Subtree,
+            filter: Filter::Or(any),
+            attributes: &attributes,
+            limit,
+        };
         let found = self.shared.directory.search(self.op(CHANGE), &search).await.map_err(under_base)?;
         let by_login = self.kind() == LdapGroupKind::PosixGroup;
         let mut values = BTreeMap::new();

@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 use self::decode::Names;
 use self::numbers::Numbers;
 use self::probe::Profile;
-use super::directory::{Directory, DirectoryConfig, Dn, Entry, Op, Refused, assertion, post_read};
+use super::directory::{Directory, DirectoryConfig, Dn, Entry, Op, Refused};
 use super::directory::{Filter, Scope, Search};
 use super::fence::Fence;
 use super::gate::Gate;
@@ -115,7 +115,8 @@ impl Ldap {
         let LdapConfig { directory, spec, marker, attributes, may_try } = config;
         let dn = |field: &str, text: &str| {
             let named = Dn::parse(text).ok().filter(|dn| dn.parent().is_some());
-            named.ok_or_else(|| configuration(format!("spec.connector.ldap.{field} is no distinguished name")))
+            named
+                .ok_or_else(|| configuration(format!("spec.connector.ldap.{field} is no distinguished name")))
         };
         let base = dn("baseDn", &spec.base_dn)?;
         let leavers = spec.suspension.leavers_dn.as_deref();
@@ -175,7 +176,8 @@ impl Ldap {
         let base = base.to_string();
         let filter = Filter::equal(&profile.id_attribute, id);
         let search = Search { base: &base, scope: Scope::Subtree, filter, attributes, limit: 2 };
-        let mut found = self.shared.directory.search(self.op(operation), &search).await.map_err(under_base)?;
+        let mut found =
+            self.shared.directory.search(self.op(operation), &search).await.map_err(under_base)?;
         found.retain(|entry| profile.id(entry).as_deref() == Some(id));
         Ok(found.pop())
     }
@@ -278,7 +280,9 @@ fn under_base(refused: Refused) -> Failure {
 }
 
 fn no_such_type() -> Failure {
-    configuration("a directory has no entitlements of this type: it has group and organizationalUnit".to_owned())
+    configuration(
+        "a directory has no entitlements of this type: it has group and organizationalUnit".to_owned(),
+    )
 }
 
 fn configuration(message: String) -> Failure {

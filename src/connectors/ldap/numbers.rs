@@ -31,11 +31,7 @@ pub(super) struct Numbers {
 
 impl Numbers {
     pub(super) fn new(spec: &PosixNumbers) -> Self {
-        Self {
-            counter: spec.counter_dn.clone(),
-            range: (spec.first, spec.last),
-            taken: Mutex::default(),
-        }
+        Self { counter: spec.counter_dn.clone(), range: (spec.first, spec.last), taken: Mutex::default() }
     }
 }
 
@@ -77,9 +73,12 @@ impl Ldap {
                      as may not see it: make it, with {attribute} at the first number to give"
                 ))
             })?;
-            let stands = entry.text(attribute).and_then(|text| text.parse::<u32>().ok()).ok_or_else(|| {
-                configuration(format!("{OPERATION}: posix.counterDn has no {attribute}: set it to the first number to give"))
-            })?;
+            let stands =
+                entry.text(attribute).and_then(|text| text.parse::<u32>().ok()).ok_or_else(|| {
+                    configuration(format!(
+                        "{OPERATION}: posix.counterDn has no {attribute}: set it to the first number to give"
+                    ))
+                })?;
             let first = stands.max(numbers.range.0).max(floor);
             let end = first.saturating_add(BLOCK).min(numbers.range.1.saturating_add(1));
             if first >= end {

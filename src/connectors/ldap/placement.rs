@@ -1,8 +1,8 @@
 //! Where an account lies: the entitlement type `organizationalUnit`.
 
 use super::decode::WHOLE;
-use super::write::{Act, entry_dn};
 use super::groups::ByName;
+use super::write::{Act, entry_dn};
 use super::{Ldap, trouble};
 use crate::api::Reason;
 use crate::connectors::directory::{Dn, Entry, Filter, Refused, Write};
@@ -12,7 +12,8 @@ impl Ldap {
     /// The id of a unit, by distinguished name, id or name.
     pub(super) async fn unit_id(&self, value: &str) -> Result<Option<String>, Failure> {
         let class = Filter::equal("objectClass", "organizationalUnit");
-        let wanted = ByName { operation: "find organizationalUnit", base: &self.shared.base, class, naming: "ou" };
+        let wanted =
+            ByName { operation: "find organizationalUnit", base: &self.shared.base, class, naming: "ou" };
         self.by_name(&wanted, value).await
     }
 

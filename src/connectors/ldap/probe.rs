@@ -149,7 +149,9 @@ impl Ldap {
         let named = named.into_iter().chain(self.shared.attributes.iter().map(String::as_str));
         for name in named {
             if !is_description(name) {
-                return Err(configuration(format!("{OPERATION}: {name} is no name of an attribute in a directory")));
+                return Err(configuration(format!(
+                    "{OPERATION}: {name} is no name of an attribute in a directory"
+                )));
             }
             if profile.schema.is_known() && profile.schema.attribute(name).is_none() {
                 return Err(configuration(format!(
@@ -204,7 +206,9 @@ impl Ldap {
         let mut untried = None;
         for mechanism in candidates {
             match self.try_mechanism(mechanism).await? {
-                Trial::Bites { survives_reset } => return Ok((mechanism, Some(Trial::Bites { survives_reset }))),
+                Trial::Bites { survives_reset } => {
+                    return Ok((mechanism, Some(Trial::Bites { survives_reset })));
+                }
                 Trial::Vain => {}
                 Trial::Refused => untried = untried.or(Some(mechanism)),
             }

@@ -102,7 +102,9 @@ fn values<'d>(words: &[&'d str], key: &str) -> Vec<&'d str> {
     let Some(place) = words.iter().position(|word| *word == key) else { return Vec::new() };
     let after = words.get(place + 1..).unwrap_or_default();
     match after.first() {
-        Some(&"(") => after.iter().skip(1).take_while(|word| **word != ")").copied().filter(|w| *w != "$").collect(),
+        Some(&"(") => {
+            after.iter().skip(1).take_while(|word| **word != ")").copied().filter(|w| *w != "$").collect()
+        }
         Some(word) => vec![*word],
         None => Vec::new(),
     }

@@ -35,7 +35,9 @@ impl Mechanism {
     /// Name in the App's status.
     pub(super) fn as_str(self) -> &'static str {
         match self {
-            Self::PasswordPolicy { end_time: true, locked_time: true } => "pwdEndTime and pwdAccountLockedTime",
+            Self::PasswordPolicy { end_time: true, locked_time: true } => {
+                "pwdEndTime and pwdAccountLockedTime"
+            }
             Self::PasswordPolicy { end_time: true, .. } => END_TIME,
             Self::PasswordPolicy { .. } => LOCKED_TIME,
             Self::AccountLock => ACCOUNT_LOCK,
@@ -74,7 +76,8 @@ impl Mechanism {
                 let passwords = entry.values(PASSWORD);
                 // A place holder, so that it shows; whoever sets a password opens the account all the same.
                 let none = || vec![NO_SCHEME.as_bytes().to_vec()];
-                let barred = if passwords.is_empty() { none() } else { passwords.iter().map(|v| bar(v)).collect() };
+                let barred =
+                    if passwords.is_empty() { none() } else { passwords.iter().map(|v| bar(v)).collect() };
                 exchange(passwords, barred)
             }
             Self::LeaversUnit => Vec::new(),

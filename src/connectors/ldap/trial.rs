@@ -111,10 +111,8 @@ impl Ldap {
     /// Deletes the accounts of trials that a crash left behind.
     async fn clear_abandoned(&self) -> Result<(), Failure> {
         let base = self.shared.base.to_string();
-        let filter = Filter::And(vec![
-            Filter::equal("objectClass", "person"),
-            Filter::equal("description", PURPOSE),
-        ]);
+        let filter =
+            Filter::And(vec![Filter::equal("objectClass", "person"), Filter::equal("description", PURPOSE)]);
         let attributes = &["cn", "createTimestamp"];
         let search = Search { base: &base, scope: Scope::OneLevel, filter, attributes, limit: 1_000 };
         let found = self.shared.directory.search(self.op(OPERATION), &search).await?;

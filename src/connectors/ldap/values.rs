@@ -22,7 +22,9 @@ pub(super) fn to_octets(attribute: &str, value: &Value, binary: bool) -> Result<
         if !binary {
             return Ok(text.into_bytes());
         }
-        BASE64.decode(text).map_err(|_| refuse(attribute, "its value is not base64, which binary attributes need"))
+        BASE64
+            .decode(text)
+            .map_err(|_| refuse(attribute, "its value is not base64, which binary attributes need"))
     };
     let values: Result<Vec<_>, _> = match value {
         Value::Array(items) => items.iter().map(one).collect(),

@@ -59,7 +59,9 @@ impl Ldap {
             None => self.shared.directory.read(self.op(OPERATION), &dn, &WHOLE).await?,
         };
         let unseen = || {
-            let message = format!("{OPERATION}: the entry was made and is not shown: check the access rules of the account that Tenure binds as");
+            let message = format!(
+                "{OPERATION}: the entry was made and is not shown: check the access rules of the account that Tenure binds as"
+            );
             trouble(FailureClass::Unknown, Reason::UnexpectedAnswer, message)
         };
         self.account(&entry.ok_or_else(unseen)?).await
@@ -70,7 +72,8 @@ impl Ldap {
         let mut attributes = Attributes::new();
         for (name, value) in &account.attributes {
             if let Some(value) = self.referred(name, value).await? {
-                attributes.insert(name.clone(), values::to_octets(name, &value, self.shared.is_binary(name))?);
+                attributes
+                    .insert(name.clone(), values::to_octets(name, &value, self.shared.is_binary(name))?);
             }
         }
         let (marker, value) = &account.marker;
@@ -190,10 +193,12 @@ impl Ldap {
             let name = dn.to_string();
             let write = Write::Modify { dn: &name, changes: modifications };
             let written = self.change(operation, id, &write, &profile).await;
-            after = written.map_err(|refused| Refused {
-                failure: explained(refused.clone(), &named, &profile),
-                ..refused
-            })?.after;
+            after = written
+                .map_err(|refused| Refused {
+                    failure: explained(refused.clone(), &named, &profile),
+                    ..refused
+                })?
+                .after;
         }
         self.follow(entry, old_name.as_ref(), Some((&dn, login_in(edits)))).await?;
         Ok(after)
@@ -226,11 +231,8 @@ impl Ldap {
             let unit = unit.ok_or_else(|| configuration("suspension.leaversDn is not set".to_owned()))?;
             return self.move_under(operation, id, entry, unit).await;
         }
-        let changes = if active {
-            profile.mechanism.resume(entry, now())
-        } else {
-            profile.mechanism.suspend(entry)
-        };
+        let changes =
+            if active { profile.mechanism.resume(entry, now()) } else { profile.mechanism.suspend(entry) };
         let name = dn.to_string();
         let write = Write::Modify { dn: &name, changes };
         Ok(self.change(operation, id, &write, &profile).await?.after)

@@ -24,11 +24,8 @@ pub fn endpoint(spec: &AppSpec) -> String {
 
 /// A directory's servers in any order: which of them answers does not make another directory.
 fn servers(directory: &DirectoryServers) -> String {
-    let mut servers: Vec<_> = directory
-        .servers
-        .iter()
-        .map(|server| server.trim_end_matches('/').to_ascii_lowercase())
-        .collect();
+    let mut servers: Vec<_> =
+        directory.servers.iter().map(|server| server.trim_end_matches('/').to_ascii_lowercase()).collect();
     servers.sort();
     servers.join(" ")
 }

@@ -10,7 +10,9 @@ const PEOPLE: &str = "ou=people,dc=example,dc=com";
 
 /// Characters that mean something to somebody, and some that do not.
 fn hostile() -> impl Strategy<Value = String> {
-    let special = prop::sample::select(" ,+\"\\<>;=#*()\0\n\t/'`|&!~:%äßé漢😀İ\u{301}\u{200b}a1".chars().collect::<Vec<_>>());
+    let special = prop::sample::select(
+        " ,+\"\\<>;=#*()\0\n\t/'`|&!~:%äßé漢😀İ\u{301}\u{200b}a1".chars().collect::<Vec<_>>(),
+    );
     let any = prop_oneof![4 => special, 1 => any::<char>()];
     prop::collection::vec(any, 1..70).prop_map(|characters| characters.into_iter().collect())
 }

@@ -34,10 +34,8 @@ fn names_are_found_in_any_case_and_values_are_octets() {
 }
 
 fn any_tag() -> impl Strategy<Value = StructureTag> {
-    let leaf = (0_u64..32, prop::collection::vec(any::<u8>(), 0..8)).prop_map(|(id, value)| StructureTag {
-        id,
-        ..octets(&value)
-    });
+    let leaf = (0_u64..32, prop::collection::vec(any::<u8>(), 0..8))
+        .prop_map(|(id, value)| StructureTag { id, ..octets(&value) });
     leaf.prop_recursive(5, 40, 5, |inner| {
         (0_u64..32, prop::collection::vec(inner, 0..5))
             .prop_map(|(id, parts)| StructureTag { id, ..list(parts) })

@@ -49,7 +49,11 @@ fn filters_are_written() {
     let filter = Filter::Or(vec![
         Filter::present("mail"),
         Filter::Not(Box::new(Filter::equal("uid", "a*"))),
-        Filter::Matches { attribute: "member".to_owned(), rule: "1.2.840.113556.1.4.1941", value: b"cn=a".to_vec() },
+        Filter::Matches {
+            attribute: "member".to_owned(),
+            rule: "1.2.840.113556.1.4.1941",
+            value: b"cn=a".to_vec(),
+        },
     ]);
     assert_eq!(filter.to_string(), "(|(mail=*)(!(uid=a\\2a))(member:1.2.840.113556.1.4.1941:=cn\\3da))");
 }
