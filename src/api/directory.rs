@@ -38,6 +38,11 @@ pub struct DirectoryServers {
     #[serde(default = "default_timeout")]
     #[schemars(range(min = 1, max = 10))]
     pub timeout_seconds: u8,
+    /// Most entries that are asked for at once when all accounts are listed (RFC 2696). Active Directory gives no more
+    /// than 1000.
+    #[serde(default = "default_page_size")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub page_size: u16,
     /// How long another server stands in before the preferred one is tried again: a number and a unit `s`, `m`, `h` or
     /// `d`, as in `5m`.
     #[serde(default = "default_switch_back")]
@@ -48,6 +53,10 @@ pub struct DirectoryServers {
 
 fn default_timeout() -> u8 {
     10
+}
+
+const fn default_page_size() -> u16 {
+    500
 }
 
 fn default_switch_back() -> String {
