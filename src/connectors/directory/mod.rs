@@ -4,6 +4,7 @@
 //! of its answer, and every trouble becomes a [`Failure`] in our own words: operation, result code, cure. Referrals
 //! are not followed, aliases not dereferenced. Anything but success is an error, never a part of the truth.
 
+mod bind;
 mod controls;
 mod dn;
 mod entry;
@@ -11,21 +12,25 @@ mod filter;
 mod listing;
 mod pool;
 mod request;
+mod schema;
 mod server;
+pub mod values;
 mod verdict;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use ldap3::Scope;
-use ldap3::controls::{Control, RawControl};
+use ldap3::controls::Control;
+pub use ldap3::controls::RawControl;
 use ldap3::{LdapError, LdapResult};
 
-pub use self::controls::{ASSERTION, POST_READ, assertion, post_read};
+pub use self::controls::{ASSERTION, EXTENDED_DN, POST_READ, assertion, extended_dn, post_read, tree_delete};
 pub use self::dn::{Dn, NotADn};
 pub use self::entry::Entry;
 pub use self::filter::Filter;
 pub use self::request::{Edit, Modification, Search, Write, Written};
+pub use self::schema::Schema;
 pub use self::server::Identity;
 pub use self::verdict::{Verdict, by_code, code};
 
@@ -155,7 +160,17 @@ impl Directory {
 
     /// All entries that match. One that there are too many of is an error, as is anything but success.
     pub async fn search(&self, op: Op, search: &Search<'_>) -> Result<Vec<Entry>, Refused> {
-        let ask = || self.find(op, search, None, Vec::new());
+        self.search_with(op, search, Vec::new()).await
+    }
+
+    /// The same, with controls.
+    pub async fn search_with(
+        &self,
+        op: Op,
+        search: &Search<'_>,
+        controls: Vec<RawControl>,
+    ) -> Result<Vec<Entry>, Refused> {
+        let ask = || self.find(op, search, None, controls.clone());
         let found = match ask().await {
             // What only reads can be asked again, of another server if this one is gone.
             Err(refused) if refused.code.is_none() && refused.failure.reason == Reason::Unreachable => {

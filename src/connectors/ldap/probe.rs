@@ -8,14 +8,13 @@ use tokio::time::Instant;
 
 use super::accounts::is_description;
 use super::decode::WHOLE;
-use super::schema::Schema;
 use super::suspension::{ACCOUNT_LOCK, END_TIME, LOCKED_TIME, Mechanism};
 use super::trial::Trial;
 use super::{LOGIN, Ldap, configuration, trouble};
 use crate::api::Reason;
 use crate::api::app::{Capability, CapabilitySource};
 use crate::api::directory::ldap::{SuspendProof, SuspensionMechanism};
-use crate::connectors::directory::{ASSERTION, Entry, POST_READ, post_read};
+use crate::connectors::directory::{ASSERTION, Entry, POST_READ, Schema, post_read};
 use crate::connectors::{Failure, FailureClass};
 
 const OPERATION: &str = "probe";
