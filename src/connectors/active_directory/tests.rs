@@ -65,8 +65,8 @@ fn by_default(user: &Value) -> (Vec<String>, std::collections::BTreeMap<String, 
         serde_json::from_value(json!({ "roleRef": { "name": "r" }, "appRef": { "name": "app" } })).unwrap();
     let (binding, _) = BindingRules::compile("b", &binding);
     let user: UserSpec = serde_json::from_value(user.clone()).unwrap();
-    let roles = [EffectiveRole { name: "r".to_owned(), via: "Rule".to_owned() }];
-    match desired_account("app", &rules, &[&binding], &roles, &Scope::of(&user)).grant {
+    let held = [EffectiveRole { name: "r".to_owned(), via: "Rule".to_owned() }];
+    match desired_account("app", &rules, &[&binding], &held, &Scope::of(&user)).grant {
         Grant::Yes(account) => {
             let attributes = account.attributes.into_iter().filter(|(_, want)| !want.value.is_null());
             (account.logins, attributes.map(|(name, want)| (name, want.value)).collect())

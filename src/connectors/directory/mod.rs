@@ -107,7 +107,10 @@ impl Refused {
 
 impl std::fmt::Debug for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Refused").field("failure", &self.failure).field("code", &self.code).finish()
+        f.debug_struct("Refused")
+            .field("failure", &self.failure)
+            .field("code", &self.code)
+            .finish_non_exhaustive()
     }
 }
 
@@ -199,7 +202,7 @@ impl Directory {
         write: &Write<'_>,
         controls: Vec<RawControl>,
     ) -> Result<Written, Refused> {
-        self.fence.check(self.timeout).map_err(|fenced| fenced_off(op, &fenced))?;
+        self.fence.check(self.timeout).map_err(|fenced| fenced_off(op, fenced))?;
         let permit = self.admit(op).await?;
         let connection = match self.pool.connection().await {
             Ok(connection) => connection,
@@ -207,7 +210,7 @@ impl Directory {
         };
         // Again, as the gate and the connection may have taken their time.
         if let Err(fenced) = self.fence.check(self.timeout) {
-            return Err(fenced_off(op, &fenced).into());
+            return Err(fenced_off(op, fenced).into());
         }
         let started = Instant::now();
         let mut handle = connection.handle();
@@ -337,7 +340,7 @@ fn settle(permit: Permit, refused: Refused) -> Refused {
     let Failure { class, reason, retry_after, .. } = refused.failure;
     match class {
         _ if refused.is(code::ASSERTION_FAILED) || refused.is(code::SIZE_LIMIT) => {
-            permit.report(Signal::Answered)
+            permit.report(Signal::Answered);
         }
         FailureClass::Fenced => {}
         // The gate knows better how long, as it counts how often.
@@ -387,11 +390,12 @@ fn lost(op: Op, error: &LdapError, writes: bool) -> Failure {
     named(op, Failure { class, reason, message: what.to_owned(), retry_after: None })
 }
 
-fn named(op: Op, failure: Failure) -> Failure {
-    Failure { message: format!("{}: {}", op.operation, failure.message), ..failure }
+fn named(op: Op, mut failure: Failure) -> Failure {
+    failure.message = format!("{}: {}", op.operation, failure.message);
+    failure
 }
 
-fn fenced_off(op: Op, fenced: &super::fence::Fenced) -> Failure {
+fn fenced_off(op: Op, fenced: super::fence::Fenced) -> Failure {
     Failure {
         class: FailureClass::Fenced,
         reason: Reason::Progressing,
