@@ -12,3 +12,4 @@ mod failover;
 mod leavers;
 mod naming;
 mod numbers;
+mod secrets;
