@@ -7,6 +7,7 @@ mod support;
 
 mod binding;
 mod company;
+mod domain;
 mod failover;
 mod leavers;
 mod naming;
