@@ -136,7 +136,10 @@ impl Write<'_> {
     /// Name of the entry.
     pub fn dn(&self) -> &str {
         match self {
-            Self::Add { dn, .. } | Self::Modify { dn, .. } | Self::Rename { dn, .. } | Self::Delete { dn } => dn,
+            Self::Add { dn, .. }
+            | Self::Modify { dn, .. }
+            | Self::Rename { dn, .. }
+            | Self::Delete { dn } => dn,
         }
     }
 

@@ -304,7 +304,8 @@ impl Ldap {
         write: &Write<'_>,
         profile: &Arc<Profile>,
     ) -> Result<Written, Refused> {
-        let post_read = (profile.post_read && !matches!(write, Write::Delete { .. })).then(|| post_read(&WHOLE));
+        let post_read =
+            (profile.post_read && !matches!(write, Write::Delete { .. })).then(|| post_read(&WHOLE));
         let asserted = profile.assertion.then(|| assertion(&Filter::equal(&profile.id_attribute, id)));
         let send = |asserted| {
             let controls = post_read.iter().cloned().chain(asserted).collect();
@@ -313,7 +314,9 @@ impl Ldap {
         let mut written = match send(asserted).await {
             // OpenLDAP's overlay `unique` holds the assertion against what it searches for itself, and fails: the entry
             // may be the right one for all that.
-            Err(refused) if refused.is(code::ASSERTION_FAILED) && self.is_here(operation, id, write.dn()).await? => {
+            Err(refused)
+                if refused.is(code::ASSERTION_FAILED) && self.is_here(operation, id, write.dn()).await? =>
+            {
                 send(None).await?
             }
             written => written?,

@@ -282,7 +282,9 @@ impl<T: Target> Writer<T> {
         let first = self.shared.target.batch(&entitlement.kind).max(1);
         let first: Vec<_> = changes.iter().take(first).map(|change| change.key.clone()).collect();
         match self.shared.target.create(lane, entitlement, &first).await {
-            Ok(id) => self.shared.put(&Entitlement::Known { kind: entitlement.kind.clone(), id }, changes, true),
+            Ok(id) => {
+                self.shared.put(&Entitlement::Known { kind: entitlement.kind.clone(), id }, changes, true)
+            }
             Err(failure) => {
                 for change in changes {
                     tell(change, &Err(Halt::Target(failure.clone())));
