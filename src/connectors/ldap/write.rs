@@ -169,10 +169,8 @@ impl Ldap {
     ) -> Result<Option<Entry>, Refused> {
         let profile = self.profile().await?;
         let named: Vec<_> = edits.keys().cloned().collect();
-        let told = |refused: Refused| Refused {
-            failure: explained(refused.clone(), &named, &profile),
-            ..refused
-        };
+        let told =
+            |refused: Refused| Refused { failure: explained(refused.clone(), &named, &profile), ..refused };
         let dn = entry_dn(entry)?;
         let naming = self.shared.spec.rdn_attribute.as_str();
         // Entries that were there before may be named by another attribute.
