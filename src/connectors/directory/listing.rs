@@ -60,7 +60,8 @@ impl Directory {
             cursor.map(|cursor| self.listings.take(cursor).ok_or_else(|| broken_off(op))).transpose()?;
         let (on, cookie) = place.map_or((None, Vec::new()), |place| (Some(place.connection), place.cookie));
         let search = &Search { limit: self.page_size.into(), ..search.clone() };
-        let found = self.find(op, search, on, vec![controls::paged(self.page_size.into(), cookie)]).await?;
+        let asked = self.find(op, search, on, vec![controls::paged(self.page_size.into(), cookie)]);
+        let found = Box::pin(asked).await?;
         let Some(next) = controls::cookie(&found.controls) else {
             return Err(senseless(op, "the server does not page its answer, so that it may be a part").into());
         };

@@ -32,7 +32,7 @@ pub use self::verdict::{Verdict, by_code, code};
 use self::listing::Listings;
 use self::pool::{Connection, Pool};
 use self::server::Server;
-use super::fence::Fence;
+use super::fence::{Fence, Fenced};
 use super::gate::{Gate, Permit, Signal};
 use super::http::{Meter, RequestReport, class};
 use super::{Failure, FailureClass};
@@ -53,7 +53,7 @@ pub struct DirectoryConfig {
     pub servers: Vec<String>,
     /// PEM certificates to trust besides the machine's own authorities.
     pub ca_pem: Option<Vec<u8>>,
-    /// Does without StartTLS on `ldap://`, which is then for this machine only.
+    /// Does without `StartTLS` on `ldap://`, which is then for this machine only.
     pub plain_text: bool,
     /// Who is bound as.
     pub identity: Identity,
@@ -102,7 +102,10 @@ impl Refused {
 
 impl std::fmt::Debug for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Refused").field("failure", &self.failure).field("code", &self.code).finish()
+        f.debug_struct("Refused")
+            .field("failure", &self.failure)
+            .field("code", &self.code)
+            .finish_non_exhaustive()
     }
 }
 
@@ -155,7 +158,8 @@ impl Directory {
 
     /// All entries that match. One that there are too many of is an error, as is anything but success.
     pub async fn search(&self, op: Op, search: &Search<'_>) -> Result<Vec<Entry>, Refused> {
-        let ask = || self.find(op, search, None, Vec::new());
+        // Boxed, or whatever asks would be as large as all that is done here.
+        let ask = || Box::pin(self.find(op, search, None, Vec::new()));
         let found = match ask().await {
             // What only reads can be asked again, of another server if this one is gone.
             Err(refused) if refused.code.is_none() && refused.failure.reason == Reason::Unreachable => {
@@ -184,7 +188,16 @@ impl Directory {
         write: &Write<'_>,
         controls: Vec<RawControl>,
     ) -> Result<Written, Refused> {
-        self.fence.check(self.timeout).map_err(|fenced| fenced_off(op, &fenced))?;
+        Box::pin(self.write_now(op, write, controls)).await
+    }
+
+    async fn write_now(
+        &self,
+        op: Op,
+        write: &Write<'_>,
+        controls: Vec<RawControl>,
+    ) -> Result<Written, Refused> {
+        self.fence.check(self.timeout).map_err(|fenced| fenced_off(op, fenced))?;
         let permit = self.admit(op).await?;
         let connection = match self.pool.connection().await {
             Ok(connection) => connection,
@@ -192,7 +205,7 @@ impl Directory {
         };
         // Again, as the gate and the connection may have taken their time.
         if let Err(fenced) = self.fence.check(self.timeout) {
-            return Err(fenced_off(op, &fenced).into());
+            return Err(fenced_off(op, fenced).into());
         }
         let started = Instant::now();
         let mut handle = connection.handle();
@@ -322,7 +335,7 @@ fn settle(permit: Permit, refused: Refused) -> Refused {
     let Failure { class, reason, retry_after, .. } = refused.failure;
     match class {
         _ if refused.is(code::ASSERTION_FAILED) || refused.is(code::SIZE_LIMIT) => {
-            permit.report(Signal::Answered)
+            permit.report(Signal::Answered);
         }
         FailureClass::Fenced => {}
         // The gate knows better how long, as it counts how often.
@@ -373,10 +386,11 @@ fn lost(op: Op, error: &LdapError, writes: bool) -> Failure {
 }
 
 fn named(op: Op, failure: Failure) -> Failure {
-    Failure { message: format!("{}: {}", op.operation, failure.message), ..failure }
+    let Failure { class, reason, message, retry_after } = failure;
+    Failure { class, reason, message: format!("{}: {message}", op.operation), retry_after }
 }
 
-fn fenced_off(op: Op, fenced: &super::fence::Fenced) -> Failure {
+fn fenced_off(op: Op, fenced: Fenced) -> Failure {
     Failure {
         class: FailureClass::Fenced,
         reason: Reason::Progressing,

@@ -25,7 +25,7 @@ use secrecy::SecretString;
 
 use self::decode::Names;
 use self::numbers::Numbers;
-use self::probe::Profile;
+use self::probe::{Profile, is_id};
 use super::directory::{Directory, DirectoryConfig, Dn, Entry, Op, Refused};
 use super::directory::{Filter, Scope, Search};
 use super::fence::Fence;
@@ -171,7 +171,7 @@ impl Ldap {
         attributes: &[&str],
     ) -> Result<Option<Entry>, Failure> {
         let profile = self.profile().await?;
-        if !profile.is_id(id) {
+        if !is_id(id) {
             return Ok(None);
         }
         let base = base.to_string();

@@ -41,13 +41,7 @@ pub(super) struct Profile {
 impl Profile {
     /// The id of an entry, in lower case.
     pub(super) fn id(&self, entry: &Entry) -> Option<String> {
-        entry.text(&self.id_attribute).map(str::to_lowercase).filter(|id| self.is_id(id))
-    }
-
-    /// Whether the text can be an id: hexadecimal digits and dashes.
-    pub(super) fn is_id(&self, text: &str) -> bool {
-        let digits = text.chars().filter(char::is_ascii_hexdigit).count();
-        digits == 32 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-') && text.len() <= 36
+        entry.text(&self.id_attribute).map(str::to_lowercase).filter(|id| is_id(id))
     }
 
     /// Asks for the entry as a write leaves it.
@@ -59,6 +53,12 @@ impl Profile {
     fn is_proved(&self) -> bool {
         self.trial == Some(Trial::Bites { survives_reset: true })
     }
+}
+
+/// Whether the text can be an id: hexadecimal digits and dashes.
+pub(super) fn is_id(text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_hexdigit).count();
+    digits == 32 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-') && text.len() <= 36
 }
 
 impl Ldap {
