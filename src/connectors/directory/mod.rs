@@ -37,7 +37,7 @@ pub use self::verdict::{Verdict, by_code, code};
 use self::listing::Listings;
 use self::pool::{Connection, Pool};
 use self::server::Server;
-use super::fence::Fence;
+use super::fence::{Fence, Fenced};
 use super::gate::{Gate, Permit, Signal};
 use super::http::{Meter, RequestReport, class};
 use super::{Failure, FailureClass};
@@ -58,7 +58,7 @@ pub struct DirectoryConfig {
     pub servers: Vec<String>,
     /// PEM certificates to trust besides the machine's own authorities.
     pub ca_pem: Option<Vec<u8>>,
-    /// Does without StartTLS on `ldap://`, which is then for this machine only.
+    /// Does without `StartTLS` on `ldap://`, which is then for this machine only.
     pub plain_text: bool,
     /// Who is bound as.
     pub identity: Identity,
@@ -173,7 +173,8 @@ impl Directory {
         search: &Search<'_>,
         controls: Vec<RawControl>,
     ) -> Result<Vec<Entry>, Refused> {
-        let ask = || self.find(op, search, None, controls.clone());
+        // Boxed, or whatever asks would be as large as all that is done here.
+        let ask = || Box::pin(self.find(op, search, None, controls.clone()));
         let found = match ask().await {
             // What only reads can be asked again, of another server if this one is gone.
             Err(refused) if refused.code.is_none() && refused.failure.reason == Reason::Unreachable => {
@@ -197,6 +198,15 @@ impl Directory {
     /// Changes something. The entry as it was then is returned where a post-read control asked for it and the server
     /// can show it.
     pub async fn write(
+        &self,
+        op: Op,
+        write: &Write<'_>,
+        controls: Vec<RawControl>,
+    ) -> Result<Written, Refused> {
+        Box::pin(self.write_now(op, write, controls)).await
+    }
+
+    async fn write_now(
         &self,
         op: Op,
         write: &Write<'_>,
@@ -390,12 +400,12 @@ fn lost(op: Op, error: &LdapError, writes: bool) -> Failure {
     named(op, Failure { class, reason, message: what.to_owned(), retry_after: None })
 }
 
-fn named(op: Op, mut failure: Failure) -> Failure {
-    failure.message = format!("{}: {}", op.operation, failure.message);
-    failure
+fn named(op: Op, failure: Failure) -> Failure {
+    let Failure { class, reason, message, retry_after } = failure;
+    Failure { class, reason, message: format!("{}: {message}", op.operation), retry_after }
 }
 
-fn fenced_off(op: Op, fenced: super::fence::Fenced) -> Failure {
+fn fenced_off(op: Op, fenced: Fenced) -> Failure {
     Failure {
         class: FailureClass::Fenced,
         reason: Reason::Progressing,

@@ -23,7 +23,7 @@ use secrecy::SecretString;
 
 use self::decode::Names;
 use self::numbers::Numbers;
-use self::probe::Profile;
+use self::probe::{Profile, is_id};
 use super::directory::{Directory, DirectoryConfig, Dn, Entry, Op, Refused};
 use super::directory::{Filter, Scope, Search, values};
 use super::fence::Fence;
@@ -169,7 +169,7 @@ impl Ldap {
         attributes: &[&str],
     ) -> Result<Option<Entry>, Failure> {
         let profile = self.profile().await?;
-        if !probe::is_id(id) {
+        if !is_id(id) {
             return Ok(None);
         }
         let base = base.to_string();
