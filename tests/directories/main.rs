@@ -7,7 +7,9 @@ mod support;
 
 mod binding;
 mod company;
+mod domain;
 mod failover;
 mod leavers;
 mod naming;
 mod numbers;
+mod secrets;

@@ -4,6 +4,7 @@
 //! of its answer, and every trouble becomes a [`Failure`] in our own words: operation, result code, cure. Referrals
 //! are not followed, aliases not dereferenced. Anything but success is an error, never a part of the truth.
 
+mod bind;
 mod controls;
 mod dn;
 mod entry;
@@ -11,28 +12,32 @@ mod filter;
 mod listing;
 mod pool;
 mod request;
+mod schema;
 mod server;
+pub mod values;
 mod verdict;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use ldap3::Scope;
-use ldap3::controls::{Control, RawControl};
+use ldap3::controls::Control;
+pub use ldap3::controls::RawControl;
 use ldap3::{LdapError, LdapResult};
 
-pub use self::controls::{ASSERTION, POST_READ, assertion, post_read};
+pub use self::controls::{ASSERTION, EXTENDED_DN, POST_READ, assertion, extended_dn, post_read, tree_delete};
 pub use self::dn::{Dn, NotADn};
 pub use self::entry::Entry;
 pub use self::filter::Filter;
 pub use self::request::{Edit, Modification, Search, Write, Written};
+pub use self::schema::Schema;
 pub use self::server::Identity;
 pub use self::verdict::{Verdict, by_code, code};
 
 use self::listing::Listings;
 use self::pool::{Connection, Pool};
 use self::server::Server;
-use super::fence::{Fence, Fenced};
+use super::fence::Fence;
 use super::gate::{Gate, Permit, Signal};
 use super::http::{Meter, RequestReport, class};
 use super::{Failure, FailureClass};
@@ -53,7 +58,7 @@ pub struct DirectoryConfig {
     pub servers: Vec<String>,
     /// PEM certificates to trust besides the machine's own authorities.
     pub ca_pem: Option<Vec<u8>>,
-    /// Does without `StartTLS` on `ldap://`, which is then for this machine only.
+    /// Does without StartTLS on `ldap://`, which is then for this machine only.
     pub plain_text: bool,
     /// Who is bound as.
     pub identity: Identity,
@@ -158,8 +163,17 @@ impl Directory {
 
     /// All entries that match. One that there are too many of is an error, as is anything but success.
     pub async fn search(&self, op: Op, search: &Search<'_>) -> Result<Vec<Entry>, Refused> {
-        // Boxed, or whatever asks would be as large as all that is done here.
-        let ask = || Box::pin(self.find(op, search, None, Vec::new()));
+        self.search_with(op, search, Vec::new()).await
+    }
+
+    /// The same, with controls.
+    pub async fn search_with(
+        &self,
+        op: Op,
+        search: &Search<'_>,
+        controls: Vec<RawControl>,
+    ) -> Result<Vec<Entry>, Refused> {
+        let ask = || self.find(op, search, None, controls.clone());
         let found = match ask().await {
             // What only reads can be asked again, of another server if this one is gone.
             Err(refused) if refused.code.is_none() && refused.failure.reason == Reason::Unreachable => {
@@ -183,15 +197,6 @@ impl Directory {
     /// Changes something. The entry as it was then is returned where a post-read control asked for it and the server
     /// can show it.
     pub async fn write(
-        &self,
-        op: Op,
-        write: &Write<'_>,
-        controls: Vec<RawControl>,
-    ) -> Result<Written, Refused> {
-        Box::pin(self.write_now(op, write, controls)).await
-    }
-
-    async fn write_now(
         &self,
         op: Op,
         write: &Write<'_>,
@@ -385,12 +390,12 @@ fn lost(op: Op, error: &LdapError, writes: bool) -> Failure {
     named(op, Failure { class, reason, message: what.to_owned(), retry_after: None })
 }
 
-fn named(op: Op, failure: Failure) -> Failure {
-    let Failure { class, reason, message, retry_after } = failure;
-    Failure { class, reason, message: format!("{}: {message}", op.operation), retry_after }
+fn named(op: Op, mut failure: Failure) -> Failure {
+    failure.message = format!("{}: {}", op.operation, failure.message);
+    failure
 }
 
-fn fenced_off(op: Op, fenced: Fenced) -> Failure {
+fn fenced_off(op: Op, fenced: super::fence::Fenced) -> Failure {
     Failure {
         class: FailureClass::Fenced,
         reason: Reason::Progressing,

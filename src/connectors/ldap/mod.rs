@@ -11,10 +11,8 @@ mod groups;
 mod numbers;
 mod placement;
 mod probe;
-mod schema;
 mod suspension;
 mod trial;
-mod values;
 mod write;
 
 use std::sync::Arc;
@@ -25,9 +23,9 @@ use secrecy::SecretString;
 
 use self::decode::Names;
 use self::numbers::Numbers;
-use self::probe::{Profile, is_id};
+use self::probe::Profile;
 use super::directory::{Directory, DirectoryConfig, Dn, Entry, Op, Refused};
-use super::directory::{Filter, Scope, Search};
+use super::directory::{Filter, Scope, Search, values};
 use super::fence::Fence;
 use super::gate::Gate;
 use super::http::Meter;
@@ -171,7 +169,7 @@ impl Ldap {
         attributes: &[&str],
     ) -> Result<Option<Entry>, Failure> {
         let profile = self.profile().await?;
-        if !is_id(id) {
+        if !probe::is_id(id) {
             return Ok(None);
         }
         let base = base.to_string();
