@@ -4,9 +4,11 @@
 //! every trouble into a [`Failure`] of its own words; nothing that a target said leaves this layer.
 
 pub mod any;
+pub mod directory;
 pub mod fence;
 pub mod gate;
 pub mod http;
+pub mod ldap;
 pub mod locks;
 pub mod password;
 pub mod scim;
