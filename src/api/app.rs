@@ -85,18 +85,15 @@ pub struct AppSpec {
 }
 
 impl AppSpec {
-    /// What the first password of new accounts is to be; `None`: they get none. Active Directory has no account in use
-    /// without one.
-    pub fn initial_password(&self) -> Option<InitialPassword> {
-        let Connector { ldap, active_directory, .. } = &self.connector;
-        let of_domain = active_directory.as_ref().map(|ad| ad.initial_password.clone());
-        of_domain.or_else(|| ldap.as_ref()?.initial_password.clone())
-    }
-
     /// The attribute that bears the marker.
     pub fn marker_attribute(&self) -> &str {
         let own = if self.connector.directory().is_some() { "employeeNumber" } else { "externalId" };
         self.marker.attribute.as_deref().unwrap_or(own)
+    }
+
+    /// What the first password of new accounts is to be; `None`: nothing is said of it.
+    pub fn initial_password(&self) -> Option<InitialPassword> {
+        self.connector.directory()?.initial_password.clone()
     }
 }
 

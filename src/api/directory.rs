@@ -7,7 +7,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SecretKeyRef;
+use super::{InitialPassword, SecretKeyRef};
 pub use active_directory::ActiveDirectoryConnector;
 pub use ldap::LdapConnector;
 
@@ -31,10 +31,19 @@ pub struct DirectoryServers {
     pub plain_text: PlainText,
     /// Who Tenure binds as.
     pub bind: SimpleBind,
+    /// What the first password of new accounts is to be. Unset: LDAP accounts get none, and nobody binds as them before one
+    /// is set; Active Directory has no account in use without one, so they get one that nobody learns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_password: Option<InitialPassword>,
     /// How long one operation may take, in seconds.
     #[serde(default = "default_timeout")]
     #[schemars(range(min = 1, max = 10))]
     pub timeout_seconds: u8,
+    /// Most entries that are asked for at once when all accounts are listed (RFC 2696). Active Directory gives no more
+    /// than 1000.
+    #[serde(default = "default_page_size")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub page_size: u16,
     /// How long another server stands in before the preferred one is tried again: a number and a unit `s`, `m`, `h` or
     /// `d`, as in `5m`.
     #[serde(default = "default_switch_back")]
@@ -45,6 +54,10 @@ pub struct DirectoryServers {
 
 fn default_timeout() -> u8 {
     10
+}
+
+const fn default_page_size() -> u16 {
+    500
 }
 
 fn default_switch_back() -> String {

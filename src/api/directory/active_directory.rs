@@ -4,7 +4,6 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use super::DirectoryServers;
-use crate::api::InitialPassword;
 
 /// A domain of Active Directory, or of Samba.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
@@ -16,7 +15,4 @@ pub struct ActiveDirectoryConnector {
     /// Servers, and who Tenure binds as.
     #[serde(flatten)]
     pub directory: DirectoryServers,
-    /// The first password of new accounts: without one, a domain has no account in use.
-    #[serde(default)]
-    pub initial_password: InitialPassword,
 }

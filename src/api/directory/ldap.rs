@@ -5,7 +5,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::DirectoryServers;
-use crate::api::InitialPassword;
 use crate::api::scim::GroupCreation;
 
 /// An LDAP v3 directory (RFC 4511): OpenLDAP, 389 Directory Server and others. For Active Directory there is
@@ -48,9 +47,6 @@ pub struct LdapConnector {
     /// The entitlement type `group`.
     #[serde(default)]
     pub groups: LdapGroups,
-    /// The first password of new accounts. Unset: they get none, and nobody binds as them before one is set.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub initial_password: Option<InitialPassword>,
     /// How accounts are suspended.
     #[serde(default)]
     pub suspension: LdapSuspension,

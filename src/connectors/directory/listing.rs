@@ -47,7 +47,7 @@ impl Listings {
 }
 
 impl Directory {
-    /// One page of a search, and the cursor of the next; `None` after the last. Begins where `cursor` is `None`.
+    /// One page of a search, as long as the App says, and the cursor of the next; `None` after the last. Begins where `cursor` is `None`.
     ///
     /// A cursor is good once. A listing that was broken off has to begin again: the failure is `RetryAfter`.
     pub async fn page(
@@ -59,8 +59,8 @@ impl Directory {
         let place =
             cursor.map(|cursor| self.listings.take(cursor).ok_or_else(|| broken_off(op))).transpose()?;
         let (on, cookie) = place.map_or((None, Vec::new()), |place| (Some(place.connection), place.cookie));
-        let size = i32::try_from(search.limit).unwrap_or(i32::MAX);
-        let found = self.find(op, search, on, vec![controls::paged(size, cookie)]).await?;
+        let search = &Search { limit: self.page_size.into(), ..search.clone() };
+        let found = self.find(op, search, on, vec![controls::paged(self.page_size.into(), cookie)]).await?;
         let Some(next) = controls::cookie(&found.controls) else {
             return Err(senseless(op, "the server does not page its answer, so that it may be a part").into());
         };

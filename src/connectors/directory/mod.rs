@@ -41,6 +41,8 @@ use crate::converge::Lane;
 
 /// No operation may take longer: a lease is held for a multiple of it.
 const TIMEOUT_AT_MOST: Duration = Duration::from_secs(10);
+/// When to come back to a server that is busy: it names no time (RFC 4511 appendix A.2).
+const WHEN_BUSY: Duration = Duration::from_secs(1);
 /// Most octets that a search may answer with.
 const ANSWER_AT_MOST: usize = 64 << 20;
 
@@ -61,6 +63,8 @@ pub struct DirectoryConfig {
     pub switch_back: Duration,
     /// Most connections at a time. Operations share them.
     pub connections: usize,
+    /// Most entries on a page of a listing (RFC 2696).
+    pub page_size: u16,
     /// Allows servers on this machine.
     pub allow_insecure: bool,
 }
@@ -118,6 +122,7 @@ impl From<Failure> for Refused {
 pub struct Directory {
     pool: Pool,
     timeout: Duration,
+    page_size: u16,
     listings: Listings,
     fence: Fence,
     gate: Gate,
@@ -144,7 +149,8 @@ impl Directory {
             .collect();
         let tls = server::tls(config.ca_pem.as_deref())?;
         let pool = Pool::new(servers?, tls, config.identity, (config.switch_back, config.connections))?;
-        Ok(Self { pool, timeout, listings: Listings::default(), fence, gate, meter })
+        let page_size = config.page_size;
+        Ok(Self { pool, timeout, page_size, listings: Listings::default(), fence, gate, meter })
     }
 
     /// All entries that match. One that there are too many of is an error, as is anything but success.
@@ -319,8 +325,9 @@ fn settle(permit: Permit, refused: Refused) -> Refused {
             permit.report(Signal::Answered)
         }
         FailureClass::Fenced => {}
+        // The gate knows better how long, as it counts how often.
         FailureClass::RetryAfter if reason == Reason::Throttled => {
-            permit.report(Signal::Throttled { retry_after });
+            permit.report(Signal::Throttled { retry_after: None });
         }
         FailureClass::Credentials if !refused.is(code::INSUFFICIENT_ACCESS) => {
             permit.report(Signal::CredentialsRefused);
@@ -337,7 +344,8 @@ fn settle(permit: Permit, refused: Refused) -> Refused {
 fn refused(op: Op, code: u32, verdict: Verdict) -> Refused {
     let Verdict { class, reason, meaning } = verdict;
     let message = format!("{}: LDAP result {code}: {meaning}", op.operation);
-    Refused { code: Some(code), ..Failure { class, reason, message, retry_after: None }.into() }
+    let retry_after = (code == code::BUSY).then_some(WHEN_BUSY);
+    Refused { code: Some(code), ..Failure { class, reason, message, retry_after }.into() }
 }
 
 /// No whole answer came.

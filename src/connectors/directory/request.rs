@@ -133,6 +133,16 @@ pub struct Written {
 }
 
 impl Write<'_> {
+    /// Name of the entry.
+    pub fn dn(&self) -> &str {
+        match self {
+            Self::Add { dn, .. }
+            | Self::Modify { dn, .. }
+            | Self::Rename { dn, .. }
+            | Self::Delete { dn } => dn,
+        }
+    }
+
     pub(super) async fn send(
         &self,
         handle: &mut Ldap,

@@ -1,15 +1,13 @@
 //! Reading accounts: by id, by attribute, all of them.
 
 use super::decode::WHOLE;
-use super::{LOGIN, Ldap, configuration, under_base};
+use super::{LOGIN, Ldap, MANAGER, configuration, under_base};
 use crate::connectors::directory::{Entry, Filter, Scope, Search};
 use crate::connectors::{Failure, Page};
 use crate::converge::RemoteAccount;
 
 /// Most accounts of which one attribute has the same value.
 const ALIKE_AT_MOST: usize = 200;
-/// Accounts on one page of a listing.
-const PAGE: usize = 500;
 
 impl Ldap {
     /// The entry of an account by its id, whole.
@@ -39,7 +37,7 @@ impl Ldap {
         let found =
             self.shared.directory.search(self.op("find account"), &search).await.map_err(under_base)?;
         let mut accounts = Vec::with_capacity(found.len());
-        for entry in found.iter().filter(|entry| bears(entry, attribute, value)) {
+        for entry in found.iter().filter(|entry| self.bears(entry, attribute, value)) {
             let account = self.account(entry).await?;
             if attribute.eq_ignore_ascii_case(LOGIN) && account.login.to_lowercase() != value.to_lowercase() {
                 // It bears the login besides another one: nobody else can have it either.
@@ -54,7 +52,7 @@ impl Ldap {
     pub(super) async fn accounts_page(&self, cursor: Option<&str>) -> Result<Page, Failure> {
         let base = self.shared.base.to_string();
         let filter = self.are_accounts();
-        let search = Search { base: &base, scope: Scope::Subtree, filter, attributes: &WHOLE, limit: PAGE };
+        let search = Search { base: &base, scope: Scope::Subtree, filter, attributes: &WHOLE, limit: 0 };
         let (entries, next) = self
             .shared
             .directory
@@ -62,6 +60,11 @@ impl Ldap {
             .await
             .map_err(under_base)?;
         let mut accounts = Vec::with_capacity(entries.len());
+        if entries.iter().any(|entry| entry.text(MANAGER).is_some()) {
+            // Most managers are on the list themselves.
+            let profile = self.profile().await?;
+            entries.iter().for_each(|entry| self.shared.names.put(&entry.dn, profile.id(entry)));
+        }
         for entry in &entries {
             accounts.push(self.account(entry).await?);
         }
@@ -73,17 +76,20 @@ impl Ldap {
         let class = self.shared.spec.object_classes.first().map_or("inetOrgPerson", String::as_str);
         Filter::equal("objectClass", class)
     }
+
+    /// Whether the attribute has the value: the marker letter for letter, all others as most matching rules see it.
+    fn bears(&self, entry: &Entry, attribute: &str, value: &str) -> bool {
+        if attribute.eq_ignore_ascii_case(&self.shared.marker) {
+            return entry.texts(attribute).any(|text| text == value);
+        }
+        let folded = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        let wanted = folded(value);
+        entry.texts(attribute).any(|text| folded(text) == wanted)
+    }
 }
 
 /// Whether the text can be an attribute description (RFC 4512 §2.5).
 pub(super) fn is_description(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-.;".contains(c))
-}
-
-/// Whether the attribute has the value, as most matching rules see it.
-fn bears(entry: &Entry, attribute: &str, value: &str) -> bool {
-    let folded = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-    let wanted = folded(value);
-    entry.texts(attribute).any(|text| folded(text) == wanted)
 }

@@ -8,9 +8,6 @@ use base64::prelude::BASE64_STANDARD as BASE64;
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Where passwords are (RFC 4519 §2.41).
-pub(super) const PASSWORD: &str = "userPassword";
-
 /// The password as a salted hash, `{SSHA}`: the scheme that every OpenLDAP knows without a module. It is not slow, and
 /// need not be: the password is random, and nobody can go through all that it could be.
 ///

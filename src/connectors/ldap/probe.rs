@@ -20,7 +20,7 @@ use crate::connectors::{Failure, FailureClass};
 
 const OPERATION: &str = "probe";
 /// How long what was learnt is believed: policies change.
-const BELIEVED: Duration = Duration::from_hours(1);
+const BELIEVED: Duration = Duration::from_hours(24);
 
 /// What is known of a directory.
 #[derive(Debug)]

@@ -12,11 +12,14 @@ const ENDED: &str = "20000101000000Z";
 const LOCKED: &str = "000001010000Z";
 /// Before a stored value that has no scheme of its own (RFC 3112 §2): no server knows this one, so no password matches.
 const NO_SCHEME: &str = "{!}";
+/// In place of the password of somebody who has none: no hash of a scheme that every server knows, as one of an unknown
+/// scheme would be taken for a password to be hashed (`ppolicy_hash_cleartext` of OpenLDAP).
+const PLACE_HOLDER: &str = "{SSHA}!";
 
 pub(super) const END_TIME: &str = "pwdEndTime";
 pub(super) const LOCKED_TIME: &str = "pwdAccountLockedTime";
 pub(super) const ACCOUNT_LOCK: &str = "nsAccountLock";
-const PASSWORD: &str = "userPassword";
+pub(super) const PASSWORD: &str = "userPassword";
 
 /// By what an account is suspended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,13 +39,13 @@ impl Mechanism {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::PasswordPolicy { end_time: true, locked_time: true } => {
-                "pwdEndTime and pwdAccountLockedTime"
+                "PasswordPolicy (pwdEndTime, pwdAccountLockedTime)"
             }
-            Self::PasswordPolicy { end_time: true, .. } => END_TIME,
-            Self::PasswordPolicy { .. } => LOCKED_TIME,
-            Self::AccountLock => ACCOUNT_LOCK,
-            Self::HashPrefix => "prefix of the hash in userPassword",
-            Self::LeaversUnit => "move under leaversDn",
+            Self::PasswordPolicy { end_time: true, .. } => "PasswordPolicy (pwdEndTime)",
+            Self::PasswordPolicy { .. } => "PasswordPolicy (pwdAccountLockedTime)",
+            Self::AccountLock => "AccountLock (nsAccountLock)",
+            Self::HashPrefix => "HashPrefix (userPassword)",
+            Self::LeaversUnit => "LeaversUnit",
         }
     }
 
@@ -75,7 +78,7 @@ impl Mechanism {
             Self::HashPrefix => {
                 let passwords = entry.values(PASSWORD);
                 // A place holder, so that it shows; whoever sets a password opens the account all the same.
-                let none = || vec![NO_SCHEME.as_bytes().to_vec()];
+                let none = || vec![PLACE_HOLDER.as_bytes().to_vec()];
                 let barred =
                     if passwords.is_empty() { none() } else { passwords.iter().map(|v| bar(v)).collect() };
                 exchange(passwords, barred)
@@ -141,13 +144,14 @@ fn bar(value: &[u8]) -> Vec<u8> {
 /// The value as it was before [`bar`]; `None`: it was a place holder.
 fn unbar(value: &[u8]) -> Option<Vec<u8>> {
     if let Some(plain) = value.strip_prefix(NO_SCHEME.as_bytes()) {
-        return (!plain.is_empty()).then(|| plain.to_vec());
+        return Some(plain.to_vec());
     }
     if !is_barred(value) {
         return Some(value.to_vec());
     }
     let (scheme, hash) = scheme(value).and_then(|from| value.split_at_checked(from))?;
-    Some([scheme, hash.get(1..)?].concat())
+    let hash = hash.get(1..).filter(|hash| !hash.is_empty())?;
+    Some([scheme, hash].concat())
 }
 
 /// A point in time as directories write it (RFC 4517 §3.3.13), if it is in UTC and exact to the second.

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
 use super::decode::WHOLE;
-use super::suspension::Mechanism;
+use super::suspension::{Mechanism, PASSWORD};
 use super::{Ldap, now};
 use crate::connectors::directory::{
     Edit, Entry, Filter, Identity, Modification, Refused, Scope, Search, Write, code,
@@ -20,7 +20,6 @@ const OPERATION: &str = "try suspension";
 const PURPOSE: &str = "made by Tenure to see whether suspended accounts can bind; to be deleted";
 /// Older ones were left behind.
 const ABANDONED: SignedDuration = SignedDuration::from_mins(10);
-const PASSWORD: &str = "userPassword";
 
 /// What a trial showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::decode::WHOLE;
-use super::password::{PASSWORD, hashed};
+use super::password::hashed;
 use super::probe::Profile;
-use super::suspension::Mechanism;
+use super::suspension::{Mechanism, PASSWORD};
 use super::{LOGIN, Ldap, MANAGER, configuration, now, trouble, values};
 use crate::api::Reason;
 use crate::connectors::directory::{
@@ -330,17 +330,33 @@ impl Ldap {
         write: &Write<'_>,
         profile: &Arc<Profile>,
     ) -> Result<Written, Refused> {
-        let mut controls = Vec::new();
-        if profile.assertion {
-            controls.push(assertion(&Filter::equal(&profile.id_attribute, id)));
-        }
-        if profile.post_read && !matches!(write, Write::Delete { .. }) {
-            controls.push(post_read(&WHOLE));
-        }
-        let mut written = self.shared.directory.write(self.op(operation), write, controls).await?;
+        let post_read =
+            (profile.post_read && !matches!(write, Write::Delete { .. })).then(|| post_read(&WHOLE));
+        let asserted = profile.assertion.then(|| assertion(&Filter::equal(&profile.id_attribute, id)));
+        let send = |asserted| {
+            let controls = post_read.iter().cloned().chain(asserted).collect();
+            self.shared.directory.write(self.op(operation), write, controls)
+        };
+        let mut written = match send(asserted).await {
+            // OpenLDAP's overlay `unique` holds the assertion against what it searches for itself, and fails: the entry
+            // may be the right one for all that.
+            Err(refused)
+                if refused.is(code::ASSERTION_FAILED) && self.is_here(operation, id, write.dn()).await? =>
+            {
+                send(None).await?
+            }
+            written => written?,
+        };
         // Of an entry that has come under this name meanwhile, on a server that cannot be asked to see to it.
         written.after = written.after.filter(|entry| profile.id(entry).as_deref() == Some(id));
         Ok(written)
+    }
+
+    /// Whether the entry of this name is the one with this id.
+    async fn is_here(&self, operation: &'static str, id: &str, dn: &str) -> Result<bool, Failure> {
+        let profile = self.profile().await?;
+        let found = self.shared.directory.read(self.op(operation), dn, &[&profile.id_attribute]).await?;
+        Ok(found.and_then(|entry| profile.id(&entry)).as_deref() == Some(id))
     }
 }
 

@@ -183,6 +183,7 @@ fn directory_config(
         },
         timeout: Duration::from_secs(directory.timeout_seconds.into()).min(around.longest_request),
         switch_back: switch_back.unwrap_or(SWITCH_BACK),
+        page_size: directory.page_size,
         connections,
         allow_insecure: around.insecure_targets,
     })

@@ -203,8 +203,11 @@ pub(crate) async fn other_types<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     for kind in types.iter().filter(|kind| **kind != chief) {
         let mut ann = stage.person(kind);
         ann.joins().await?;
-        let value = stage.name("\"x\" & y");
-        ann.desired.entitlements.insert(EntitlementSpec { kind: (*kind).to_owned(), value });
+        let wanted = EntitlementSpec { kind: (*kind).to_owned(), value: stage.name("\"x\" & y") };
+        if stage.connector().resolve(&wanted).await.at(kind)?.is_none() {
+            stage.subject.make_entitlement(&wanted).await;
+        }
+        ann.desired.entitlements.insert(wanted);
         if let Err(why) = comes_and_goes(stage, &mut ann, kind).await {
             wrong.push(format!("{kind}: {why}"));
         }

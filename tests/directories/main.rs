@@ -1,0 +1,13 @@
+//! Directories through the whole operator: what people can do there, what becomes of their entries when others change
+//! them, and what one crash or one lost server may cost.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod binding;
+mod company;
+mod failover;
+mod leavers;
+mod naming;
+mod numbers;
