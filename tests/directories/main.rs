@@ -11,3 +11,4 @@ mod failover;
 mod leavers;
 mod naming;
 mod numbers;
+mod passwords;
