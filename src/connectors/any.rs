@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 
+use super::active_directory::{self, ActiveDirectory};
 use super::ldap::{self, Ldap};
 use super::scim::{self, Scim};
 use super::{Connector, Failure, Membership, Page, Probe};
@@ -11,7 +12,13 @@ use crate::converge::{Change, Lane, NewAccount, RemoteAccount};
 
 /// What access computes for accounts of this kind of system.
 pub fn traits(connector: &app::Connector) -> &'static ConnectorTraits {
-    if connector.ldap.is_some() { &ldap::TRAITS } else { &scim::TRAITS }
+    if connector.ldap.is_some() {
+        &ldap::TRAITS
+    } else if connector.active_directory.is_some() {
+        &active_directory::TRAITS
+    } else {
+        &scim::TRAITS
+    }
 }
 
 /// A connector of some kind. Clones share connections and what was learnt.
@@ -21,6 +28,8 @@ pub enum AnyConnector {
     Scim(Scim),
     /// An LDAP directory.
     Ldap(Ldap),
+    /// A domain of Active Directory.
+    ActiveDirectory(ActiveDirectory),
 }
 
 /// Calls the same method of whichever connector it is.
@@ -29,6 +38,7 @@ macro_rules! each {
         match $any {
             AnyConnector::Scim($connector) => $call,
             AnyConnector::Ldap($connector) => $call,
+            AnyConnector::ActiveDirectory($connector) => $call,
         }
     };
 }
@@ -40,6 +50,7 @@ impl AnyConnector {
         match self {
             Self::Scim(scim) => Self::Scim(scim.with_lane(lane)),
             Self::Ldap(ldap) => Self::Ldap(ldap.with_lane(lane)),
+            Self::ActiveDirectory(domain) => Self::ActiveDirectory(domain.with_lane(lane)),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A connector is dumb and careful: it does one thing at a time, believes no answer that it has not checked, and turns
 //! every trouble into a [`Failure`] of its own words; nothing that a target said leaves this layer.
 
+pub mod active_directory;
 pub mod any;
 pub mod directory;
 pub mod fence;

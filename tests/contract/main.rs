@@ -115,4 +115,5 @@ subjects! {
     ldap / slapd: crate::subjects::Ldap = crate::subjects::slapd(crate::support::targets::slapd::Policy::Lockout);
     ldap / slapd_without_policy: crate::subjects::Ldap =
         crate::subjects::slapd(crate::support::targets::slapd::Policy::Absent);
+    active_directory / samba: crate::subjects::Domain = crate::subjects::samba();
 }

@@ -29,7 +29,7 @@ pub(crate) async fn ldap_app(scene: &Scene, servers: &[String], extra: Value, po
 /// The same for the domain of a Samba server.
 pub(crate) async fn samba_app(scene: &Scene, server: &Samba, extra: Value, policy: Value) {
     let mut domain = json!({
-        "servers": [server.url()], "caSecretRef": { "name": APP, "key": "ca.crt" },
+        "domain": samba::DOMAIN, "servers": [server.url()], "caSecretRef": { "name": APP, "key": "ca.crt" },
         "bind": {
             "usernameSecretRef": { "name": APP, "key": "username" },
             "passwordSecretRef": { "name": APP, "key": "password" },

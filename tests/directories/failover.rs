@@ -70,7 +70,6 @@ async fn the_second_server_takes_over_and_without_any_nothing_is_concluded() {
     assert!(adds <= PEOPLE, "{adds} entries were made for {PEOPLE} people");
 
     second.close();
-    scene.condition("App", APP, "Ready", "False").await;
     for n in 0..5 {
         scene.user(&format!("p{n}"), &[], json!({ "state": "Terminated" })).await;
     }
@@ -78,6 +77,7 @@ async fn the_second_server_takes_over_and_without_any_nothing_is_concluded() {
         scene.user(&format!("p{n}"), &[], json!({ "title": "Lead" })).await;
     }
     scene.user("late", &[], json!({})).await;
+    scene.condition("App", APP, "Ready", "False").await;
     always(Duration::from_secs(5), async || {
         let users = scene.list("User").await;
         let states: Vec<_> = users.iter().map(|user| entry(user, APP)["state"].clone()).collect();

@@ -7,8 +7,10 @@ mod support;
 
 mod binding;
 mod company;
+mod domain;
 mod failover;
 mod leavers;
 mod naming;
 mod numbers;
 mod passwords;
+mod secrets;

@@ -109,9 +109,9 @@ async fn a_name_that_is_used_again_is_somebody_else() {
         server.admin().delete(&dn.0).await;
         let other = stranger(server.admin(), &dn.0, &dn.1).await;
         eventually(SOON, async || {
-            let answered =
-                proxy.writes_since(mark).iter().any(|w| w.dn.eq_ignore_ascii_case(&dn.0) && w.code.is_some());
-            if answered { Ok(()) } else { Err("the write is not answered".to_owned()) }
+            let writes = proxy.writes_since(mark);
+            let answered = writes.iter().any(|w| w.dn.eq_ignore_ascii_case(&dn.0) && w.code.is_some());
+            if answered { Ok(()) } else { Err(format!("{name}: the write is not answered: {writes:?}")) }
         })
         .await;
         if name == "eve" {

@@ -9,6 +9,10 @@ use super::{Entry, Filter};
 pub const ASSERTION: &str = "1.3.6.1.1.12";
 /// Object identifier of the post-read controls (RFC 4527 §3.2).
 pub const POST_READ: &str = "1.3.6.1.1.13.2";
+/// Object identifier of the control that asks for names with identities (MS-ADTS §3.1.1.3.4.1.5).
+pub const EXTENDED_DN: &str = "1.2.840.113556.1.4.529";
+/// Object identifier of the control that deletes a whole tree (MS-ADTS §3.1.1.3.4.1.15).
+const TREE_DELETE: &str = "1.2.840.113556.1.4.805";
 /// Object identifier of the paged results control (RFC 2696).
 const PAGED: &str = "1.2.840.113556.1.4.319";
 
@@ -20,6 +24,17 @@ pub fn assertion(filter: &Filter) -> RawControl {
 /// The answer to the write shows the entry after it (RFC 4527), where the server can.
 pub fn post_read(attributes: &[&str]) -> RawControl {
     PostRead::new(attributes.to_vec())
+}
+
+/// Names in the answer bear the identities of what they name (MS-ADTS §3.1.1.3.4.1.5), in their text form.
+pub fn extended_dn() -> RawControl {
+    // SEQUENCE { Flag INTEGER ::= 1 }
+    RawControl { ctype: EXTENDED_DN.to_owned(), crit: true, val: Some(vec![0x30, 0x03, 0x02, 0x01, 0x01]) }
+}
+
+/// What lies beneath the entry is deleted with it (MS-ADTS §3.1.1.3.4.1.15).
+pub fn tree_delete() -> RawControl {
+    RawControl { ctype: TREE_DELETE.to_owned(), crit: true, val: None }
 }
 
 /// One page of a search (RFC 2696).

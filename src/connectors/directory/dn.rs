@@ -150,7 +150,9 @@ fn escaped(value: &RdnValue) -> String {
     let text = std::str::from_utf8(octets);
     let mut out = String::with_capacity(octets.len());
     let Ok(text) = text else {
-        octets.iter().for_each(|octet| hex(&mut out, *octet));
+        for octet in octets {
+            hex(&mut out, *octet);
+        }
         return out;
     };
     for (place, character) in text.char_indices() {
@@ -164,7 +166,9 @@ fn escaped(value: &RdnValue) -> String {
         if plain {
             out.push(character);
         } else {
-            character.encode_utf8(&mut [0; 4]).bytes().for_each(|octet| hex(&mut out, octet));
+            for octet in character.encode_utf8(&mut [0; 4]).bytes() {
+                hex(&mut out, octet);
+            }
         }
     }
     out

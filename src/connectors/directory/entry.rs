@@ -60,6 +60,12 @@ impl Entry {
         self.texts(name).any(|value| value.eq_ignore_ascii_case(text))
     }
 
+    /// Puts values under an attribute's name in place of those under a description, such as that of a part of them.
+    pub fn put(&mut self, description: &str, name: &str, values: Vec<Vec<u8>>) {
+        self.attributes.remove(&description.to_ascii_lowercase());
+        self.attributes.insert(name.to_ascii_lowercase(), Attribute { name: name.to_owned(), values });
+    }
+
     /// Every attribute: its description as the server writes it, and its values.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &[Vec<u8>])> {
         self.attributes.values().map(|attribute| (attribute.name.as_str(), attribute.values.as_slice()))

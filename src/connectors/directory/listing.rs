@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ldap3::controls::RawControl;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::pool::Connection;
-use super::{
-    Directory, Entry, Failure, FailureClass, Op, Reason, Refused, Search, controls, named, senseless,
-};
+use super::{Directory, Entry, Failure, FailureClass, Op, Reason, Refused, Search, named, senseless};
 
 /// How long a listing is kept that nobody goes on with.
 const KEPT: Duration = Duration::from_mins(5);
@@ -56,12 +55,24 @@ impl Directory {
         search: &Search<'_>,
         cursor: Option<&str>,
     ) -> Result<(Vec<Entry>, Option<String>), Refused> {
+        self.page_with(op, search, cursor, Vec::new()).await
+    }
+
+    /// The same, with controls, which are to be the same for each page.
+    pub async fn page_with(
+        &self,
+        op: Op,
+        search: &Search<'_>,
+        cursor: Option<&str>,
+        mut controls: Vec<RawControl>,
+    ) -> Result<(Vec<Entry>, Option<String>), Refused> {
         let place =
             cursor.map(|cursor| self.listings.take(cursor).ok_or_else(|| broken_off(op))).transpose()?;
         let (on, cookie) = place.map_or((None, Vec::new()), |place| (Some(place.connection), place.cookie));
         let search = &Search { limit: self.page_size.into(), ..search.clone() };
-        let found = self.find(op, search, on, vec![controls::paged(self.page_size.into(), cookie)]).await?;
-        let Some(next) = controls::cookie(&found.controls) else {
+        controls.push(super::controls::paged(self.page_size.into(), cookie));
+        let found = self.find(op, search, on, controls).await?;
+        let Some(next) = super::controls::cookie(&found.controls) else {
             return Err(senseless(op, "the server does not page its answer, so that it may be a part").into());
         };
         let next = next.map(|cookie| self.listings.put(found.connection, cookie));

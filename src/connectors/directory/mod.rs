@@ -4,6 +4,7 @@
 //! of its answer, and every trouble becomes a [`Failure`] in our own words: operation, result code, cure. Referrals
 //! are not followed, aliases not dereferenced. Anything but success is an error, never a part of the truth.
 
+mod bind;
 mod controls;
 mod dn;
 mod entry;
@@ -11,21 +12,25 @@ mod filter;
 mod listing;
 mod pool;
 mod request;
+mod schema;
 mod server;
+pub mod values;
 mod verdict;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use ldap3::Scope;
-use ldap3::controls::{Control, RawControl};
+use ldap3::controls::Control;
+pub use ldap3::controls::RawControl;
 use ldap3::{LdapError, LdapResult};
 
-pub use self::controls::{ASSERTION, POST_READ, assertion, post_read};
+pub use self::controls::{ASSERTION, EXTENDED_DN, POST_READ, assertion, extended_dn, post_read, tree_delete};
 pub use self::dn::{Dn, NotADn};
 pub use self::entry::Entry;
 pub use self::filter::Filter;
 pub use self::request::{Edit, Modification, Search, Write, Written};
+pub use self::schema::Schema;
 pub use self::server::Identity;
 pub use self::verdict::{Verdict, by_code, code};
 
@@ -102,7 +107,10 @@ impl Refused {
 
 impl std::fmt::Debug for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Refused").field("failure", &self.failure).field("code", &self.code).finish()
+        f.debug_struct("Refused")
+            .field("failure", &self.failure)
+            .field("code", &self.code)
+            .finish_non_exhaustive()
     }
 }
 
@@ -155,7 +163,17 @@ impl Directory {
 
     /// All entries that match. One that there are too many of is an error, as is anything but success.
     pub async fn search(&self, op: Op, search: &Search<'_>) -> Result<Vec<Entry>, Refused> {
-        let ask = || self.find(op, search, None, Vec::new());
+        self.search_with(op, search, Vec::new()).await
+    }
+
+    /// The same, with controls.
+    pub async fn search_with(
+        &self,
+        op: Op,
+        search: &Search<'_>,
+        controls: Vec<RawControl>,
+    ) -> Result<Vec<Entry>, Refused> {
+        let ask = || self.find(op, search, None, controls.clone());
         let found = match ask().await {
             // What only reads can be asked again, of another server if this one is gone.
             Err(refused) if refused.code.is_none() && refused.failure.reason == Reason::Unreachable => {
@@ -184,7 +202,7 @@ impl Directory {
         write: &Write<'_>,
         controls: Vec<RawControl>,
     ) -> Result<Written, Refused> {
-        self.fence.check(self.timeout).map_err(|fenced| fenced_off(op, &fenced))?;
+        self.fence.check(self.timeout).map_err(|fenced| fenced_off(op, fenced))?;
         let permit = self.admit(op).await?;
         let connection = match self.pool.connection().await {
             Ok(connection) => connection,
@@ -192,7 +210,7 @@ impl Directory {
         };
         // Again, as the gate and the connection may have taken their time.
         if let Err(fenced) = self.fence.check(self.timeout) {
-            return Err(fenced_off(op, &fenced).into());
+            return Err(fenced_off(op, fenced).into());
         }
         let started = Instant::now();
         let mut handle = connection.handle();
@@ -322,7 +340,7 @@ fn settle(permit: Permit, refused: Refused) -> Refused {
     let Failure { class, reason, retry_after, .. } = refused.failure;
     match class {
         _ if refused.is(code::ASSERTION_FAILED) || refused.is(code::SIZE_LIMIT) => {
-            permit.report(Signal::Answered)
+            permit.report(Signal::Answered);
         }
         FailureClass::Fenced => {}
         // The gate knows better how long, as it counts how often.
@@ -372,11 +390,12 @@ fn lost(op: Op, error: &LdapError, writes: bool) -> Failure {
     named(op, Failure { class, reason, message: what.to_owned(), retry_after: None })
 }
 
-fn named(op: Op, failure: Failure) -> Failure {
-    Failure { message: format!("{}: {}", op.operation, failure.message), ..failure }
+fn named(op: Op, mut failure: Failure) -> Failure {
+    failure.message = format!("{}: {}", op.operation, failure.message);
+    failure
 }
 
-fn fenced_off(op: Op, fenced: &super::fence::Fenced) -> Failure {
+fn fenced_off(op: Op, fenced: super::fence::Fenced) -> Failure {
     Failure {
         class: FailureClass::Fenced,
         reason: Reason::Progressing,

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::{Host, Url};
 
+use super::bind::BindRefusal;
 use crate::api::Reason;
 use crate::connectors::http::forbidden;
 use crate::connectors::{Failure, FailureClass};
@@ -177,7 +178,7 @@ fn is_local(url: &Url) -> bool {
 fn accepted(bound: &LdapResult) -> Result<(), Trouble> {
     let message = match bound.rc {
         0 => return Ok(()),
-        48 | 49 | 50 | 53 => "bind: the directory refused the credentials: check the Secret",
+        48 | 49 | 50 | 53 => BindRefusal::read(&bound.text).meaning(),
         8 | 13 => {
             return Err(Trouble::Configuration(invalid(
                 "bind: the server wants TLS: use ldaps://, or ldap:// without plainText",
@@ -194,7 +195,7 @@ fn accepted(bound: &LdapResult) -> Result<(), Trouble> {
     Err(Trouble::Configuration(Failure {
         class: FailureClass::Credentials,
         reason: Reason::CredentialsRefused,
-        message: message.to_owned(),
+        message: format!("bind: {message}"),
         retry_after: None,
     }))
 }

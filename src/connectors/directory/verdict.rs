@@ -29,6 +29,8 @@ pub mod code {
     pub const UNAVAILABLE: u32 = 52;
     /// The server does not want to.
     pub const UNWILLING: u32 = 53;
+    /// There are entries beneath it.
+    pub const NOT_ON_NON_LEAF: u32 = 66;
     /// There is an entry of that name.
     pub const ENTRY_EXISTS: u32 = 68;
     /// The entry is not as the assertion control says.

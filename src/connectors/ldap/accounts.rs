@@ -63,7 +63,9 @@ impl Ldap {
         if entries.iter().any(|entry| entry.text(MANAGER).is_some()) {
             // Most managers are on the list themselves.
             let profile = self.profile().await?;
-            entries.iter().for_each(|entry| self.shared.names.put(&entry.dn, profile.id(entry)));
+            for entry in &entries {
+                self.shared.names.put(&entry.dn, profile.id(entry));
+            }
         }
         for entry in &entries {
             accounts.push(self.account(entry).await?);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::decode::WHOLE;
-use super::probe::Profile;
+use super::probe::{Profile, is_id};
 use super::{GROUP, LOGIN, Ldap, configuration, trouble, under_base};
 use crate::api::Reason;
 use crate::api::directory::ldap::LdapGroupKind;
@@ -70,7 +70,7 @@ impl Ldap {
     pub(super) async fn by_name(&self, wanted: &ByName<'_>, value: &str) -> Result<Option<String>, Failure> {
         let ByName { operation, base, class, naming } = wanted;
         let profile = self.profile().await?;
-        if profile.is_id(value) {
+        if is_id(value) {
             let found = self.entry(operation, base, value, &WHOLE[1..3]).await?;
             return Ok(found.and_then(|entry| profile.id(&entry)));
         }
@@ -275,7 +275,7 @@ impl Ldap {
     /// What accounts are called in groups, by id. Those that are gone are left out.
     async fn values_of(&self, ids: &[String]) -> Result<BTreeMap<String, String>, Failure> {
         let profile = self.profile().await?;
-        let ids: BTreeSet<_> = ids.iter().filter(|id| profile.is_id(id)).collect();
+        let ids: BTreeSet<_> = ids.iter().filter(|id| is_id(id)).collect();
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }

@@ -12,10 +12,8 @@ mod numbers;
 mod password;
 mod placement;
 mod probe;
-mod schema;
 mod suspension;
 mod trial;
-mod values;
 mod write;
 
 use std::sync::Arc;
@@ -28,7 +26,7 @@ use self::decode::Names;
 use self::numbers::Numbers;
 use self::probe::Profile;
 use super::directory::{Directory, DirectoryConfig, Dn, Entry, Op, Refused};
-use super::directory::{Filter, Scope, Search};
+use super::directory::{Filter, Scope, Search, values};
 use super::fence::Fence;
 use super::gate::Gate;
 use super::http::Meter;
@@ -172,7 +170,7 @@ impl Ldap {
         attributes: &[&str],
     ) -> Result<Option<Entry>, Failure> {
         let profile = self.profile().await?;
-        if !profile.is_id(id) {
+        if !probe::is_id(id) {
             return Ok(None);
         }
         let base = base.to_string();

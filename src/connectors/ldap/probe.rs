@@ -8,14 +8,13 @@ use tokio::time::Instant;
 
 use super::accounts::is_description;
 use super::decode::WHOLE;
-use super::schema::Schema;
 use super::suspension::{ACCOUNT_LOCK, END_TIME, LOCKED_TIME, Mechanism};
 use super::trial::Trial;
 use super::{LOGIN, Ldap, configuration, trouble};
 use crate::api::Reason;
 use crate::api::app::{Capability, CapabilitySource};
 use crate::api::directory::ldap::{SuspendProof, SuspensionMechanism};
-use crate::connectors::directory::{ASSERTION, Entry, POST_READ, post_read};
+use crate::connectors::directory::{ASSERTION, Entry, POST_READ, Schema, post_read};
 use crate::connectors::{Failure, FailureClass};
 
 const OPERATION: &str = "probe";
@@ -38,16 +37,16 @@ pub(super) struct Profile {
     since: Instant,
 }
 
+/// Whether the text can be an id: hexadecimal digits and dashes.
+pub(super) fn is_id(text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_hexdigit).count();
+    digits == 32 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-') && text.len() <= 36
+}
+
 impl Profile {
     /// The id of an entry, in lower case.
     pub(super) fn id(&self, entry: &Entry) -> Option<String> {
-        entry.text(&self.id_attribute).map(str::to_lowercase).filter(|id| self.is_id(id))
-    }
-
-    /// Whether the text can be an id: hexadecimal digits and dashes.
-    pub(super) fn is_id(&self, text: &str) -> bool {
-        let digits = text.chars().filter(char::is_ascii_hexdigit).count();
-        digits == 32 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-') && text.len() <= 36
+        entry.text(&self.id_attribute).map(str::to_lowercase).filter(|id| is_id(id))
     }
 
     /// Asks for the entry as a write leaves it.

@@ -195,6 +195,8 @@ impl Ldap {
     ) -> Result<Option<Entry>, Refused> {
         let profile = self.profile().await?;
         let named: Vec<_> = edits.keys().cloned().collect();
+        let told =
+            |refused: Refused| Refused { failure: explained(refused.clone(), &named, &profile), ..refused };
         let dn = entry_dn(entry)?;
         let naming = self.shared.spec.rdn_attribute.as_str();
         // Entries that were there before may be named by another attribute.
@@ -210,7 +212,7 @@ impl Ldap {
             if target != dn {
                 let (from, rdn) = (dn.to_string(), target.rdn());
                 let write = Write::Rename { dn: &from, rdn: &rdn, superior: None };
-                after = self.change(operation, id, &write, &profile).await?.after;
+                after = self.change(operation, id, &write, &profile).await.map_err(told)?.after;
                 old_name = Some(dn);
                 dn = target;
             }
@@ -226,13 +228,7 @@ impl Ldap {
         if !modifications.is_empty() {
             let name = dn.to_string();
             let write = Write::Modify { dn: &name, changes: modifications };
-            let written = self.change(operation, id, &write, &profile).await;
-            after = written
-                .map_err(|refused| Refused {
-                    failure: explained(refused.clone(), &named, &profile),
-                    ..refused
-                })?
-                .after;
+            after = self.change(operation, id, &write, &profile).await.map_err(told)?.after;
         }
         self.follow(entry, old_name.as_ref(), Some((&dn, login_in(edits)))).await?;
         Ok(after)

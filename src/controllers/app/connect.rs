@@ -12,9 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::catalogue::Catalogue;
 use super::target;
-use crate::api::directory::{DirectoryServers, LdapConnector, PlainText, SimpleBind};
+use crate::api::directory::{
+    ActiveDirectoryConnector, DirectoryServers, LdapConnector, PlainText, SimpleBind,
+};
 use crate::api::scim::{GroupCreation, ScimAuth, ScimConnector};
 use crate::api::{AppSpec, CREDENTIALS_LABEL, Mode, Reason, SecretKeyRef, app};
+use crate::connectors::active_directory::{ActiveDirectory, ActiveDirectoryConfig};
 use crate::connectors::any::AnyConnector;
 use crate::connectors::directory::{DirectoryConfig, Identity};
 use crate::connectors::fence::Fence;
@@ -102,9 +105,9 @@ pub async fn connect(
             let config = ldap_config(around, spec, ldap, &values)?;
             Ldap::new(config, context).map(AnyConnector::Ldap)
         }
-        app::Connector { active_directory: Some(_), .. } => {
-            let message = "spec.connector.activeDirectory: this version has no such connector yet";
-            return Err((Reason::InvalidConfiguration, message.to_owned()));
+        app::Connector { active_directory: Some(domain), .. } => {
+            let config = domain_config(around, spec, domain, &values)?;
+            ActiveDirectory::new(config, context).map(AnyConnector::ActiveDirectory)
         }
         _ => {
             let message = "spec.connector: set exactly one connector";
@@ -163,6 +166,25 @@ fn ldap_config(
         marker: spec.marker_attribute().to_owned(),
         attributes,
         may_try: spec.mode == Mode::Enforce,
+    })
+}
+
+/// Connections to a domain: more of them make some controllers slower.
+const DOMAIN_CONNECTIONS: usize = 2;
+
+fn domain_config(
+    around: &Surroundings,
+    spec: &AppSpec,
+    domain: &ActiveDirectoryConnector,
+    values: &Values,
+) -> Result<ActiveDirectoryConfig, Refused> {
+    let mut attributes: Vec<_> = spec.attributes.iter().map(|rule| rule.to.clone()).collect();
+    attributes.extend(spec.adoption.match_on.iter().cloned());
+    Ok(ActiveDirectoryConfig {
+        directory: directory_config(around, &domain.directory, values, DOMAIN_CONNECTIONS)?,
+        spec: domain.clone(),
+        marker: spec.marker_attribute().to_owned(),
+        attributes,
     })
 }
 

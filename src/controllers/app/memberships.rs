@@ -283,7 +283,7 @@ impl<T: Target> Writer<T> {
         let first: Vec<_> = changes.iter().take(first).map(|change| change.key.clone()).collect();
         match self.shared.target.create(lane, entitlement, &first).await {
             Ok(id) => {
-                self.shared.put(&Entitlement::Known { kind: entitlement.kind.clone(), id }, changes, true)
+                self.shared.put(&Entitlement::Known { kind: entitlement.kind.clone(), id }, changes, true);
             }
             Err(failure) => {
                 for change in changes {

@@ -13,7 +13,8 @@ pub fn endpoint(spec: &AppSpec) -> String {
         return format!("{} {base}", servers(&ldap.directory));
     }
     if let Some(ad) = &spec.connector.active_directory {
-        return servers(&ad.directory);
+        // Whichever controllers are named: they are added and taken away as the years go by.
+        return format!("domain {}", ad.domain.to_ascii_lowercase());
     }
     let Some(scim) = &spec.connector.scim else {
         return String::new();

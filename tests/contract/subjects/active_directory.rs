@@ -6,17 +6,18 @@ use std::sync::Arc;
 use ldap3::Scope;
 use serde_json::{Value, json};
 use tenure::api::{AppSpec, EntitlementSpec};
-use tenure::connectors::active_directory::ActiveDirectory as DomainClient;
+use tenure::connectors::active_directory::{ActiveDirectory as DomainClient, ActiveDirectoryConfig};
 use tenure::connectors::fence::Fence;
 use tenure::connectors::gate::{Gate, GateConfig};
+use tenure::connectors::http::Meter;
 use tenure::converge::RemoteAccount;
 use tokio::sync::RwLock;
 
-use super::directory::{LdapLine, in_dn, in_filter, texts, value};
+use super::directory::{LdapLine, directory_config, in_dn, texts, value};
 use crate::subject::{Class, Sample, Subject, Wish};
-use crate::support::LdapProxy;
 use crate::support::ldap::{Entry, Raw, replace, unicode_password};
-use crate::support::targets::samba::{ADMIN, ADMIN_PASSWORD, BASE, Samba};
+use crate::support::targets::samba::{ADMIN, ADMIN_PASSWORD, DOMAIN, Samba};
+use crate::support::{self, LdapProxy};
 
 const MARKER: &str = "employeeNumber";
 const GROUP: &str = "group";
@@ -92,7 +93,7 @@ impl Domain {
         let spec = json!({ "connector": { "activeDirectory": {
             "servers": [url], "caSecretRef": reference("ca"),
             "bind": { "usernameSecretRef": reference("username"), "passwordSecretRef": reference("password") },
-            "baseDn": PEOPLE,
+            "domain": DOMAIN, "baseDn": PEOPLE,
             "groups": { "baseDn": GROUPS, "creation": creation },
         } } });
         serde_json::from_value(spec).expect("a spec")
@@ -109,7 +110,16 @@ impl Subject for Domain {
     }
 
     fn connector(&self, line: &LdapLine, wish: Wish) -> DomainClient {
-        todo!()
+        support::install_crypto();
+        let spec = self.spec_of(&line.0.url(), wish);
+        let config = ActiveDirectoryConfig {
+            directory: directory_config(line, (ADMIN, ADMIN_PASSWORD), wish),
+            spec: spec.connector.active_directory.expect("it is one"),
+            marker: MARKER.to_owned(),
+            attributes: Vec::new(),
+        };
+        let around = (Fence::open(), Gate::new(GateConfig::default()), Arc::new(|_: &_| {}) as Meter);
+        DomainClient::new(config, around).unwrap()
     }
 
     fn spec(&self) -> AppSpec {
@@ -121,11 +131,15 @@ impl Subject for Domain {
     }
 
     fn login(&self, who: &str) -> String {
-        who.to_owned()
+        // A user's `sAMAccountName` is not longer (MS-SAMR §3.1.1.6).
+        who.chars().take(20).collect()
     }
 
     fn needs(&self, who: &str) -> BTreeMap<String, Value> {
-        BTreeMap::from([("displayName".to_owned(), json!(format!("Ann {who}"))), ("sn".to_owned(), json!(who))])
+        BTreeMap::from([
+            ("displayName".to_owned(), json!(format!("Ann {who}"))),
+            ("sn".to_owned(), json!(who)),
+        ])
     }
 
     fn sample(&self, class: Class, _who: &str) -> Option<Sample> {
@@ -133,7 +147,9 @@ impl Subject for Domain {
             Class::Text => ("title", json!("Engineer"), json!("Lead Engineer")),
             // Attributes of a directory have no parts, and Samba's schema has no extension.
             Class::Nested | Class::Extension => return None,
-            Class::Many => ("otherTelephone", json!(["+49 30 1", "+49 30 2"]), json!(["+49 30 2", "+49 30 3"])),
+            Class::Many => {
+                ("otherTelephone", json!(["+49 30 1", "+49 30 2"]), json!(["+49 30 2", "+49 30 3"]))
+            }
             Class::Flag => ("msNPAllowDialin", json!("TRUE"), json!("FALSE")),
         };
         Some(Sample { attribute, first, second })
@@ -200,7 +216,8 @@ impl Subject for Domain {
 
     async fn holders(&self, kind: &str, entitlement: &str) -> Vec<String> {
         if kind == GROUP {
-            let group = self.raw().entry(&named(entitlement)).await.unwrap_or_else(|| panic!("no {entitlement}"));
+            let group =
+                self.raw().entry(&named(entitlement)).await.unwrap_or_else(|| panic!("no {entitlement}"));
             let mut ids = Vec::new();
             for member in group.all("member") {
                 let entry = self.raw().entry(&member).await.unwrap_or_else(|| panic!("no entry {member}"));

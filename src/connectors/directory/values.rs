@@ -8,7 +8,7 @@ use crate::api::Reason;
 use crate::connectors::{Failure, FailureClass};
 
 /// The values that a JSON value stands for: text, a number or a truth value each; of a binary attribute base64.
-pub(super) fn to_octets(attribute: &str, value: &Value, binary: bool) -> Result<Vec<Vec<u8>>, Failure> {
+pub fn to_octets(attribute: &str, value: &Value, binary: bool) -> Result<Vec<Vec<u8>>, Failure> {
     let one = |value: &Value| {
         let text = match value {
             Value::String(text) => text.clone(),
@@ -37,7 +37,7 @@ pub(super) fn to_octets(attribute: &str, value: &Value, binary: bool) -> Result<
 
 /// The JSON value that the values of an attribute are: text for one, a list for several. `None` where they are no text
 /// and the attribute is not said to be binary.
-pub(super) fn to_json(values: &[Vec<u8>], binary: bool) -> Option<Value> {
+pub fn to_json(values: &[Vec<u8>], binary: bool) -> Option<Value> {
     let one = |value: &Vec<u8>| {
         let text = if binary { BASE64.encode(value) } else { String::from_utf8(value.clone()).ok()? };
         Some(Value::String(text))

@@ -2,15 +2,37 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::connectors::directory::Entry;
+use super::Entry;
 
 /// Attributes and object classes of a directory; empty where the schema cannot be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Schema {
+pub struct Schema {
     /// Names in lower case, and the first name of each, which is how servers write it.
     attributes: BTreeMap<String, String>,
     /// By name in lower case.
     classes: BTreeMap<String, Class>,
+    /// Syntaxes of those attributes that name one, by name in lower case.
+    syntaxes: BTreeMap<String, Syntax>,
+}
+
+/// A syntax whose values are not simply text (RFC 4517 §3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Syntax {
+    Name,
+    Octets,
+}
+
+impl Syntax {
+    fn of(identifier: &str) -> Option<Self> {
+        // Some give a bound in braces (RFC 4512 §4.1.2).
+        match identifier.split('{').next()? {
+            "1.3.6.1.4.1.1466.115.121.1.12" => Some(Self::Name),
+            "1.3.6.1.4.1.1466.115.121.1.40"
+            | "1.3.6.1.4.1.1466.115.121.1.28"
+            | "1.3.6.1.4.1.1466.115.121.1.8" => Some(Self::Octets),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,14 +43,16 @@ struct Class {
 
 impl Schema {
     /// Reads the subschema entry. Descriptions that cannot be read do not count.
-    pub(super) fn read(entry: &Entry) -> Self {
+    pub fn read(entry: &Entry) -> Self {
         let mut schema = Self::default();
         for description in entry.texts("attributeTypes") {
             let words = words(description);
             let names = values(&words, "NAME");
             if let Some(first) = names.first() {
+                let syntax = values(&words, "SYNTAX").first().and_then(|syntax| Syntax::of(syntax));
                 for name in &names {
                     schema.attributes.insert(name.to_ascii_lowercase(), (*first).to_owned());
+                    schema.syntaxes.extend(syntax.map(|syntax| (name.to_ascii_lowercase(), syntax)));
                 }
             }
         }
@@ -44,23 +68,33 @@ impl Schema {
     }
 
     /// Whether anything is known.
-    pub(super) fn is_known(&self) -> bool {
+    pub fn is_known(&self) -> bool {
         !self.attributes.is_empty() && !self.classes.is_empty()
     }
 
     /// How the directory writes the name of an attribute, options aside; `None` if it does not have it.
-    pub(super) fn attribute(&self, name: &str) -> Option<&str> {
+    pub fn attribute(&self, name: &str) -> Option<&str> {
         let plain = name.split(';').next().unwrap_or_default();
         self.attributes.get(&plain.to_ascii_lowercase()).map(String::as_str)
     }
 
+    /// Whether the values of an attribute are distinguished names.
+    pub fn is_name(&self, name: &str) -> bool {
+        self.syntaxes.get(&name.to_ascii_lowercase()) == Some(&Syntax::Name)
+    }
+
+    /// Whether the values of an attribute are octets that need not be text.
+    pub fn is_binary(&self, name: &str) -> bool {
+        self.syntaxes.get(&name.to_ascii_lowercase()) == Some(&Syntax::Octets)
+    }
+
     /// Whether there is such a class.
-    pub(super) fn has_class(&self, name: &str) -> bool {
+    pub fn has_class(&self, name: &str) -> bool {
         self.classes.contains_key(&name.to_ascii_lowercase())
     }
 
     /// Whether every entry of this class must have the attribute. Assumed where the schema is not known.
-    pub(super) fn must(&self, class: &str, attribute: &str) -> bool {
+    pub fn must(&self, class: &str, attribute: &str) -> bool {
         let mut due = vec![class.to_ascii_lowercase()];
         let mut seen = BTreeSet::new();
         while let Some(name) = due.pop() {
