@@ -78,6 +78,11 @@ pub struct Slapd {
 impl Slapd {
     /// Starts one with a few containers and nobody in it, and waits until it answers.
     pub async fn start(config: Config) -> Self {
+        Self::seeded(config, "").await
+    }
+
+    /// The same with more entries in it, as LDIF.
+    pub async fn seeded(config: Config, entries: &str) -> Self {
         let mut last = String::new();
         for _ in 0..5 {
             match Self::try_start(&config).await {
