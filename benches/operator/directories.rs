@@ -7,7 +7,7 @@ use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use tenure::connectors::{Connector, Membership};
 
-use crate::entries::{self, Client, ad_account, account};
+use crate::entries::{self, Client, account, ad_account};
 use crate::report::{Report, grouped, median};
 use crate::site::{self, APPS, Site};
 use crate::support::pki;
@@ -172,8 +172,7 @@ async fn leavers(members: usize, leavers: usize, report: &mut Report) {
     let chunks = who.chunks(connector.batch("group"));
     let requests = chunks.len();
     for chunk in chunks {
-        let away: Vec<_> =
-            chunk.iter().map(|id| Membership { account: id.clone(), held: false }).collect();
+        let away: Vec<_> = chunk.iter().map(|id| Membership { account: id.clone(), held: false }).collect();
         let outcomes = connector.entitle("group", &group, &away).await.unwrap_or_else(|e| panic!("{e}"));
         assert!(outcomes.iter().all(Result::is_ok));
     }
@@ -228,7 +227,10 @@ async fn domain(count: usize, report: &mut Report) {
     let connector = entries::active_directory(&server, AT_A_CONTROLLER);
     connector.probe().await.unwrap_or_else(|e| panic!("probe: {e}"));
     let tenure = make(&connector, (0..count).map(ad_account).collect(), AT_A_CONTROLLER).await;
-    report.section(&format!("{} accounts found and made in Samba, {AT_A_CONTROLLER} at a time", grouped(count)));
+    report.section(&format!(
+        "{} accounts found and made in Samba, {AT_A_CONTROLLER} at a time",
+        grouped(count)
+    ));
     tell(report, &[(alone, tenure)], "accounts/s", "≥ 0.80");
     let client = Client::bound(&server.url(), entries::SAMBA_ADMIN).await;
     let alone = client.list(entries::SAMBA_BASE, "(sAMAccountType=805306368)", PAGE).await;

@@ -132,8 +132,7 @@ pub fn ldap(server: &Slapd, concurrency: usize) -> Ldap {
 pub fn active_directory(server: &Samba, concurrency: usize) -> ActiveDirectory {
     let config = ActiveDirectoryConfig {
         directory: config(&server.url(), SAMBA_ADMIN),
-        spec: serde_json::from_value(said(&server.url(), &json!({"domain": samba::DOMAIN})))
-            .expect("a spec"),
+        spec: serde_json::from_value(said(&server.url(), &json!({"domain": samba::DOMAIN}))).expect("a spec"),
         marker: "employeeNumber".to_owned(),
         attributes: Vec::new(),
     };
@@ -162,7 +161,8 @@ impl Client {
 
     async fn find(&self, base: &str, filter: &str, attributes: Vec<&str>) {
         let found = self.handle().search(base, Scope::Subtree, filter, attributes).await;
-        let (found, _) = found.and_then(ldap3::SearchResult::success).unwrap_or_else(|e| panic!("{filter}: {e}"));
+        let (found, _) =
+            found.and_then(ldap3::SearchResult::success).unwrap_or_else(|e| panic!("{filter}: {e}"));
         assert!(found.is_empty());
     }
 
@@ -218,8 +218,11 @@ impl Client {
     /// Makes a group of the first accounts.
     pub async fn add_group(&self, name: &str, members: usize) {
         let members = (0..members).map(|i| dn(i).into_bytes()).collect();
-        let values =
-            vec![one("objectClass", b"groupOfNames"), one("cn", name.as_bytes()), (b"member".to_vec(), members)];
+        let values = vec![
+            one("objectClass", b"groupOfNames"),
+            one("cn", name.as_bytes()),
+            (b"member".to_vec(), members),
+        ];
         self.add(&group(name), values, false).await;
     }
 
