@@ -117,9 +117,8 @@ impl Edit {
 /// that was spelled in another way.
 pub(super) fn as_asked(seen: Seen, changes: &[Change], suffix: &str, profile: &Profile) -> RemoteAccount {
     let asked = changes.iter().filter(|change| {
-        let own = is(change, LOGIN) || seen.account.marker.as_deref() == text(change);
         let plan = || Edit::plan(Before::of(&seen), std::slice::from_ref(*change), suffix, profile);
-        !own && change.value.is_some() && plan().is_ok_and(|edit| edit.is_empty())
+        !is(change, LOGIN) && change.value.is_some() && plan().is_ok_and(|edit| edit.is_empty())
     });
     let asked: Vec<_> = asked.map(|c| (c.attribute.clone(), c.value.clone().unwrap_or_default())).collect();
     let mut account = seen.account;
