@@ -31,7 +31,8 @@ pub struct DirectoryServers {
     pub plain_text: PlainText,
     /// Who Tenure binds as.
     pub bind: SimpleBind,
-    /// What the first password of new accounts is to be. Unset: they get none.
+    /// What the first password of new accounts is to be. Unset: LDAP accounts get none, and nobody binds as them before one
+    /// is set; Active Directory has no account in use without one, so they get one that nobody learns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_password: Option<InitialPassword>,
     /// How long one operation may take, in seconds.

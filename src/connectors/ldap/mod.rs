@@ -9,6 +9,7 @@ mod accounts;
 mod decode;
 mod groups;
 mod numbers;
+mod password;
 mod placement;
 mod probe;
 mod suspension;
