@@ -37,6 +37,12 @@ pub(super) struct Profile {
     since: Instant,
 }
 
+/// Whether the text can be an id: hexadecimal digits and dashes.
+pub(super) fn is_id(text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_hexdigit).count();
+    digits == 32 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-') && text.len() <= 36
+}
+
 impl Profile {
     /// The id of an entry, in lower case.
     pub(super) fn id(&self, entry: &Entry) -> Option<String> {
