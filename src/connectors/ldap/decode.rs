@@ -33,7 +33,8 @@ static TERMS: LazyLock<Arc<Terms>> =
 pub(super) struct Names(Mutex<HashMap<String, (Option<String>, Instant)>>);
 
 impl Names {
-    fn get(&self, dn: &str) -> Option<Known> {
+    #[allow(clippy::option_option, reason = "whether it is known, and whether there is one")]
+    fn get(&self, dn: &str) -> Option<Option<String>> {
         let names = self.0.lock();
         names.get(dn).filter(|(_, since)| since.elapsed() < BELIEVED).map(|(id, _)| id.clone())
     }

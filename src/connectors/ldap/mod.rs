@@ -170,7 +170,7 @@ impl Ldap {
         attributes: &[&str],
     ) -> Result<Option<Entry>, Failure> {
         let profile = self.profile().await?;
-        if !is_id(id) {
+        if !probe::is_id(id) {
             return Ok(None);
         }
         let base = base.to_string();
