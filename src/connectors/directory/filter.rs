@@ -71,6 +71,7 @@ fn escaped(value: &[u8]) -> String {
         if octet.is_ascii_alphanumeric() || b"-._@:/".contains(octet) {
             out.push(char::from(*octet));
         } else {
+            const DIGITS: &[u8; 16] = b"0123456789abcdef";
             out.push('\\');
             out.extend([octet >> 4, octet & 15].map(|nibble| char::from(DIGITS[usize::from(nibble)])));
         }

@@ -405,7 +405,7 @@ fn named(op: Op, failure: Failure) -> Failure {
     Failure { class, reason, message: format!("{}: {message}", op.operation), retry_after }
 }
 
-fn fenced_off(op: Op, fenced: Fenced) -> Failure {
+fn fenced_off(op: Op, fenced: super::fence::Fenced) -> Failure {
     Failure {
         class: FailureClass::Fenced,
         reason: Reason::Progressing,
