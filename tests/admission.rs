@@ -107,6 +107,14 @@ const CASES: &[Case] = &[
     ("ldap numbers reversed", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","posix":{"counterDn":"cn=next,dc=example","first":9,"last":8}}}}}"#, Some("first must not be greater than last")),
     ("ldap leavers nowhere", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","suspension":{"mechanism":"LeaversUnit"}}}}}"#, Some("needs the entry that leavers are moved under")),
     ("ldap mechanism unknown", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","suspension":{"mechanism":"Magic"}}}}}"#, Some(r#"supported values: "Auto""#)),
+    ("ldap with random first passwords", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","initialPassword":{}}}}}"#, None),
+    ("ldap with first passwords in Secrets", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","initialPassword":{"policy":"Secret","removeAfter":"72h","length":127}}}}}"#, None),
+    ("first passwords that are nowhere removed", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","initialPassword":{"removeAfter":"72h"}}}}}"#, Some("removeAfter goes with policy Secret")),
+    ("first passwords removed at no time", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","initialPassword":{"policy":"Secret","removeAfter":"soon"}}}}}"#, Some("removeAfter is a number and one unit")),
+    ("first passwords too short", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","initialPassword":{"length":11}}}}}"#, Some("should be greater than or equal to 12")),
+    ("first passwords too long", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","initialPassword":{"length":128}}}}}"#, Some("should be less than or equal to 127")),
+    ("first passwords of another kind", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","initialPassword":{"policy":"Fixed"}}}}}"#, Some(r#"supported values: "Random", "Secret""#)),
+    ("first passwords where there are none", "App", r#"{"spec":{"connector":{"scim":{"initialPassword":{"policy":"Secret"}}}}}"#, Some("unknown field")),
     ("minimal active directory", "App", r#"{"spec":{"connector":{"scim":null,"activeDirectory":{"domain":"corp.example","servers":["ldaps://dc1.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}}}}}}"#, None),
     ("active directory with everything", "App", r#"{"spec":{"connector":{"scim":null,"activeDirectory":{"domain":"corp.example","servers":["ldaps://dc1.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"caSecretRef":{"name":"s","key":"ca"},"pageSize":1000,"baseDn":"OU=Staff,DC=corp,DC=example","newAccountsDn":"OU=New,OU=Staff,DC=corp,DC=example","userPrincipalNameSuffix":"example.com","protectedDns":["OU=Tier 0,DC=corp,DC=example"],"groups":{"baseDn":"OU=Groups,DC=corp,DC=example","creation":"OnDemand","scope":"Universal"},"suspension":{"password":"Keep","leaversDn":"OU=Leavers,OU=Staff,DC=corp,DC=example"}}}}}"#, None),
     ("active directory in the clear", "App", r#"{"spec":{"connector":{"scim":null,"activeDirectory":{"domain":"corp.example","servers":["ldap://dc1.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"plainText":"Allow"}}}}"#, Some("plainText: Allow is for")),
@@ -423,11 +431,43 @@ fn reference_of_the_scim_profile_is_complete() {
     assert!(wrong.is_empty(), "docs/connectors/scim.md: {}", wrong.join(", "));
 }
 
+/// Every field of a directory's connector has its row, itself or with the one that it is part of, and every choice is named.
+#[test]
+fn reference_of_directories_is_complete() {
+    let mut wrong = Vec::new();
+    for (connector, page) in [
+        ("ldap", include_str!("../docs/connectors/ldap.md")),
+        ("activeDirectory", include_str!("../docs/connectors/active-directory.md")),
+    ] {
+        missing_rows("", &connector_schema(connector), page, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "docs/connectors: {}", wrong.join(", "));
+}
+
+fn missing_rows(above: &str, schema: &Value, page: &str, wrong: &mut Vec<String>) {
+    for (name, field) in schema["properties"].as_object().unwrap() {
+        let path = format!("{above}{name}");
+        let rows = || page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+        if rows().any(|cell| cell.contains(&format!("`{path}`"))) {
+            let choices = field["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let unnamed = choices.filter(|choice| !page.contains(&format!("`{choice}`")));
+            wrong.extend(unnamed.map(|choice| format!("{path}: no {choice}")));
+        } else if field["properties"]["key"].is_null() && field["properties"].is_object() {
+            missing_rows(&format!("{path}."), field, page, wrong);
+        } else {
+            wrong.push(format!("{path}: no row"));
+        }
+    }
+}
+
 fn profile_schema() -> Value {
+    connector_schema("scim")["properties"]["profile"]["properties"].clone()
+}
+
+fn connector_schema(name: &str) -> Value {
     let crds = serde_json::to_value(tenure::cli::crds::definitions()).unwrap();
-    let place = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/connector/properties/scim\
-                 /properties/profile/properties";
-    crds.as_array().unwrap().iter().find_map(|crd| crd.pointer(place)).unwrap().clone()
+    let place = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/connector/properties";
+    crds.as_array().unwrap().iter().find_map(|crd| crd.pointer(place)).unwrap()[name].clone()
 }
 
 #[test]

@@ -91,9 +91,9 @@ impl AppSpec {
         self.marker.attribute.as_deref().unwrap_or(own)
     }
 
-    /// What the first password of new accounts is to be; `None`: they get none.
+    /// What the first password of new accounts is to be; `None`: nothing is said of it.
     pub fn initial_password(&self) -> Option<InitialPassword> {
-        self.connector.directory().and_then(|directory| directory.initial_password.clone())
+        self.connector.directory()?.initial_password.clone()
     }
 }
 

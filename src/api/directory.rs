@@ -16,7 +16,7 @@ pub use ldap::LdapConnector;
 #[serde(rename_all = "camelCase")]
 pub struct DirectoryServers {
     /// The directory's servers, all with the same contents, in order of preference: `ldaps://host[:port]`, or
-    /// `ldap://host[:port]`, on which `StartTLS` is always done unless `plainText` is `Allow`.
+    /// `ldap://host[:port]`, on which StartTLS is always done unless `plainText` is `Allow`.
     #[schemars(length(min = 1, max = 8), inner(length(min = 8, max = 512)))]
     #[x_kube(
         validation = Rule::new("self.all(s, s.matches('^ldaps?://[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(:[0-9]{1,5})?/?$'))").message("each server must be ldaps://host[:port] or ldap://host[:port], with a host name or an IPv4 address, without user, path or query"),
@@ -26,12 +26,13 @@ pub struct DirectoryServers {
     /// PEM certificates of the authority that signed the servers' certificates, where the public ones do not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_secret_ref: Option<SecretKeyRef>,
-    /// Whether `ldap://` is used as it is, without `StartTLS`.
+    /// Whether `ldap://` is used as it is, without StartTLS.
     #[serde(default)]
     pub plain_text: PlainText,
     /// Who Tenure binds as.
     pub bind: SimpleBind,
-    /// What the first password of new accounts is to be. Unset: they get none.
+    /// What the first password of new accounts is to be. Unset: LDAP accounts get none, and nobody binds as them before one
+    /// is set; Active Directory has no account in use without one, so they get one that nobody learns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_password: Option<InitialPassword>,
     /// How long one operation may take, in seconds.
@@ -63,10 +64,10 @@ fn default_switch_back() -> String {
     "5m".to_owned()
 }
 
-/// Whether `ldap://` is used as it is, without `StartTLS`.
+/// Whether `ldap://` is used as it is, without StartTLS.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PlainText {
-    /// `StartTLS` is always done, and the certificate verified.
+    /// StartTLS is always done, and the certificate verified.
     #[default]
     Refuse,
     /// Without TLS. Only to this machine, and only where the operator runs with `--allow-insecure-targets`.

@@ -12,4 +12,5 @@ mod failover;
 mod leavers;
 mod naming;
 mod numbers;
+mod passwords;
 mod secrets;

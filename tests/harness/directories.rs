@@ -63,8 +63,8 @@ async fn slapd_keeps_to_its_limits_and_memberships_follow_entries() {
         .await;
     server.admin().rename(&people[0], "uid=ann", None).await;
     let renamed = format!("uid=ann,{}", slapd::PEOPLE);
-    assert_eq!(server.admin().entry(&group).await.unwrap().all("member"), [renamed.clone()]);
-    assert_eq!(server.admin().entry(&renamed).await.unwrap().all("memberOf"), [group.clone()]);
+    assert_eq!(server.admin().entry(&group).await.unwrap().all("member"), std::slice::from_ref(&renamed));
+    assert_eq!(server.admin().entry(&renamed).await.unwrap().all("memberOf"), std::slice::from_ref(&group));
     server.admin().delete(&renamed).await;
     assert_eq!(server.admin().entry(&group).await.unwrap().all("member"), [slapd::PLACEHOLDER]);
 }

@@ -66,12 +66,12 @@ fn described(attribute: &str) -> String {
 /// A value as it stands in a filter: every octet but plain letters, digits and a few marks in hexadecimal
 /// (RFC 4515 §3).
 fn escaped(value: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut out = String::with_capacity(value.len());
     for octet in value {
         if octet.is_ascii_alphanumeric() || b"-._@:/".contains(octet) {
             out.push(char::from(*octet));
         } else {
+            const DIGITS: &[u8; 16] = b"0123456789abcdef";
             out.push('\\');
             out.extend([octet >> 4, octet & 15].map(|nibble| char::from(DIGITS[usize::from(nibble)])));
         }

@@ -37,7 +37,7 @@ pub use self::verdict::{Verdict, by_code, code};
 use self::listing::Listings;
 use self::pool::{Connection, Pool};
 use self::server::Server;
-use super::fence::{Fence, Fenced};
+use super::fence::Fence;
 use super::gate::{Gate, Permit, Signal};
 use super::http::{Meter, RequestReport, class};
 use super::{Failure, FailureClass};
@@ -58,7 +58,7 @@ pub struct DirectoryConfig {
     pub servers: Vec<String>,
     /// PEM certificates to trust besides the machine's own authorities.
     pub ca_pem: Option<Vec<u8>>,
-    /// Does without `StartTLS` on `ldap://`, which is then for this machine only.
+    /// Does without StartTLS on `ldap://`, which is then for this machine only.
     pub plain_text: bool,
     /// Who is bound as.
     pub identity: Identity,
@@ -405,7 +405,7 @@ fn named(op: Op, failure: Failure) -> Failure {
     Failure { class, reason, message: format!("{}: {message}", op.operation), retry_after }
 }
 
-fn fenced_off(op: Op, fenced: Fenced) -> Failure {
+fn fenced_off(op: Op, fenced: super::fence::Fenced) -> Failure {
     Failure {
         class: FailureClass::Fenced,
         reason: Reason::Progressing,

@@ -56,7 +56,7 @@ pub(super) enum Trouble {
 }
 
 impl Server {
-    /// Reads the URL of a server: `ldaps://host[:port]`, or `ldap://host[:port]`, on which `StartTLS` is done unless
+    /// Reads the URL of a server: `ldaps://host[:port]`, or `ldap://host[:port]`, on which StartTLS is done unless
     /// `plain_text`, which is for this machine only.
     pub(super) fn new(
         url: &str,

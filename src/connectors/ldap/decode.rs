@@ -28,17 +28,15 @@ const HIDDEN: [&str; 6] =
 static TERMS: LazyLock<Arc<Terms>> =
     LazyLock::new(|| Arc::new(Terms { lists: Lists::Texts, ..Terms::default() }));
 
-/// The id of the entry of a name; `None`: there is no such entry.
-struct Known(Option<String>);
-
 /// Ids of entries by name, for a moment: listings ask for the same managers again and again.
 #[derive(Default)]
 pub(super) struct Names(Mutex<HashMap<String, (Option<String>, Instant)>>);
 
 impl Names {
-    fn get(&self, dn: &str) -> Option<Known> {
+    #[allow(clippy::option_option, reason = "whether it is known, and whether there is one")]
+    fn get(&self, dn: &str) -> Option<Option<String>> {
         let names = self.0.lock();
-        names.get(dn).filter(|(_, since)| since.elapsed() < BELIEVED).map(|(id, _)| Known(id.clone()))
+        names.get(dn).filter(|(_, since)| since.elapsed() < BELIEVED).map(|(id, _)| id.clone())
     }
 
     pub(super) fn put(&self, dn: &str, id: Option<String>) {
@@ -73,8 +71,8 @@ impl Ldap {
 
     /// The id of the entry of this name, if there is one.
     async fn id_of(&self, dn: &str) -> Result<Option<String>, Failure> {
-        if let Some(Known(id)) = self.shared.names.get(dn) {
-            return Ok(id);
+        if let Some(known) = self.shared.names.get(dn) {
+            return Ok(known);
         }
         let profile = self.profile().await?;
         let found = match Dn::parse(dn) {

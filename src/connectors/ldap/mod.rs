@@ -9,6 +9,7 @@ mod accounts;
 mod decode;
 mod groups;
 mod numbers;
+mod password;
 mod placement;
 mod probe;
 mod suspension;
@@ -23,7 +24,7 @@ use secrecy::SecretString;
 
 use self::decode::Names;
 use self::numbers::Numbers;
-use self::probe::{Profile, is_id};
+use self::probe::Profile;
 use super::directory::{Directory, DirectoryConfig, Dn, Entry, Op, Refused};
 use super::directory::{Filter, Scope, Search, values};
 use super::fence::Fence;
@@ -169,7 +170,7 @@ impl Ldap {
         attributes: &[&str],
     ) -> Result<Option<Entry>, Failure> {
         let profile = self.profile().await?;
-        if !is_id(id) {
+        if !probe::is_id(id) {
             return Ok(None);
         }
         let base = base.to_string();

@@ -60,12 +60,6 @@ impl Profile {
     }
 }
 
-/// Whether the text can be an id: hexadecimal digits and dashes.
-pub(super) fn is_id(text: &str) -> bool {
-    let digits = text.chars().filter(char::is_ascii_hexdigit).count();
-    digits == 32 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-') && text.len() <= 36
-}
-
 impl Ldap {
     /// Looks at the directory as an App is about to use it, and refuses what would fail later.
     pub(super) async fn examine(&self) -> Result<Arc<Profile>, Failure> {

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::decode::WHOLE;
+use super::password::hashed;
 use super::probe::Profile;
 use super::suspension::{Mechanism, PASSWORD};
 use super::{LOGIN, Ldap, MANAGER, configuration, now, trouble, values};
@@ -42,9 +43,6 @@ impl Ldap {
         const OPERATION: &str = "create account";
         let profile = self.profile().await?;
         let mut attributes = self.attributes_for(account).await?;
-        if let Some(password) = password {
-            attributes.insert(PASSWORD.to_owned(), vec![password.expose_secret().as_bytes().to_vec()]);
-        }
         self.number(account, &mut attributes).await?;
         let naming = &self.shared.spec.rdn_attribute;
         let name = naming_value(&attributes, naming).ok_or_else(|| {
@@ -53,8 +51,7 @@ impl Ldap {
         })?;
         let dn = self.shared.base.child(naming, &name).to_string();
         let named: Vec<_> = attributes.keys().cloned().collect();
-        let write = Write::Add { dn: &dn, attributes: attributes.into_iter().collect() };
-        let written = self.shared.directory.write(self.op(OPERATION), &write, profile.shown_after()).await;
+        let written = self.add(OPERATION, &dn, attributes, password).await;
         let written = written.map_err(|refused| match refused.code {
             Some(code::NO_SUCH_OBJECT) => configuration(format!(
                 "{OPERATION}: spec.connector.ldap.baseDn does not exist, or the account that Tenure binds as may not \
@@ -73,6 +70,35 @@ impl Ldap {
             trouble(FailureClass::Unknown, Reason::UnexpectedAnswer, message)
         };
         self.account(&entry.ok_or_else(unseen)?).await
+    }
+
+    /// Adds an account's entry, with its password as a hash, or, where the directory wants to see it first, in the clear.
+    async fn add(
+        &self,
+        operation: &'static str,
+        dn: &str,
+        mut attributes: Attributes,
+        password: Option<&SecretString>,
+    ) -> Result<Written, Refused> {
+        let profile = self.profile().await?;
+        if let Some(password) = password {
+            attributes.insert(PASSWORD.to_owned(), vec![hashed(password)]);
+        }
+        let add = |attributes: Attributes| {
+            let write = Write::Add { dn, attributes: attributes.into_iter().collect() };
+            let (operation, shown) = (self.op(operation), profile.shown_after());
+            async move { self.shared.directory.write(operation, &write, shown).await }
+        };
+        let written = add(attributes.clone()).await;
+        match (&written, password) {
+            // A policy that judges passwords does not take hashes (draft-behera-ldap-password-policy §5.2.5), and 389
+            // Directory Server none at all.
+            (Err(refused), Some(password)) if refused.is(code::CONSTRAINT_VIOLATION) => {
+                attributes.insert(PASSWORD.to_owned(), vec![password.expose_secret().as_bytes().to_vec()]);
+                add(attributes).await
+            }
+            _ => written,
+        }
     }
 
     /// What an account's entry gets, but for numbers.

@@ -78,9 +78,14 @@ pub struct Slapd {
 impl Slapd {
     /// Starts one with a few containers and nobody in it, and waits until it answers.
     pub async fn start(config: Config) -> Self {
+        Self::seeded(config, "").await
+    }
+
+    /// The same with more entries in it, as LDIF.
+    pub async fn seeded(config: Config, entries: &str) -> Self {
         let mut last = String::new();
         for _ in 0..5 {
-            match Self::try_start(&config).await {
+            match Self::try_start(&config, entries).await {
                 Ok(server) => return server,
                 Err(reason) if reason.to_lowercase().contains("address already in use") => last = reason,
                 Err(reason) => panic!("{reason}"),
@@ -89,7 +94,7 @@ impl Slapd {
         panic!("no free port for slapd: {last}");
     }
 
-    async fn try_start(config: &Config) -> Result<Self, String> {
+    async fn try_start(config: &Config, entries: &str) -> Result<Self, String> {
         let programs = installed("tools/test-servers/slapd/install.sh");
         let folder = workdir::folder("slapd");
         for inner in ["config", "db"] {
@@ -97,7 +102,7 @@ impl Slapd {
         }
         pki::directory_server(&folder, &["localhost", "127.0.0.1"]);
         load(&programs, &folder, "0", &configuration(&folder, config))?;
-        load(&programs, &folder, "1", &contents(config))?;
+        load(&programs, &folder, "1", &format!("{}\n{entries}", contents(config)))?;
         let (port, tls_port) = (ports::free(), ports::free());
         let urls = format!("ldap://127.0.0.1:{port} ldaps://127.0.0.1:{tls_port}");
         let settings = folder.join("config").display().to_string();
