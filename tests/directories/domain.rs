@@ -166,10 +166,10 @@ async fn bits_of_others_stay() {
     let flag = set("userAccountControl.smartcardRequired", json!(true));
     let account = ad.update(&ann.id, &[flag]).await.unwrap();
     assert!(!account.active);
-    assert_eq!(bits().await, (66_050 | 0x4_0000).to_string());
+    assert_eq!(bits().await, (66_050 + 0x4_0000).to_string());
     unit.server.admin().modify(&dn, vec![replace("accountExpires", &["116444736000000000"])]).await;
     ad.set_active(&ann.id, true).await.unwrap();
-    assert_eq!(bits().await, (66_048 | 0x4_0000).to_string());
+    assert_eq!(bits().await, (66_048 + 0x4_0000).to_string());
     assert_eq!(unit.entry(&ann.id).await.one("accountExpires").unwrap(), "0");
 }
 
@@ -390,7 +390,9 @@ async fn five_hundred_at_once() {
     let id = ad.create_entitlement(&spec, &[]).await.unwrap();
     entitle(&ad, "group", &id, &changes).await;
     assert_eq!(unit.entry(&id).await.all("member").len(), 300);
-    changes.iter_mut().for_each(|change| change.held = false);
+    for change in &mut changes {
+        change.held = false;
+    }
     entitle(&ad, "group", &id, &changes).await;
     assert_eq!(unit.entry(&id).await.all("member").len(), 0);
 }
