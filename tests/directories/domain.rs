@@ -402,7 +402,7 @@ async fn what_lies_beneath_an_account_goes_with_it() {
     let ad = unit.connector(json!({}));
     let ann = ad.create(&person("tann", &[("cn", json!("Ann"))]), None).await.unwrap();
     let device = format!("CN=device,CN=Ann,{}", unit.dn);
-    unit.server.admin().add(&device, &[("objectClass", &["container"])]).await;
+    unit.server.admin().add(&device, &[("objectClass", &["classStore"])]).await;
     ad.delete(&ann.id).await.unwrap();
     ad.delete(&ann.id).await.unwrap();
     assert_eq!(ad.get(&ann.id).await.unwrap(), None);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::company::{APP, by_id, by_marker, ldap_app};
 use crate::support::ldap::{Entry, Raw};
 use crate::support::ldap_proxy::{Action, Op, Rule};
-use crate::support::scene::{SOON, entry};
+use crate::support::scene::{SOON, entry, find_condition};
 use crate::support::targets::slapd::{self, Config, Slapd};
 use crate::support::{LdapProxy, Scene, eventually};
 
@@ -27,8 +27,12 @@ async fn stranger(raw: &Raw, dn: &str, uid: &str) -> Entry {
 
 /// Waits until the App says of somebody that the name is another's.
 async fn is_taken(scene: &Scene, user: &str) {
-    let (_, message) = scene.condition("User", user, "Ready", "False").await;
-    assert!(message.contains("AccountExists"), "{user}: {message}");
+    eventually(SOON, async || {
+        let ready = find_condition(&scene.get("User", user).await, "Ready").unwrap_or_default();
+        let taken = ready["message"].as_str().is_some_and(|message| message.contains("AccountExists"));
+        if taken { Ok(()) } else { Err(format!("{user}: {ready}")) }
+    })
+    .await;
 }
 
 async fn title_becomes(server: &Slapd, id: &Value, title: &str) -> Entry {
@@ -94,7 +98,7 @@ async fn a_name_that_is_used_again_is_somebody_else() {
         [("bob", &dns[1], json!({ "title": "Lead" })), ("eve", &dns[2], json!({ "state": "Terminated" }))]
     {
         let held = dn.0.clone();
-        let slow = Action::Delay(Duration::from_secs(2));
+        let slow = Action::Delay(Duration::from_millis(800));
         proxy.inject(
             Rule::new(slow, move |r| r.op == Op::Modify && r.dn.eq_ignore_ascii_case(&held)).times(1),
         );

@@ -315,7 +315,9 @@ async fn requests(
         match action {
             Some(Action::Answer(code)) => {
                 state.answered(order, code);
-                to_client.lock().await.write_all(&request.answer(code)).await?;
+                let mut client = to_client.lock().await;
+                client.write_all(&request.answer(code)).await?;
+                client.flush().await?;
                 continue;
             }
             Some(Action::Close) => return Ok(()),

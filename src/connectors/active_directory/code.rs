@@ -8,12 +8,6 @@ pub(super) enum Said {
     Exists,
     /// The password does not satisfy the domain's policy.
     WeakPassword,
-    /// A DN among the values names nothing.
-    NoSuchTarget,
-    /// The account is in the group.
-    AlreadyMember,
-    /// The account is not in the group.
-    NotMember,
     /// The group is the account's primary one.
     PrimaryGroup,
     /// A required attribute would be without a value, or a value is not allowed.
@@ -32,10 +26,6 @@ pub(super) fn said(diagnostic: &str) -> Option<Said> {
         // ERROR_USER_EXISTS, ERROR_GROUP_EXISTS, ERROR_DS_OBJ_STRING_NAME_EXISTS, and UPN and SPN of the forest.
         0x0524 | 0x0526 | 0x2071 | 0x21C7 | 0x21C8 => Said::Exists,
         0x052D => Said::WeakPassword,
-        // ERROR_NO_SUCH_USER, ERROR_DS_NO_SUCH_OBJECT of a value.
-        0x0525 => Said::NoSuchTarget,
-        0x0562 => Said::AlreadyMember,
-        0x0561 => Said::NotMember,
         0x0565 => Said::PrimaryGroup,
         0x202F | 0x2014 | 0x2081 => Said::Violation,
         _ => return None,

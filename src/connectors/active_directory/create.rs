@@ -2,7 +2,6 @@
 
 use secrecy::SecretString;
 
-use super::code::{self, Said};
 use super::edit::{Before, Edit, as_asked};
 use super::probe::Profile;
 use super::uac::Uac;
@@ -36,9 +35,9 @@ impl ActiveDirectory {
         for name in [names::common_name(wanted), names::qualified(wanted, &account.login)] {
             let dn = self.shared.places.new_accounts.child("CN", &name).to_string();
             let mut outcome = self.add(&dn, &attributes, password).await;
+            let manager = attributes.iter().find(|(name, _)| name.eq_ignore_ascii_case(MANAGER));
             if let Err(refused) = &outcome
-                && code::said(&refused.diagnostic) == Some(Said::NoSuchTarget)
-                && attributes.iter().any(|(name, _)| name.eq_ignore_ascii_case(MANAGER))
+                && self.manager_is_gone(refused, manager.and_then(|(_, values)| values.first())).await?
             {
                 // A manager who is gone holds up nobody.
                 attributes.retain(|(name, _)| !name.eq_ignore_ascii_case(MANAGER));

@@ -3,6 +3,7 @@
 use super::code::{self, Said};
 use super::decode::Seen;
 use super::edit::{Before, Edit, as_asked};
+use super::extended::Extended;
 use super::guid::Guid;
 use super::placement::identity;
 use super::probe::Profile;
@@ -68,21 +69,37 @@ impl ActiveDirectory {
             return Ok(());
         }
         let dn = seen.guid.dn();
-        let write = |changes: Vec<Modification>| Write::Modify { dn: &dn, changes };
-        let all = write(modifications.to_vec());
-        match self.shared.directory.write(self.op(operation), &all, Vec::new()).await {
-            Err(refused) if code::said(&refused.diagnostic) == Some(Said::NoSuchTarget) => {
-                let rest: Vec<_> = modifications
-                    .iter()
-                    .filter(|m| !m.attribute.eq_ignore_ascii_case(MANAGER))
-                    .cloned()
-                    .collect();
-                if rest.len() == modifications.len() || rest.is_empty() {
-                    return if rest.is_empty() { Ok(()) } else { Err(refused) };
-                }
-                self.shared.directory.write(self.op(operation), &write(rest), Vec::new()).await.map(drop)
+        let all = Write::Modify { dn: &dn, changes: modifications.to_vec() };
+        let refused = match self.shared.directory.write(self.op(operation), &all, Vec::new()).await {
+            Ok(_) => return Ok(()),
+            Err(refused) => refused,
+        };
+        let (manager, rest): (Vec<_>, Vec<_>) =
+            modifications.iter().cloned().partition(|m| m.attribute.eq_ignore_ascii_case(MANAGER));
+        let manager = manager.first().and_then(|m| m.values.first());
+        if !self.manager_is_gone(&refused, manager).await? {
+            return Err(refused);
+        }
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let rest = Write::Modify { dn: &dn, changes: rest };
+        self.shared.directory.write(self.op(operation), &rest, Vec::new()).await.map(drop)
+    }
+
+    /// Whether something was refused because this manager has no account any more: what controllers answer then differs.
+    pub(super) async fn manager_is_gone(
+        &self,
+        refused: &Refused,
+        manager: Option<&Vec<u8>>,
+    ) -> Result<bool, Failure> {
+        let perhaps = [result::NO_SUCH_OBJECT, result::CONSTRAINT_VIOLATION, result::UNWILLING];
+        let named = manager.and_then(|value| std::str::from_utf8(value).ok());
+        match named.and_then(|value| Extended::parse(value).guid) {
+            Some(guid) if perhaps.iter().any(|code| refused.is(*code)) => {
+                Ok(self.seen("find manager", &guid.to_string()).await?.is_none())
             }
-            outcome => outcome.map(drop),
+            _ => Ok(false),
         }
     }
 

@@ -71,7 +71,7 @@ impl Directory {
         let (on, cookie) = place.map_or((None, Vec::new()), |place| (Some(place.connection), place.cookie));
         let search = &Search { limit: self.page_size.into(), ..search.clone() };
         controls.push(super::controls::paged(self.page_size.into(), cookie));
-        let found = self.find(op, search, on, controls).await?;
+        let found = Box::pin(self.find(op, search, on, controls)).await?;
         let Some(next) = super::controls::cookie(&found.controls) else {
             return Err(senseless(op, "the server does not page its answer, so that it may be a part").into());
         };

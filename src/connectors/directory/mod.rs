@@ -173,7 +173,8 @@ impl Directory {
         search: &Search<'_>,
         controls: Vec<RawControl>,
     ) -> Result<Vec<Entry>, Refused> {
-        let ask = || self.find(op, search, None, controls.clone());
+        // Boxed, or whatever asks would be as large as all that is done here.
+        let ask = || Box::pin(self.find(op, search, None, controls.clone()));
         let found = match ask().await {
             // What only reads can be asked again, of another server if this one is gone.
             Err(refused) if refused.code.is_none() && refused.failure.reason == Reason::Unreachable => {
@@ -197,6 +198,15 @@ impl Directory {
     /// Changes something. The entry as it was then is returned where a post-read control asked for it and the server
     /// can show it.
     pub async fn write(
+        &self,
+        op: Op,
+        write: &Write<'_>,
+        controls: Vec<RawControl>,
+    ) -> Result<Written, Refused> {
+        Box::pin(self.write_now(op, write, controls)).await
+    }
+
+    async fn write_now(
         &self,
         op: Op,
         write: &Write<'_>,

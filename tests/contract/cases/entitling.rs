@@ -200,8 +200,8 @@ pub(crate) async fn other_types<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let chief = stage.subject.entitlement(ANY).kind;
     let types = traits(&stage.subject.spec().connector).entitlement_types;
     let mut wrong = Vec::new();
-    for kind in types.iter().filter(|kind| **kind != chief) {
-        let mut ann = stage.person(kind);
+    for (n, kind) in types.iter().filter(|kind| **kind != chief).enumerate() {
+        let mut ann = stage.person(&format!("t{n}"));
         ann.joins().await?;
         let wanted = EntitlementSpec { kind: (*kind).to_owned(), value: stage.name("\"x\" & y") };
         if stage.connector().resolve(&wanted).await.at(kind)?.is_none() {

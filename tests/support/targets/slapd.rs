@@ -181,82 +181,23 @@ fn load(programs: &Path, folder: &Path, database: &str, ldif: &str) -> Result<()
 
 /// `cn=config`, with a small schema of a company's own (under the number of RFC 5612). No line within an entry may be empty: that ends it.
 fn configuration(folder: &Path, config: &Config) -> String {
-    let folder = folder.display();
     let limit = config.size_limit.map_or_else(
         || "size=unlimited".to_owned(),
         |most| format!("size.soft={most} size.hard={most} size.pr={most} size.prtotal={most}"),
     );
-    let mut ldif = format!(
-        "dn: cn=config
-objectClass: olcGlobal
-cn: config
-olcTLSCACertificateFile: {folder}/ca.crt
-olcTLSCertificateFile: {folder}/server.crt
-olcTLSCertificateKeyFile: {folder}/server.key
-olcTLSVerifyClient: never
-olcThreads: 8
-olcLogLevel: none
-
-dn: cn=module{{0}},cn=config
-objectClass: olcModuleList
-cn: module{{0}}
-olcModulePath: /usr/lib/ldap
-olcModuleLoad: back_mdb
-olcModuleLoad: memberof
-olcModuleLoad: refint
-olcModuleLoad: unique
-{module}
-dn: cn=schema,cn=config
-objectClass: olcSchemaConfig
-cn: schema
-
-include: file:///etc/ldap/schema/core.ldif
-
-include: file:///etc/ldap/schema/cosine.ldif
-
-include: file:///etc/ldap/schema/nis.ldif
-
-include: file:///etc/ldap/schema/inetorgperson.ldif
-
-dn: cn=example,cn=schema,cn=config
-objectClass: olcSchemaConfig
-cn: example
-olcAttributeTypes: ( 1.3.6.1.4.1.32473.1.1 NAME 'exampleBadge' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
-olcAttributeTypes: ( 1.3.6.1.4.1.32473.1.2 NAME 'exampleRemote' EQUALITY booleanMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.7 SINGLE-VALUE )
-olcObjectClasses: ( 1.3.6.1.4.1.32473.2.1 NAME 'examplePerson' SUP top AUXILIARY MAY ( exampleBadge $ exampleRemote ) )
-
-dn: olcDatabase={{-1}}frontend,cn=config
-objectClass: olcDatabaseConfig
-objectClass: olcFrontendConfig
-olcDatabase: {{-1}}frontend
-olcSizeLimit: size.soft=1000 size.hard=1000 size.pr=1000 size.prtotal=unlimited
-olcSortVals: member
-olcSortVals: memberOf
-
-dn: olcDatabase={{0}}config,cn=config
-objectClass: olcDatabaseConfig
-olcDatabase: {{0}}config
-olcRootDN: {ADMIN}
-
-dn: olcDatabase={{1}}mdb,cn=config
-objectClass: olcDatabaseConfig
-objectClass: olcMdbConfig
-olcDatabase: {{1}}mdb
-olcDbDirectory: {folder}/db
-olcSuffix: {BASE}
-olcRootDN: {ADMIN}
-olcRootPW: {ADMIN_PASSWORD}
-olcDbMaxSize: 4294967296
-olcDbEnvFlags: nosync writemap
-olcDbIndex: objectClass,entryUUID,entryCSN eq
-olcDbIndex: uid,mail,cn,sn eq
-olcDbIndex: uidNumber,gidNumber,member,uniqueMember,memberUid,memberOf,employeeNumber eq
-olcAccess: {{0}}to attrs=userPassword by dn.exact=\"{OPERATOR}\" manage by self write by anonymous auth by * none
-olcAccess: {{1}}to * by dn.exact=\"{OPERATOR}\" manage by users read by * none
-olcLimits: {{0}}dn.exact=\"{OPERATOR}\" {limit} time=unlimited
-",
-        module = if config.policy == Policy::Absent { "" } else { "olcModuleLoad: ppolicy\n" },
-    );
+    let module = if config.policy == Policy::Absent { "" } else { "olcModuleLoad: ppolicy\n" };
+    let folder = folder.display().to_string();
+    let values = [
+        ("@folder@", folder.as_str()),
+        ("@module@", module),
+        ("@base@", BASE),
+        ("@admin@", ADMIN),
+        ("@admin_password@", ADMIN_PASSWORD),
+        ("@operator@", OPERATOR),
+        ("@limit@", &limit),
+    ];
+    let template = include_str!("slapd/config.ldif").to_owned();
+    let mut ldif = values.iter().fold(template, |text, (place, value)| text.replace(place, value));
     ldif.push_str(&overlays(config));
     ldif
 }
