@@ -112,7 +112,11 @@ fn said(url: &str, own: &Value) -> Value {
 
 fn around(concurrency: usize) -> (Fence, Gate, Meter) {
     let concurrency = u8::try_from(concurrency).ok();
-    (Fence::open(), Gate::new(GateConfig { concurrency, requests_per_second: None }), Arc::new(|_: &_| {}))
+    (
+        Fence::open(),
+        Gate::new(GateConfig { concurrency, requests_per_second: None }),
+        Arc::new(|_: &_| {}) as Meter,
+    )
 }
 
 /// A connector for slapd, as an App has it.

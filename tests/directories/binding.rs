@@ -29,6 +29,7 @@ impl Ldap {
         let scene = Scene::new(name).await;
         ldap_app(&scene, &[server.url()], extra, json!({})).await;
         let operator = scene.operator().start().await;
+        scene.condition("App", APP, "Ready", "True").await;
         scene.user("ann", &[], json!({})).await;
         scene.ready("ann").await;
         Self { server, scene, _operator: operator }

@@ -70,9 +70,8 @@ impl ActiveDirectory {
         }
         let dn = seen.guid.dn();
         let all = Write::Modify { dn: &dn, changes: modifications.to_vec() };
-        let refused = match self.shared.directory.write(self.op(operation), &all, Vec::new()).await {
-            Ok(_) => return Ok(()),
-            Err(refused) => refused,
+        let Err(refused) = self.shared.directory.write(self.op(operation), &all, Vec::new()).await else {
+            return Ok(());
         };
         let (manager, rest): (Vec<_>, Vec<_>) =
             modifications.iter().cloned().partition(|m| m.attribute.eq_ignore_ascii_case(MANAGER));

@@ -400,9 +400,9 @@ fn lost(op: Op, error: &LdapError, writes: bool) -> Failure {
     named(op, Failure { class, reason, message: what.to_owned(), retry_after: None })
 }
 
-fn named(op: Op, failure: Failure) -> Failure {
-    let Failure { class, reason, message, retry_after } = failure;
-    Failure { class, reason, message: format!("{}: {message}", op.operation), retry_after }
+fn named(op: Op, mut failure: Failure) -> Failure {
+    failure.message = format!("{}: {}", op.operation, failure.message);
+    failure
 }
 
 fn fenced_off(op: Op, fenced: super::fence::Fenced) -> Failure {
