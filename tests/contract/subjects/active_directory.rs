@@ -86,18 +86,18 @@ impl Domain {
             terms: Arc::default(),
         }
     }
+}
 
-    fn spec_of(&self, url: &str, wish: Wish) -> AppSpec {
-        let reference = |key: &str| json!({ "name": "app", "key": key });
-        let creation = if wish.create_entitlements { "OnDemand" } else { "Never" };
-        let spec = json!({ "connector": { "activeDirectory": {
-            "servers": [url], "caSecretRef": reference("ca"),
-            "bind": { "usernameSecretRef": reference("username"), "passwordSecretRef": reference("password") },
-            "domain": DOMAIN, "baseDn": PEOPLE,
-            "groups": { "baseDn": GROUPS, "creation": creation },
-        } } });
-        serde_json::from_value(spec).expect("a spec")
-    }
+fn spec_of(url: &str, wish: Wish) -> AppSpec {
+    let reference = |key: &str| json!({ "name": "app", "key": key });
+    let creation = if wish.create_entitlements { "OnDemand" } else { "Never" };
+    let spec = json!({ "connector": { "activeDirectory": {
+        "servers": [url], "caSecretRef": reference("ca"),
+        "bind": { "usernameSecretRef": reference("username"), "passwordSecretRef": reference("password") },
+        "domain": DOMAIN, "baseDn": PEOPLE,
+        "groups": { "baseDn": GROUPS, "creation": creation },
+    } } });
+    serde_json::from_value(spec).expect("a spec")
 }
 
 impl Subject for Domain {
@@ -111,7 +111,7 @@ impl Subject for Domain {
 
     fn connector(&self, line: &LdapLine, wish: Wish) -> DomainClient {
         support::install_crypto();
-        let spec = self.spec_of(&line.0.url(), wish);
+        let spec = spec_of(&line.0.url(), wish);
         let config = ActiveDirectoryConfig {
             directory: directory_config(line, (ADMIN, ADMIN_PASSWORD), wish),
             spec: spec.connector.active_directory.expect("it is one"),
@@ -123,7 +123,7 @@ impl Subject for Domain {
     }
 
     fn spec(&self) -> AppSpec {
-        self.spec_of(&self.server.url(), Wish { create_entitlements: true, page: None })
+        spec_of(&self.server.url(), Wish { create_entitlements: true, page: None })
     }
 
     fn turns(&self) -> &RwLock<()> {
