@@ -225,11 +225,16 @@ fn valid(kind: &str) -> Value {
 }
 
 /// Long values are written `@N` in the table (N characters), lists `@N` on a list field.
+fn long(text: &str) -> Option<String> {
+    let n = text.strip_prefix('@')?;
+    (n == "roles65" || n.parse::<usize>().is_ok()).then(|| n.to_owned())
+}
+
 fn expand(value: &mut Value) {
     match value {
         Value::Object(map) => {
             for (key, item) in map.iter_mut() {
-                match item.as_str().and_then(|s| s.strip_prefix('@')).map(str::to_owned) {
+                match item.as_str().and_then(long) {
                     Some(n) if n == "roles65" => {
                         *item = (0..65).map(|i| json!({"name": format!("r{i}")})).collect();
                     }
