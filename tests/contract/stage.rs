@@ -68,10 +68,23 @@ impl<'s, S: Subject> Stage<'s, S> {
         self.subject.account(id).await.unwrap_or_else(|| panic!("the server shows no account {id}"))
     }
 
-    /// The accounts of this case, past the connector.
+    /// The accounts of this case, past the connector. Other cases come and go meanwhile, so that somebody may slip from
+    /// one page to another between them: only what two listings agree on counts.
     async fn ours(&self) -> Vec<RemoteAccount> {
+        let mut before = self.listed().await;
+        loop {
+            let now = self.listed().await;
+            if now == before {
+                return now;
+            }
+            before = now;
+        }
+    }
+
+    async fn listed(&self) -> Vec<RemoteAccount> {
         let mut all = self.subject.accounts().await;
         all.retain(|account| account.login.to_lowercase().contains(&self.tag));
+        all.sort_by(|one, other| one.id.cmp(&other.id));
         all
     }
 
