@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::company::{APP, ldap_app};
 use crate::support::targets::slapd::{self, Config, Slapd};
@@ -53,7 +53,7 @@ async fn a_thousand_leave_a_group_of_ten_thousand_by_a_few_requests() {
     futures::stream::iter(0..LEAVERS)
         .for_each_concurrent(16, |n| async move { scene_ref.user(&format!("p{n}"), &[], json!({})).await })
         .await;
-    let _operator = scene.patient_operator().args(["--linger-seconds", "120"]).start().await;
+    let operator = scene.patient_operator().args(["--linger-seconds", "120"]).start().await;
     scene.all_ready(LEAVERS, PATIENCE).await;
     let members = async || server.admin().entry(GROUP).await.expect("the group").all("member");
     assert_eq!(members().await.len(), OTHERS + LEAVERS);
@@ -62,11 +62,24 @@ async fn a_thousand_leave_a_group_of_ten_thousand_by_a_few_requests() {
     assert!(joined.len() <= 2 * LEAVERS.div_ceil(CHUNK), "they came by {} requests", joined.len());
 
     let mark = LdapProxy::mark();
+    // Nobody can wait for those who have not left yet, so all of them leave before the first is seen to.
+    pause(&scene, json!("true")).await;
+    scene.condition("App", APP, "Paused", "True").await;
     futures::stream::iter(0..LEAVERS)
         .for_each_concurrent(16, |n| async move {
             scene_ref.merge("User", &format!("p{n}"), json!({ "spec": { "state": "Terminated" } })).await;
         })
         .await;
+    eventually(PATIENCE, async || {
+        let waiting = operator.metrics().await.sum("tenure_queue_depth", &[("lane", "leave")]);
+        if waiting >= f64::from(u16::try_from(LEAVERS).unwrap()) {
+            Ok(())
+        } else {
+            Err(format!("{waiting} leavers are known of"))
+        }
+    })
+    .await;
+    pause(&scene, json!(null)).await;
     eventually(PATIENCE, async || match members().await.len() {
         OTHERS => Ok(()),
         found => Err(format!("{found} members")),
@@ -84,6 +97,10 @@ async fn a_thousand_leave_a_group_of_ten_thousand_by_a_few_requests() {
         .collect();
     assert_eq!(suspended.len(), LEAVERS, "everybody is suspended before anybody loses a group");
     scene.all_ready(LEAVERS, PATIENCE).await;
+}
+
+async fn pause(scene: &Scene, paused: Value) {
+    scene.merge("App", APP, json!({ "metadata": { "annotations": { "tenure.dev/paused": paused } } })).await;
 }
 
 /// Requests about members of the group: their place among all requests, and how many members they were about.
