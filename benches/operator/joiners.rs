@@ -77,8 +77,8 @@ async fn operate(kind: Kind, people: usize) -> (f64, Leavers) {
     let leavers = (people / 100).max(1);
     site.have(people / 5).await;
     let changes = leavers::leave(&site, 0..leavers, leavers::PACE).await;
-    let left = Leavers::of(&site, &changes).await;
     site.onboarded(&operator, 0, people).await;
+    let left = Leavers::of(&site, &changes).await;
     let writes = Writes::since(mark, &site.scene.namespace).await;
     site::stop(&operator).await;
     (people as f64 / writes.seconds, left)

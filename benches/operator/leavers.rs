@@ -82,7 +82,16 @@ impl Leavers {
         let mut cut = vec![Duration::ZERO; changes.len()];
         let mut passed = Vec::new();
         for target in &site.targets {
-            let (arrivals, cuts) = (target.arrivals(), target.cuts().await);
+            let cuts = loop {
+                // Its accounts are listed while others are made: somebody may be missing the first time.
+                let cuts = target.cuts().await;
+                if changes.iter().all(|change| cuts.contains_key(&change.login)) {
+                    break cuts;
+                }
+                assert!(begun.elapsed() < PATIENCE, "not every leaver's account is shown suspended");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            };
+            let arrivals = target.arrivals();
             for (change, cut) in changes.iter().zip(&mut cut) {
                 let end = cuts[&change.login];
                 *cut = end.saturating_duration_since(change.sent).max(*cut);
