@@ -58,6 +58,16 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
 }
 
+/// A failure that says nothing of when to try again.
+fn trouble(class: FailureClass, reason: Reason, message: String) -> Failure {
+    Failure { class, reason, message, retry_after: None }
+}
+
+/// The App's spec or Secrets cannot be used as they are.
+fn configuration(message: impl Into<String>) -> Failure {
+    trouble(FailureClass::Permanent, Reason::InvalidConfiguration, message.into())
+}
+
 /// What a probe learnt of a target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Probe {

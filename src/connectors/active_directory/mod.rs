@@ -38,7 +38,7 @@ use super::directory::{Directory, DirectoryConfig, Dn, Op};
 use super::fence::Fence;
 use super::gate::Gate;
 use super::http::Meter;
-use super::{Connector, Failure, FailureClass, Membership, Page, Probe, Suspending};
+use super::{Connector, Failure, FailureClass, Membership, Page, Probe, Suspending, configuration, trouble};
 use crate::access::ConnectorTraits;
 use crate::api::directory::ActiveDirectoryConnector;
 use crate::api::directory::active_directory::SuspendedPassword;
@@ -327,14 +327,6 @@ impl Connector for ActiveDirectory {
 
 fn no_such_type() -> Failure {
     configuration("a domain has no entitlements of this type: it has group and organizationalUnit".to_owned())
-}
-
-fn configuration(message: String) -> Failure {
-    trouble(FailureClass::Permanent, Reason::InvalidConfiguration, message)
-}
-
-fn trouble(class: FailureClass, reason: Reason, message: String) -> Failure {
-    Failure { class, reason, message, retry_after: None }
 }
 
 fn gone(operation: &str) -> Failure {

@@ -40,7 +40,7 @@ use self::server::Server;
 use super::fence::Fence;
 use super::gate::{Gate, Permit, Signal};
 use super::http::{Meter, RequestReport, class};
-use super::{Failure, FailureClass};
+use super::{Failure, FailureClass, configuration};
 use crate::api::Reason;
 use crate::converge::Lane;
 
@@ -148,7 +148,7 @@ impl Directory {
     pub fn new(config: DirectoryConfig, (fence, gate, meter): (Fence, Gate, Meter)) -> Result<Self, Failure> {
         let timeout = config.timeout.min(TIMEOUT_AT_MOST);
         if secrecy::ExposeSecret::expose_secret(&config.identity.password).is_empty() {
-            return Err(server::invalid("the password in the Secret is empty: that is no authentication"));
+            return Err(configuration("the password in the Secret is empty: that is no authentication"));
         }
         let servers: Result<Vec<_>, _> = config
             .servers

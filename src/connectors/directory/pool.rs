@@ -12,8 +12,8 @@ use parking_lot::Mutex;
 use rustls::ClientConfig;
 use tokio::time::Instant;
 
-use super::server::{Identity, Server, Trouble, away, invalid};
-use crate::connectors::Failure;
+use super::server::{Identity, Server, Trouble, away};
+use crate::connectors::{Failure, configuration};
 
 /// Oldest that a connection gets. `ldap3` keeps a number for every search that ended until the connection does.
 const LIFETIME: Duration = Duration::from_mins(10);
@@ -80,7 +80,7 @@ impl Pool {
         (switch_back, size): (Duration, usize),
     ) -> Result<Self, Failure> {
         if servers.is_empty() {
-            return Err(invalid("no server is named"));
+            return Err(configuration("no server is named"));
         }
         let state = State {
             connections: Vec::new(),
@@ -137,7 +137,7 @@ impl Pool {
     pub(super) async fn binds(&self, identity: &Identity) -> Result<u32, Failure> {
         let current = self.state.lock().current.0;
         let Some(server) = self.servers.get(current) else {
-            return Err(invalid("no server is named"));
+            return Err(configuration("no server is named"));
         };
         match server.binds(&self.tls, identity).await {
             Ok(bound) => Ok(bound.rc),

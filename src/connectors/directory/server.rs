@@ -16,7 +16,7 @@ use url::{Host, Url};
 use super::bind::BindRefusal;
 use crate::api::Reason;
 use crate::connectors::http::forbidden;
-use crate::connectors::{Failure, FailureClass};
+use crate::connectors::{Failure, FailureClass, configuration};
 
 /// How long a connection may take to be made, with TLS and bind.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -64,18 +64,20 @@ impl Server {
         allow_local: bool,
         timeout: Duration,
     ) -> Result<Self, Failure> {
-        let url = Url::parse(url).map_err(|_| invalid("the URL of a server cannot be read"))?;
+        let url = Url::parse(url).map_err(|_| configuration("the URL of a server cannot be read"))?;
         let (Some(host), "" | "/", None, None) = (url.host_str(), url.path(), url.query(), url.password())
         else {
-            return Err(invalid("the URL of a server is not ldaps://host[:port] or ldap://host[:port]"));
+            return Err(configuration(
+                "the URL of a server is not ldaps://host[:port] or ldap://host[:port]",
+            ));
         };
         let (port, start_tls) = match url.scheme() {
             "ldaps" => (636, false),
             "ldap" => (389, !plain_text),
-            _ => return Err(invalid("the URL of a server must be ldaps or ldap")),
+            _ => return Err(configuration("the URL of a server must be ldaps or ldap")),
         };
         if url.scheme() == "ldap" && plain_text && !(allow_local && is_local(&url)) {
-            return Err(invalid(
+            return Err(configuration(
                 "plainText: Allow is for servers on this machine only, and under --allow-insecure-targets",
             ));
         }
@@ -148,7 +150,7 @@ impl Server {
             Err(_) => return Err(Trouble::Server(away("the server's name could not be resolved"))),
         };
         if let Some(why) = found.iter().find_map(|address| forbidden(address.ip(), self.allow_local)) {
-            return Err(Trouble::Configuration(invalid(why)));
+            return Err(Trouble::Configuration(configuration(why)));
         }
         for address in found {
             if let Ok(stream) = TcpStream::connect(address).await
@@ -180,12 +182,12 @@ fn accepted(bound: &LdapResult) -> Result<(), Trouble> {
         0 => return Ok(()),
         48 | 49 | 50 | 53 => BindRefusal::read(&bound.text).meaning(),
         8 | 13 => {
-            return Err(Trouble::Configuration(invalid(
+            return Err(Trouble::Configuration(configuration(
                 "bind: the server wants TLS: use ldaps://, or ldap:// without plainText",
             )));
         }
         34 => {
-            return Err(Trouble::Configuration(invalid(
+            return Err(Trouble::Configuration(configuration(
                 "bind: the name in the Secret is not a distinguished name",
             )));
         }
@@ -205,9 +207,9 @@ pub(super) fn tls(pem: Option<&[u8]>) -> Result<Arc<ClientConfig>, Failure> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(AUTHORITIES.iter().cloned());
     if let Some(pem) = pem {
-        let none = || invalid("the certificates of the App's authority are not PEM certificates");
+        let none = || configuration("the certificates of the App's authority are not PEM certificates");
         if pem.len() > CA_AT_MOST {
-            return Err(invalid("the certificates of the App's authority are too long"));
+            return Err(configuration("the certificates of the App's authority are too long"));
         }
         let own: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
         let own = own.map_err(|_| none())?;
@@ -221,7 +223,7 @@ pub(super) fn tls(pem: Option<&[u8]>) -> Result<Arc<ClientConfig>, Failure> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|_| invalid("TLS cannot be set up"))?;
+        .map_err(|_| configuration("TLS cannot be set up"))?;
     Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
 }
 
@@ -249,15 +251,6 @@ pub(super) fn away(what: &str) -> Failure {
         class: FailureClass::RetryAfter,
         reason: Reason::Unreachable,
         message: what.to_owned(),
-        retry_after: None,
-    }
-}
-
-pub(super) fn invalid(message: &str) -> Failure {
-    Failure {
-        class: FailureClass::Permanent,
-        reason: Reason::InvalidConfiguration,
-        message: message.to_owned(),
         retry_after: None,
     }
 }

@@ -14,11 +14,11 @@ use tokio::sync::Mutex;
 use url::form_urlencoded;
 
 use super::body::{Part, read};
-use super::client::{invalid, target, unreachable};
+use super::client::{target, unreachable};
 use super::verdict::asked_pause;
 use super::{Meter, RequestReport, by_status, class};
 use crate::api::Reason;
-use crate::connectors::{Failure, FailureClass};
+use crate::connectors::{Failure, FailureClass, configuration};
 
 /// Name of token requests in metrics and messages.
 const OPERATION: &str = "obtain token";
@@ -103,7 +103,7 @@ impl Authorizer {
         match &credentials {
             Credentials::Bearer(token) => drop(bearer(token.expose_secret())?),
             Credentials::Basic { user, .. } if user.contains(':') => {
-                return Err(invalid("a user name with a colon cannot be sent (RFC 7617 §2)"));
+                return Err(configuration("a user name with a colon cannot be sent (RFC 7617 §2)"));
             }
             Credentials::Basic { .. } => {}
             Credentials::OAuth2 { token_url, .. } => drop(target(token_url, allow_insecure)?),
@@ -247,7 +247,7 @@ fn basic(user: &str, password: &str) -> Result<HeaderValue, Failure> {
 
 fn sensitive(value: &str) -> Result<HeaderValue, Failure> {
     let mut header = HeaderValue::from_str(value)
-        .map_err(|_| invalid("the token holds characters that an HTTP header cannot carry"))?;
+        .map_err(|_| configuration("the token holds characters that an HTTP header cannot carry"))?;
     header.set_sensitive(true);
     Ok(header)
 }

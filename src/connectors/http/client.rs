@@ -9,8 +9,7 @@ use reqwest::{Certificate, Client, redirect, retry};
 use url::{Host, Url};
 
 use super::cause;
-use crate::api::Reason;
-use crate::connectors::{Failure, FailureClass};
+use crate::connectors::{Failure, configuration};
 
 /// No request may take longer: a lease is held for a multiple of it.
 pub(super) const TIMEOUT_AT_MOST: Duration = Duration::from_secs(10);
@@ -53,43 +52,45 @@ pub(super) fn build(config: &HttpConfig, timeout: Duration) -> Result<Client, Fa
         .dns_resolver(Arc::new(Resolver { allow_insecure: config.allow_insecure }))
         .build()
         .map_err(|_| {
-            invalid("the HTTP client cannot be set up: check the certificates of this machine and the App's")
+            configuration(
+                "the HTTP client cannot be set up: check the certificates of this machine and the App's",
+            )
         })
 }
 
 fn authorities(pem: Option<&[u8]>) -> Result<Vec<Certificate>, Failure> {
     let Some(pem) = pem else { return Ok(Vec::new()) };
     if pem.len() > CA_AT_MOST {
-        return Err(invalid("the certificates of the App's authority are too long"));
+        return Err(configuration("the certificates of the App's authority are too long"));
     }
     match Certificate::from_pem_bundle(pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(invalid("the certificates of the App's authority are not PEM certificates")),
+        _ => Err(configuration("the certificates of the App's authority are not PEM certificates")),
     }
 }
 
 /// Reads a URL and refuses one that requests must not go to.
 pub(super) fn target(url: &str, allow_insecure: bool) -> Result<Url, Failure> {
-    let url = Url::parse(url).map_err(|_| invalid("the URL cannot be read"))?;
+    let url = Url::parse(url).map_err(|_| configuration("the URL cannot be read"))?;
     if url.username() != "" || url.password().is_some() || url.fragment().is_some() {
-        return Err(invalid("the URL must not have a user, password or fragment"));
+        return Err(configuration("the URL must not have a user, password or fragment"));
     }
     match url.scheme() {
         "https" => {}
         "http" if allow_insecure => {}
         "http" => {
-            return Err(invalid("the URL must be https: credentials would travel in the clear"));
+            return Err(configuration("the URL must be https: credentials would travel in the clear"));
         }
-        _ => return Err(invalid("the URL must be https")),
+        _ => return Err(configuration("the URL must be https")),
     }
     let address = match url.host() {
         Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
         Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
         Some(Host::Domain(_)) => None,
-        None => return Err(invalid("the URL names no host")),
+        None => return Err(configuration("the URL names no host")),
     };
     match address.and_then(|address| forbidden(address, allow_insecure)) {
-        Some(why) => Err(invalid(why)),
+        Some(why) => Err(configuration(why)),
         None => Ok(url),
     }
 }
@@ -194,15 +195,6 @@ fn tls(error: &reqwest::Error) -> Option<&rustls::Error> {
         next = inner.map(|inner| inner as _).or_else(|| error.source());
     }
     None
-}
-
-pub(super) fn invalid(message: &str) -> Failure {
-    Failure {
-        class: FailureClass::Permanent,
-        reason: Reason::InvalidConfiguration,
-        message: message.to_owned(),
-        retry_after: None,
-    }
 }
 
 #[cfg(test)]

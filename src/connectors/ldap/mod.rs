@@ -30,11 +30,11 @@ use super::directory::{Filter, Scope, Search, values};
 use super::fence::Fence;
 use super::gate::Gate;
 use super::http::Meter;
-use super::{Connector, Failure, FailureClass, Membership, Page, Probe, Suspending};
+use super::{Connector, Failure, FailureClass, Membership, Page, Probe, Suspending, configuration, trouble};
 use crate::access::ConnectorTraits;
+use crate::api::EntitlementSpec;
 use crate::api::directory::LdapConnector;
 use crate::api::scim::GroupCreation;
-use crate::api::{EntitlementSpec, Reason};
 use crate::converge::{Change, Lane, NewAccount, RemoteAccount};
 
 /// The entitlement type whose remote ids are those of groups.
@@ -287,14 +287,6 @@ fn no_such_type() -> Failure {
     configuration(
         "a directory has no entitlements of this type: it has group and organizationalUnit".to_owned(),
     )
-}
-
-fn configuration(message: String) -> Failure {
-    trouble(FailureClass::Permanent, Reason::InvalidConfiguration, message)
-}
-
-fn trouble(class: FailureClass, reason: Reason, message: String) -> Failure {
-    Failure { class, reason, message, retry_after: None }
 }
 
 fn now() -> Timestamp {

@@ -35,7 +35,7 @@ use super::fence::Fence;
 use super::gate::Gate;
 use super::http::{Answer, Call, Credentials, Http, HttpConfig, Meter, Protocol, Refused, SINGLE};
 use super::http::{Verdict, by_status};
-use super::{Connector, Failure, FailureClass, Membership, Page, Probe, Suspending};
+use super::{Connector, Failure, FailureClass, Membership, Page, Probe, Suspending, trouble};
 use crate::access::ConnectorTraits;
 use crate::api::scim::{MediaType, ScimProfile, Suspension};
 use crate::api::{EntitlementSpec, Reason};
@@ -303,10 +303,6 @@ fn judge(status: u16, body: Option<&Value>) -> Verdict {
 /// The answer to a request for one thing makes no sense.
 fn unexpected(call: &Call, what: &str) -> Failure {
     trouble(FailureClass::Unknown, Reason::UnexpectedAnswer, format!("{}: {what}", call.operation))
-}
-
-fn trouble(class: FailureClass, reason: Reason, message: String) -> Failure {
-    Failure { class, reason, message, retry_after: None }
 }
 
 /// Whether the target has no such method (RFC 9110 §15.5.6, §15.6.2).

@@ -1,6 +1,8 @@
 use rstest::rstest;
 
 use super::*;
+use crate::api::Reason;
+use crate::connectors::FailureClass;
 
 #[rstest]
 #[case("https://scim.example.com/v2")]
