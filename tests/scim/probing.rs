@@ -74,7 +74,7 @@ async fn assert_found(target: &Target, profile: ScimProfile, expected: &[(&str, 
         assert_eq!(first[*name], is(value, *source), "{name}");
     }
     let asked = reports.lock().unwrap().len();
-    assert!(asked <= 8, "{asked} requests");
+    assert!(asked <= 9, "{asked} requests");
     assert_eq!(first, known(&scim).await, "and it stays so");
     assert_eq!(reports.lock().unwrap().len(), asked + 1);
 }

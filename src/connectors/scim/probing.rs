@@ -2,7 +2,8 @@
 //! `DryRun` is known as well.
 //!
 //! Something is concluded only from an answer, or from a refusal of what is optional where the same without it was
-//! answered. Any other trouble is the probe's.
+//! answered. Any other trouble is the probe's. That somebody was not found is an answer only while that account is
+//! there unchanged: others come, go and are renamed between two requests.
 
 use std::sync::Arc;
 
@@ -36,8 +37,8 @@ struct Trials<'a> {
 }
 
 impl Scim {
-    /// Tries the service provider, reads what it says of itself, and tries what it says. Eight requests at
-    /// most, and one more for each document that is not shown to us.
+    /// Tries the service provider, reads what it says of itself, and tries what it says. Nine requests at
+    /// most, and one more for each document that is not shown to us and for an account that went meanwhile.
     pub(super) async fn explore(&self) -> Result<Arc<Profile>, Failure> {
         let mut trials = Trials { scim: self, left: TRIALS };
         // Users first: many service providers show their configuration to anybody, which proves no credentials.
@@ -128,38 +129,52 @@ impl Trials<'_> {
         }
         let Some(known) = self.somebody(users) else { return Ok(!users.is_empty()) };
         if !self.finds(&known, "userName", &known.login).await? {
-            self.scim.learn(listing);
-            return Ok(true);
+            let blind = self.is_still_there(&known).await?;
+            if blind {
+                self.scim.learn(listing);
+            }
+            return Ok(blind);
         }
         let lookup = Some(Lookup::Filter);
         self.scim.learn(ScimProfile { lookup, ..ScimProfile::default() });
-        self.marker(&known).await?;
-        self.letter_case(&known).await?;
-        Ok(true)
+        Ok(self.marker(&known).await? && self.letter_case(&known).await?)
     }
 
-    /// Whether accounts are found by the marker, which is what it is for.
-    async fn marker(&mut self, known: &RemoteAccount) -> Result<(), Failure> {
-        let (name, Some(value)) = (&self.scim.shared.marker, &known.marker) else { return Ok(()) };
+    /// Finds out whether accounts are found by the marker, which is what it is for; whether nothing is left to try.
+    async fn marker(&mut self, known: &RemoteAccount) -> Result<bool, Failure> {
+        let (name, Some(value)) = (&self.scim.shared.marker, &known.marker) else { return Ok(true) };
         let sure = name.eq_ignore_ascii_case("userName") || self.is_configured("filterable");
         if sure || value.is_empty() || self.left == 0 || self.finds(known, name, value).await? {
-            return Ok(());
+            return Ok(true);
+        }
+        if !self.is_still_there(known).await? {
+            return Ok(false);
         }
         let filterable = Some(vec!["userName".to_owned()]);
         self.scim.learn(ScimProfile { filterable, ..ScimProfile::default() });
-        Ok(())
+        Ok(true)
     }
 
-    async fn letter_case(&mut self, known: &RemoteAccount) -> Result<(), Failure> {
+    /// Finds out whether letter case counts in logins; whether nothing is left to try.
+    async fn letter_case(&mut self, known: &RemoteAccount) -> Result<bool, Failure> {
         let swapped = swap_case(&known.login);
         if swapped == known.login || self.left == 0 || self.is_configured("userNameCase") {
-            return Ok(());
+            return Ok(true);
         }
-        let Some(found) = self.find("userName", &swapped).await? else { return Ok(()) };
+        let Some(found) = self.find("userName", &swapped).await? else { return Ok(true) };
         let same = found.iter().any(|user| resource::id(user).is_ok_and(|id| id == known.id));
+        if !same && !self.is_still_there(known).await? {
+            return Ok(false);
+        }
         let case = if same { AttributeCase::Insensitive } else { AttributeCase::Exact };
         self.scim.learn(ScimProfile { user_name_case: Some(case), ..ScimProfile::default() });
-        Ok(())
+        Ok(true)
+    }
+
+    /// Whether the account is what it was: else that it was not found says nothing.
+    async fn is_still_there(&self, known: &RemoteAccount) -> Result<bool, Failure> {
+        let now = self.scim.account(&known.id).await?;
+        Ok(now.is_some_and(|now| now.login == known.login && now.marker == known.marker))
     }
 
     /// An account to look for: rather one that bears a marker.

@@ -19,6 +19,12 @@ struct Manner {
     /// Whether a filter finds Ann by this attribute and value.
     finds: fn(&str, &str) -> bool,
     empty: bool,
+    /// Whether Ann goes when she is looked at again.
+    goes: bool,
+}
+
+fn ann() -> Value {
+    json!({ "id": "1", "userName": "Ann", "externalId": "E-1" })
 }
 
 fn found(attribute: &str, value: &str) -> bool {
@@ -36,6 +42,7 @@ fn manner(statuses: &[(&'static str, u16)]) -> Manner {
         statuses: statuses.iter().copied().collect(),
         finds: found,
         empty: false,
+        goes: false,
     }
 }
 
@@ -48,6 +55,7 @@ impl Manner {
             "ServiceProviderConfigs" => "configs",
             "ResourceTypes" => "types",
             "Schemas" => "schemas",
+            "1" => "ann",
             _ if query.contains("externalId eq") => "marker",
             _ if query.contains(" eq ") => "filter",
             _ if query.contains("startIndex=") => "index",
@@ -60,12 +68,13 @@ impl Manner {
             (Some(status), _) => reply(status, "", ""),
             (None, "config") => reply(200, "", self.config.to_string()),
             (None, "configs" | "types" | "schemas") => reply(404, "", ""),
+            (None, "ann") if self.goes => reply(404, "", ""),
+            (None, "ann") => reply(200, "", ann().to_string()),
             (None, _) => reply(200, "", self.users(query).to_string()),
         }
     }
 
     fn users(&self, query: &str) -> Value {
-        let ann = json!({ "id": "1", "userName": "Ann", "externalId": "E-1" });
         let here = !self.empty
             && match query.split_once("filter=") {
                 Some((_, filter)) => {
@@ -74,7 +83,7 @@ impl Manner {
                 }
                 None => true,
             };
-        let users = if here { vec![ann] } else { Vec::new() };
+        let users = if here { vec![ann()] } else { Vec::new() };
         json!({ "totalResults": users.len(), "Resources": users })
     }
 }
@@ -84,7 +93,7 @@ async fn explore(manner: &Manner, configured: ScimProfile) -> (Server, Result<Ar
     let server = Server::start(move |request| manner.answer(request)).await;
     let scim = scim_with(&server, configured);
     let outcome = scim.probe().await.map(|_| scim.shared.profile.explored().unwrap());
-    assert!(server.count("GET") <= 9 && server.requests.lock().unwrap().iter().all(|r| r.method == "GET"));
+    assert!(server.count("GET") <= 11 && server.requests.lock().unwrap().iter().all(|r| r.method == "GET"));
     (server, outcome)
 }
 
@@ -131,6 +140,19 @@ async fn letter_case_that_counts_is_noticed() {
     let exact = |name: &str, value: &str| found(name, value) && value != "aNN";
     let profile = profile(&Manner { finds: exact, ..manner(&[]) }).await;
     assert_eq!((profile.lookup, profile.user_name_case), (Lookup::Filter, AttributeCase::Exact));
+}
+
+/// Whoever is gone, or was renamed, when a filter is tried proves nothing against it.
+#[rstest]
+#[case::by_login(|_: &str, _: &str| false)]
+#[case::by_marker(|name: &str, value: &str| name == "userName" && found(name, value))]
+#[case::in_the_other_case(|name: &str, value: &str| found(name, value) && value != "aNN")]
+#[tokio::test]
+async fn whoever_goes_meanwhile_proves_nothing(#[case] finds: fn(&str, &str) -> bool) {
+    let manner = Manner { finds, goes: true, ..manner(&[]) };
+    let profile = profile(&manner).await;
+    assert_eq!((profile.lookup, profile.user_name_case), (Lookup::Filter, AttributeCase::Insensitive));
+    assert!(profile.filterable.is_empty() && !probed(&profile, "userNameCase"));
 }
 
 /// Without an account there is nothing to find, and no conclusion but that nobody is nobody.
