@@ -21,6 +21,7 @@ mod plan;
 mod record;
 mod removal;
 mod steps;
+pub mod sweep;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ pub use observe::{Observed, Query};
 pub use plan::plan;
 pub use record::{Reply, fail, open, record, settle};
 pub use steps::{Plan, Refusal, Step};
+pub use sweep::Finding;
 pub use terms::{Lists, Terms};
 
 /// Priority of work on an App. Earlier lanes go first.

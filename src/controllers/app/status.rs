@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 
+use super::sweep::Report;
 use super::{Health, target};
 use crate::access::FieldProblem;
 use crate::api::app::{AccountCounts, PlannedSteps};
+use crate::api::sweep::SweepStatus;
 use crate::api::{AppStatus, Mode, Reason};
 use crate::connectors::FailureClass;
 use crate::connectors::gate::{Gate, GateState};
@@ -19,6 +21,7 @@ pub fn status(
     health: &Health,
     counts: AccountCounts,
     planned: PlannedSteps,
+    swept: Option<Report>,
     now: Timestamp,
 ) -> AppStatus {
     let stored = &object.status;
@@ -48,6 +51,7 @@ pub fn status(
         (working && !stalled).then(|| (Reason::Progressing, "accounts are being changed".to_owned())),
     );
     conditions.set(READY, ready);
+    let swept = swept.unwrap_or_else(|| Report::stored(stored, &target::hash(spec)));
     AppStatus {
         observed_generation: Some(generation),
         target: target::hash(spec),
@@ -59,6 +63,9 @@ pub fn status(
         },
         accounts: Some(counts),
         planned: (spec.mode == Mode::DryRun).then_some(planned),
+        sweep: (swept.sweep != SweepStatus::default()).then_some(swept.sweep),
+        orphans: swept.orphans,
+        orphans_total: swept.orphans_total,
         last_handled_reconcile_at: health
             .handled
             .clone()
