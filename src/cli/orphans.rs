@@ -96,7 +96,7 @@ async fn write(args: &OrphansArgs, mut out: impl Write) -> Result<()> {
     let line = |stray: &Stray| {
         let written =
             serde_json::to_string(stray).map_err(io::Error::from).and_then(|line| writeln!(out, "{line}"));
-        problem = problem.take().or(written.err());
+        problem = problem.take().or_else(|| written.err());
     };
     let connector = connected.connector.with_lane(Lane::Verify);
     let found = scope.sweep(&connector, &BTreeSet::new, line).await;
@@ -130,18 +130,22 @@ async fn connect(args: &OrphansArgs, client: Client, spec: &AppSpec) -> Result<C
 async fn read(client: &Client, namespace: &Name) -> Result<Fleet> {
     let fleet = Fleet::default();
     each::<Role>(client, namespace, |name, role| {
-        fleet.write(namespace, |ns| drop(ns.put_role(name, role, 0)))
+        fleet.write(namespace, |ns| ns.put_role(name, role, 0));
     })
     .await?;
-    each::<App>(client, namespace, |name, app| fleet.write(namespace, |ns| drop(ns.put_app(name, app, 0))))
-        .await?;
+    each::<App>(client, namespace, |name, app| {
+        fleet.write(namespace, |ns| ns.put_app(name, app, 0));
+    })
+    .await?;
     each::<AppBinding>(client, namespace, |name, binding| {
-        fleet.write(namespace, |ns| drop(ns.put_binding(name, binding, 0)));
+        fleet.write(namespace, |ns| ns.put_binding(name, binding, 0));
     })
     .await?;
     let mut undecodable = 0;
     each::<RawUser>(client, namespace, |name, user| match StoredPerson::from_raw(user) {
-        Ok(person) => fleet.write(namespace, |ns| drop(ns.put_user(name, person, None))),
+        Ok(person) => {
+            fleet.write(namespace, |ns| ns.put_user(name, person, None));
+        }
         Err(_) => undecodable += 1,
     })
     .await?;

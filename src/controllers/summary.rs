@@ -187,8 +187,7 @@ impl Engine {
                 return None;
             }
             let counts = tally.accounts.get(name).cloned().unwrap_or_default();
-            let status =
-                app_status::status(object, &health, counts, runtime.planned(), runtime.sweep.last(), now);
+            let status = app_status::status(object, &health, counts, runtime.planned(), &runtime.sweep, now);
             let observed = object.status.observed_generation;
             draft("App", name, &object.meta, (&object.status, &status), observed)
         });

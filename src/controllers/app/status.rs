@@ -2,8 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::sweep::Report;
-use super::{Health, target};
+use super::{Health, sweep, target};
 use crate::access::FieldProblem;
 use crate::api::app::{AccountCounts, PlannedSteps};
 use crate::api::sweep::SweepStatus;
@@ -21,7 +20,7 @@ pub fn status(
     health: &Health,
     counts: AccountCounts,
     planned: PlannedSteps,
-    swept: Option<Report>,
+    sweeps: &sweep::State,
     now: Timestamp,
 ) -> AppStatus {
     let stored = &object.status;
@@ -51,10 +50,11 @@ pub fn status(
         (working && !stalled).then(|| (Reason::Progressing, "accounts are being changed".to_owned())),
     );
     conditions.set(READY, ready);
-    let swept = swept.unwrap_or_else(|| Report::stored(stored, &target::hash(spec)));
+    let target = target::hash(spec);
+    let swept = sweeps.last(&target).unwrap_or_else(|| sweep::Report::stored(stored, &target));
     AppStatus {
         observed_generation: Some(generation),
-        target: target::hash(spec),
+        target,
         endpoint: target::endpoint(spec),
         capabilities: if health.capabilities.is_empty() {
             stored.capabilities.clone()

@@ -68,7 +68,7 @@ impl People for Town {
 
     fn shows(&self, account: &RemoteAccount, kind: &str, entitlement: &str) -> Option<bool> {
         let roles = account.attributes.get("roles").filter(|_| kind == "role")?;
-        Some(roles.as_array().unwrap().contains(&json!(entitlement)))
+        Some(roles.as_array()?.contains(&json!(entitlement)))
     }
 }
 

@@ -50,9 +50,9 @@ async fn sweep_on(engine: &Engine, app: &AppRuntime, connected: &Connected) {
         tokio::time::sleep(LOOK).await;
     }
     loop {
-        let Some(wish) = Wish::read(engine, app) else { return };
+        let Some(wish) = Wish::read(engine, app, &connected.target) else { return };
         tokio::time::sleep_until(wish.due(app)).await;
-        let Some(wish) = Wish::read(engine, app) else { return };
+        let Some(wish) = Wish::read(engine, app, &connected.target) else { return };
         let began = Instant::now();
         let found = sweep_once(engine, app, connected, &wish.spec).await;
         let took = began.elapsed();
@@ -63,11 +63,11 @@ async fn sweep_on(engine: &Engine, app: &AppRuntime, connected: &Connected) {
                 let confirmed = wish.confirms_mass();
                 engine.follow(app, &wish.spec, &found, confirmed);
                 engine.metrics.swept(namespace, name, &found.counts, found.accounts, took);
-                app.sweep.report(report(found, &wish, took, confirmed, note));
+                app.sweep.report(&connected.target, report(found, &wish, took, confirmed, note));
             }
             Err(problem) => {
                 engine.metrics.sweep_failed(namespace, name);
-                app.sweep.report(wish.failed(&problem));
+                app.sweep.report(&connected.target, wish.failed(&problem));
             }
         }
         engine.summaries.namespace(namespace);
@@ -80,18 +80,22 @@ struct Wish {
     requested: String,
     /// What the last sweep showed.
     last: Report,
+    /// That was before this process.
+    first: bool,
 }
 
 impl Wish {
-    fn read(engine: &Engine, app: &AppRuntime) -> Option<Self> {
+    fn read(engine: &Engine, app: &AppRuntime, target: &str) -> Option<Self> {
         let found = engine.fleet.read(&app.key.namespace, |ns| {
             let object = ns.apps.get(&app.key.name)?;
             let spec = object.spec.clone()?;
             let requested = object.meta.requested.clone().unwrap_or_default();
-            let stored = Report::stored(&object.status, &super::target::hash(&spec));
+            let stored = Report::stored(&object.status, target);
+            let known = app.sweep.last(target);
             Some(Self {
                 requested: requested.chars().take(256).collect(),
-                last: app.sweep.last().unwrap_or(stored),
+                first: known.is_none(),
+                last: known.unwrap_or(stored),
                 spec,
             })
         });
@@ -108,7 +112,7 @@ impl Wish {
             return retry;
         }
         // After a start, what the last sweep found may have been forgotten before anybody looked at it.
-        let unfinished = app.sweep.last().is_none() && self.last.is_troubled();
+        let unfinished = self.first && self.last.is_troubled();
         let Some(last) = self.last.sweep.last_completed.filter(|_| !unfinished) else {
             return now;
         };

@@ -70,7 +70,8 @@ pub(super) fn clip(message: &str) -> String {
 pub struct State {
     /// People whose account was worked on since the sweep under way began; `None`: none is under way.
     touched: Mutex<Option<HashSet<Name>>>,
-    report: Mutex<Option<Report>>,
+    /// With the hash of the target that it is about.
+    report: Mutex<Option<(String, Report)>>,
     /// What was found about people and refuted by a look at the account.
     refuted: Mutex<HashMap<Name, Suspicion>>,
     failures: Mutex<(u32, Option<Instant>)>,
@@ -111,13 +112,13 @@ impl State {
         known.is_some_and(|(place, suspicion)| suspicion.prints.get(place) == Some(&print))
     }
 
-    pub(super) fn report(&self, report: Report) {
-        *self.report.lock() = Some(report);
+    pub(super) fn report(&self, target: &str, report: Report) {
+        *self.report.lock() = Some((target.to_owned(), report));
     }
 
-    /// What the last sweep of this process showed.
-    pub fn last(&self) -> Option<Report> {
-        self.report.lock().clone()
+    /// What the last sweep of this target in this process showed.
+    pub fn last(&self, target: &str) -> Option<Report> {
+        self.report.lock().as_ref().filter(|(of, _)| of == target).map(|(_, report)| report.clone())
     }
 
     pub(super) fn note_outcome(&self, concluded: bool) {
