@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::AttributeRule;
+use super::initial_password::InitialPassword;
 use super::scim::ScimConnector;
 use super::sweep::{Drift, Orphans, Stray, SweepStatus};
 
@@ -102,6 +103,13 @@ pub struct AppSpec {
 /// hundred thousand accounts in pages of a hundred are one request in four seconds.
 fn default_sweep_interval() -> String {
     "1h".to_owned()
+}
+
+impl AppSpec {
+    /// What the first password of new accounts is to be; `None`: they get none.
+    pub fn initial_password(&self) -> Option<InitialPassword> {
+        None
+    }
 }
 
 /// The system and how to reach it: exactly one of the connectors.
