@@ -106,7 +106,7 @@ impl<'a, 's, S: Subject> Person<'a, 's, S> {
                 marker: self.marker.clone(),
                 resume: false,
                 cannot_suspend: None,
-                findings: &[],
+                findings: Vec::new(),
             },
         }
     }
