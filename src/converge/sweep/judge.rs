@@ -154,7 +154,7 @@ fn drift(
         names.push(ctx.login_attribute.to_owned());
     }
     if ctx.marks() && !ctx.marked(account) {
-        names.push(ctx.spec.marker.attribute.clone());
+        names.push(ctx.spec.marker_attribute().to_owned());
     }
     names.retain(|name| !is_known_unkept(entry, name));
     names

@@ -280,8 +280,10 @@ fn an_account_that_vanished_is_made_again_without_its_old_grants() {
 
 #[test]
 fn where_accounts_bear_no_marker_one_that_vanished_is_made_again_only_when_a_listing_lacks_it_too() {
-    let spec =
-        AppSpec { marker: Marker { attribute: String::new(), prefix: String::new() }, ..AppSpec::default() };
+    let spec = AppSpec {
+        marker: Marker { attribute: Some(String::new()), prefix: String::new() },
+        ..AppSpec::default()
+    };
     let mut gone = entry("gone", "ann", AccountState::Active);
     gone.last_transition_time = Some(NOW - jiff::SignedDuration::from_mins(3));
     let mut seen = Observed::default();

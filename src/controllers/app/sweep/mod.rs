@@ -190,7 +190,7 @@ async fn sweep_once(engine: &Engine, app: &AppRuntime, connected: &Connected, sp
 
 /// What is before a `personId` in a marker; `None` where accounts bear none.
 pub fn prefix(spec: &AppSpec) -> Option<String> {
-    (!spec.marker.attribute.is_empty()).then(|| spec.marker.prefix.clone())
+    (!spec.marker_attribute().is_empty()).then(|| spec.marker.prefix.clone())
 }
 
 /// The entitlements that bindings name and that are known in the App, by type and remote id.
