@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::sweep::Stray;
-use crate::api::{App, AppBinding, AppSpec, Role};
+use crate::api::{App, AppBinding, AppSpec, Mode, Role};
 use crate::connectors::Connector;
 use crate::connectors::fence::Fence;
 use crate::connectors::gate::{Gate, GateConfig};
@@ -120,7 +120,9 @@ async fn connect(args: &OrphansArgs, client: Client, spec: &AppSpec) -> Result<C
         requests_per_second: spec.limits.requests_per_second,
         concurrency: Some(spec.limits.concurrency),
     });
-    let connected = connect::connect(&around, &args.namespace, spec, gate, CancellationToken::new()).await;
+    // Nothing is tried out either.
+    let spec = AppSpec { mode: Mode::DryRun, ..spec.clone() };
+    let connected = connect::connect(&around, &args.namespace, &spec, gate, CancellationToken::new()).await;
     let connected = connected.map_err(|(reason, message)| anyhow!("{reason}: {message}"))?;
     connected.connector.probe().await?;
     Ok(connected)
