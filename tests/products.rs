@@ -78,6 +78,12 @@ async fn people_are_found_on_a_server_that_ignores_filters() {
         .await;
     let _operator = scene.operator().start().await;
     scene.condition("App", "sso", "Ready", "True").await;
+    // The first sweep of an App is a listing of its own.
+    eventually(Duration::from_mins(1), async || {
+        let sweep = scene.get("App", "sso").await["status"]["sweep"].clone();
+        if sweep["lastCompleted"].is_string() { Ok(()) } else { Err(format!("{sweep}")) }
+    })
+    .await;
     canaille.proxy().forget();
     scene.role_for("staff", spec, "sso", &[]).await;
     eventually(Duration::from_mins(5), async || {

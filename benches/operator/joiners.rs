@@ -78,7 +78,7 @@ async fn operate(kind: Kind, people: usize) -> (f64, Leavers) {
     site.have(people / 5).await;
     let changes = leavers::leave(&site, 0..leavers, leavers::PACE).await;
     site.onboarded(&operator, 0, people).await;
-    let left = Leavers::of(&site, &changes).await;
+    let left = Leavers::of(&site, &changes).await.looked_at(&operator).await;
     let writes = Writes::since(mark, &site.scene.namespace).await;
     site::stop(&operator).await;
     (people as f64 / writes.seconds, left)

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::report::{Report, grouped, percentile};
 use crate::site::{self, Site};
+use crate::support::Operator;
 use crate::{people, progress};
 
 /// Pause between two leavers.
@@ -30,6 +31,8 @@ pub struct Leavers {
     answered: Vec<f64>,
     /// Requests to an App between sending the change and the suspension there.
     passed: Vec<f64>,
+    /// Milliseconds from the operator's knowing of a change to the suspension, on average; one an operator asked.
+    known: Vec<f64>,
 }
 
 /// Has people leave of whom everybody has accounts, while as many more are onboarded.
@@ -103,20 +106,33 @@ impl Leavers {
             cut: sorted(cut.into_iter().map(millis)),
             answered: sorted(answered),
             passed: sorted(passed.into_iter()),
+            known: Vec::new(),
         }
+    }
+
+    /// With what the operator itself measured.
+    pub async fn looked_at(mut self, operator: &Operator) -> Self {
+        let metrics = operator.metrics().await;
+        let of = |part: &str| {
+            metrics.sum(&format!("tenure_change_to_effect_seconds_{part}"), &[("lane", "leave")])
+        };
+        self.known.push(1000.0 * of("sum") / of("count"));
+        self
     }
 
     /// Several rounds as one.
     pub fn together(all: impl Iterator<Item = Self>) -> Self {
-        let mut sum = Self { cut: Vec::new(), answered: Vec::new(), passed: Vec::new() };
+        let mut sum = Self { cut: Vec::new(), answered: Vec::new(), passed: Vec::new(), known: Vec::new() };
         for one in all {
             sum.cut.extend(one.cut);
             sum.answered.extend(one.answered);
             sum.passed.extend(one.passed);
+            sum.known.extend(one.known);
         }
-        let Self { cut, answered, passed } = sum;
-        let [cut, answered, passed] = [cut, answered, passed].map(|values| sorted(values.into_iter()));
-        Self { cut, answered, passed }
+        let Self { cut, answered, passed, known } = sum;
+        let [cut, answered, passed, known] =
+            [cut, answered, passed, known].map(|values| sorted(values.into_iter()));
+        Self { cut, answered, passed, known }
     }
 
     /// Rows of the report.
@@ -127,6 +143,10 @@ impl Leavers {
         };
         report.row("a leaver: from sending the change to all accounts suspended", row(&self.cut));
         report.row("of that, until the API server answers the change", row(&self.answered));
+        if !self.known.is_empty() {
+            let known = percentile(&self.known, 0.5);
+            report.row("of that, from when the operator knew of it", format!("{known:.0} ms on average"));
+        }
         let [median, most] = [0.5, 1.0].map(|p| percentile(&self.passed, p));
         report.row(
             "requests to the App meanwhile, before the suspension",

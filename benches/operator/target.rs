@@ -94,7 +94,7 @@ impl Target {
         }
     }
 
-    /// When each account that a request suspended was, by login. Nothing else changes accounts here.
+    /// When each account that a request suspended was, by login.
     pub async fn cuts(&self) -> BTreeMap<String, Instant> {
         match self {
             Self::Fast(target) => target.deactivated().into_iter().collect(),
@@ -102,7 +102,8 @@ impl Target {
                 let mut at = BTreeMap::new();
                 for request in server.proxy().requests().iter().filter(|r| r.method == "PATCH") {
                     let id = request.path.rsplit('/').next().unwrap_or_default().to_owned();
-                    at.entry(id).or_insert_with(|| instant(request.at));
+                    // The last: one before it may have filled in the manager.
+                    at.insert(id, instant(request.at));
                 }
                 let users = server.users().await;
                 let text = |user: &Value, field: &str| user[field].as_str().unwrap_or_default().to_owned();

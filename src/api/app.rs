@@ -9,6 +9,7 @@ use super::common::AttributeRule;
 use super::directory::{ActiveDirectoryConnector, DirectoryServers, LdapConnector};
 use super::initial_password::InitialPassword;
 use super::scim::ScimConnector;
+use super::sweep::{Drift, Orphans, Stray, SweepStatus};
 
 /// A connection to a system with accounts, and the policies that hold there.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +30,8 @@ use super::scim::ScimConnector;
     printcolumn(name = "Suspended", type_ = "integer", json_path = ".status.accounts.suspended"),
     printcolumn(name = "Pending", type_ = "integer", json_path = ".status.accounts.pending"),
     printcolumn(name = "Failed", type_ = "integer", json_path = ".status.accounts.failed"),
+    printcolumn(name = "Swept", type_ = "date", json_path = ".status.sweep.lastCompleted", priority = 1),
+    printcolumn(name = "Orphans", type_ = "integer", json_path = ".status.orphansTotal", priority = 1),
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -49,6 +52,7 @@ use super::scim::ScimConnector;
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
+    validation = Rule::new("self.orphans != 'Suspend' || (has(self.marker.prefix) && self.marker.prefix != '')").message("orphans: Suspend needs a marker.prefix: without one, whatever stands in the marker's attribute would count as ours").field_path(".orphans"),
     validation = Rule::new("!has(self.connector.scim) || !has(self.connector.scim.profile) || !has(self.connector.scim.profile.unsupportedAttributes) || !self.connector.scim.profile.unsupportedAttributes.exists(a, a.lowerAscii() == (has(self.marker.attribute) ? self.marker.attribute.lowerAscii() : 'externalid'))").message("the marker is written into this attribute: choose another marker.attribute, or take it from unsupportedAttributes").field_path(".connector.scim.profile.unsupportedAttributes")
 )]
 pub struct AppSpec {
@@ -76,12 +80,30 @@ pub struct AppSpec {
     #[serde(default)]
     #[x_kube(validation = Rule::new("!has(self.deleteAfter)").message("deleteAfter is not possible here: the ledger ends with the User. Set the User's state to Terminated first, or choose action Delete").field_path(".deleteAfter"))]
     pub on_user_deleted: RemovalPolicy,
+    /// How often all accounts are listed and held against the ledgers: a number and a unit `m`, `h` or `d`, as in `30m`.
+    /// The annotation `tenure.dev/reconcile-requested-at` asks for it at once.
+    #[serde(default = "default_sweep_interval")]
+    #[schemars(length(max = 8))]
+    #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,3}[mhd]$')").message("sweepInterval is a number and one unit of m, h, d, as in 30m"))]
+    pub sweep_interval: String,
+    /// What a sweep does about accounts in use that are no longer as Tenure left them.
+    #[serde(default)]
+    pub drift: Drift,
+    /// What a sweep does about accounts in use that should not be there.
+    #[serde(default)]
+    pub orphans: Orphans,
     /// How fast the App may be used.
     #[serde(default)]
     pub limits: Limits,
     /// `DryRun` reads only and reports what would be done.
     #[serde(default)]
     pub mode: Mode,
+}
+
+/// An hour bounds how long a leaver's account that somebody put back into use stays so, at the price of one listing: a
+/// hundred thousand accounts in pages of a hundred are one request in four seconds.
+fn default_sweep_interval() -> String {
+    "1h".to_owned()
 }
 
 impl AppSpec {
@@ -270,6 +292,16 @@ pub struct AppStatus {
     /// What would be done, in mode `DryRun`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned: Option<PlannedSteps>,
+    /// What the last sweep showed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<SweepStatus>,
+    /// Accounts in use that are in no ledger: the first 50 by id. `tenure orphans` writes all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "atomic"))]
+    pub orphans: Vec<Stray>,
+    /// How many there are in all.
+    #[serde(default)]
+    pub orphans_total: i64,
     /// The last reconcile request that was handled.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 256))]

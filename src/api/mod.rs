@@ -12,6 +12,7 @@ pub mod person;
 pub mod reason;
 pub mod role;
 pub mod scim;
+pub mod sweep;
 pub mod user;
 
 pub use app::{App, AppSpec, AppStatus, Mode};

@@ -1,6 +1,7 @@
 //! The command line: parse, wire, print.
 
 pub mod crds;
+pub mod orphans;
 pub mod reasons;
 pub mod release;
 pub mod run;
@@ -24,6 +25,8 @@ enum Command {
     Reasons,
     /// Let go of every User and print the ledgers: the way out.
     Release(release::ReleaseArgs),
+    /// Write every account in use of an App that is in no ledger.
+    Orphans(orphans::OrphansArgs),
     /// Print or write the custom resource definitions.
     Crds(crds::CrdsArgs),
 }
@@ -37,6 +40,7 @@ pub fn run(cli: Cli) -> Result<()> {
             Ok(())
         }
         Command::Release(args) => release::run(&args),
+        Command::Orphans(args) => orphans::run(&args),
         Command::Crds(args) => crds::run(&args),
     }
 }

@@ -1,5 +1,7 @@
 //! One type for the connectors of all kinds of system, as the App chooses.
 
+use std::collections::HashSet;
+
 use secrecy::SecretString;
 
 use super::active_directory::{self, ActiveDirectory};
@@ -115,6 +117,14 @@ impl Connector for AnyConnector {
         changes: &[Membership],
     ) -> Result<Vec<Result<(), Failure>>, Failure> {
         each!(self, connector => connector.entitle(kind, entitlement, changes).await)
+    }
+
+    async fn holders(&self, kind: &str, entitlement: &str) -> Result<Option<HashSet<String>>, Failure> {
+        each!(self, connector => connector.holders(kind, entitlement).await)
+    }
+
+    fn shows(&self, account: &RemoteAccount, kind: &str, entitlement: &str) -> Option<bool> {
+        each!(self, connector => connector.shows(account, kind, entitlement))
     }
 
     async fn page(&self, cursor: Option<&str>) -> Result<Page, Failure> {

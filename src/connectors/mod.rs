@@ -16,6 +16,7 @@ pub mod scim;
 #[cfg(test)]
 mod testing;
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::time::Duration;
 
@@ -182,6 +183,22 @@ pub trait Connector: Send + Sync {
         entitlement: &str,
         changes: &[Membership],
     ) -> impl Future<Output = Result<Vec<Result<(), Failure>>, Failure>> + Send;
+
+    /// Who holds an entitlement: ids of accounts. `None` where the target does not show that as a whole.
+    fn holders(
+        &self,
+        kind: &str,
+        entitlement: &str,
+    ) -> impl Future<Output = Result<Option<HashSet<String>>, Failure>> + Send {
+        let _ = (kind, entitlement);
+        async { Ok(None) }
+    }
+
+    /// Whether a listed account shows that it holds an entitlement; `None` where accounts do not show it.
+    fn shows(&self, account: &RemoteAccount, kind: &str, entitlement: &str) -> Option<bool> {
+        let _ = (account, kind, entitlement);
+        None
+    }
 
     /// One page of all accounts; `cursor` is `None` for the first. A listing that cannot be complete is an error.
     fn page(&self, cursor: Option<&str>) -> impl Future<Output = Result<Page, Failure>> + Send;

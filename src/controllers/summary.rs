@@ -57,6 +57,11 @@ impl Summaries {
         self.begun.store(true, Ordering::Relaxed);
     }
 
+    /// Whether everybody has been looked at once.
+    pub fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
+    }
+
     /// Everything may have changed.
     pub fn all(&self) {
         self.dirty.lock().all = true;
@@ -110,7 +115,7 @@ pub async fn run(engine: Arc<Engine>) {
     let mut swept = Instant::now();
     while !engine.stop.is_cancelled() {
         tokio::time::sleep(TICK).await;
-        if !engine.summaries.begun.load(Ordering::Relaxed) {
+        if !engine.summaries.has_begun() {
             continue;
         }
         if swept.elapsed() >= SWEEP {
@@ -182,7 +187,7 @@ impl Engine {
                 return None;
             }
             let counts = tally.accounts.get(name).cloned().unwrap_or_default();
-            let status = app_status::status(object, &health, counts, runtime.planned(), now);
+            let status = app_status::status(object, &health, counts, runtime.planned(), &runtime.sweep, now);
             let observed = object.status.observed_generation;
             draft("App", name, &object.meta, (&object.status, &status), observed)
         });

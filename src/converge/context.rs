@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Cause, RemoteAccount};
+use super::{Cause, Finding, RemoteAccount};
 use crate::api::app::{RemovalAction, RemovalPolicy, RemoveEntitlements};
 use crate::api::{AccountState, AppSpec, LedgerEntry, Reason};
 
@@ -32,6 +32,8 @@ pub struct Context<'a> {
     /// Why the App cannot suspend accounts, if it cannot: [`Reason::SuspendDeletes`] or
     /// [`Reason::SuspendUnsupported`].
     pub cannot_suspend: Option<Reason>,
+    /// What a sweep found about the account, and nobody has looked at yet.
+    pub findings: &'a [Finding],
     /// The instant of the decision.
     pub now: Timestamp,
 }

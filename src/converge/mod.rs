@@ -22,6 +22,7 @@ mod plan;
 mod record;
 mod removal;
 mod steps;
+pub mod sweep;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ pub use password::{Fate, Holder, fate, kept_for};
 pub use plan::plan;
 pub use record::{Reply, fail, open, record, settle};
 pub use steps::{Plan, Refusal, Step};
+pub use sweep::Finding;
 pub use terms::{Lists, Terms};
 
 /// Priority of work on an App. Earlier lanes go first.

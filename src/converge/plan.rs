@@ -10,7 +10,8 @@ use super::entitlements::{entitlements, held};
 use super::observe::{Observed, Query};
 use super::removal::plan_gone;
 use super::steps::{CREATE, Plan, Refusal, Step, announce};
-use super::{Change, Context, NewAccount, RemoteAccount, Wanted};
+use super::sweep::is_recent;
+use super::{Change, Context, Finding, NewAccount, RemoteAccount, Wanted};
 use crate::access::DesiredAccount;
 use crate::api::app::AdoptionPolicy;
 use crate::api::{AccountState, LedgerEntry, Reason};
@@ -40,9 +41,27 @@ fn plan_account(
 ) -> Result<Plan, Query> {
     match locate(desired, entry, seen, ctx)? {
         Located::Ours(account) => plan_existing(desired, account, entry, seen, ctx),
-        Located::Nothing => plan_create(desired, entry, seen, ctx),
+        Located::Nothing => match not_surely_gone(entry, ctx) {
+            Some(refusal) => Ok(Plan::blocked(refusal)),
+            None => plan_create(desired, entry, seen, ctx),
+        },
         Located::Unclear(refusal) => Ok(Plan::blocked(refusal)),
     }
+}
+
+/// Why the account that the ledger names, which its id does not find, is not made again: it would be a second one if the
+/// App showed it later. That there is none needs more than one answer: the search by the marker, or where accounts bear
+/// none a whole listing; and it needs time.
+fn not_surely_gone(entry: Option<&LedgerEntry>, ctx: &Context<'_>) -> Option<Refusal> {
+    let entry = ctx.linked(entry)?;
+    let message = if is_recent(entry, ctx) {
+        "the App does not show the account, which was changed a short while ago: it is looked for again"
+    } else if !ctx.marks() && !ctx.findings.contains(&Finding::Gone) {
+        "the App does not show the account: it is made again when a sweep does not find it either"
+    } else {
+        return None;
+    };
+    Some(Refusal::new(Reason::AccountGone, message))
 }
 
 fn plan_create(
@@ -157,7 +176,9 @@ fn plan_existing(
     let held = linked.map(held).unwrap_or_default();
     let (rename, login_refusal) = rename(desired, account, seen, ctx)?;
     // Some targets drop what a suspended account held.
-    let confirmed = account.active && linked.is_some_and(|entry| entry.state == AccountState::Active);
+    let confirmed = account.active
+        && linked.is_some_and(|entry| entry.state == AccountState::Active)
+        && !ctx.findings.contains(&Finding::EntitlementLost);
     let entitlements = entitlements(desired, Some(&account.id), &held, confirmed, seen)?;
     let id = || account.id.clone();
 

@@ -15,6 +15,9 @@ const MAX_MESSAGE: usize = 512;
 /// Length of `LedgerEntry.user_name`, in characters.
 const MAX_LOGIN: usize = 256;
 
+/// What is said before and after the names of attributes that an App does not keep.
+const NOT_KEPT: (&str, &str) = ("the App does not keep ", "; it is not sent again");
+
 /// What a step returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -204,7 +207,7 @@ fn settle_account(
     clear_reason(&mut entry);
     let unkept = unkept(desired, account, ctx);
     if !unkept.is_empty() {
-        let message = format!("the App does not keep {}; it is not sent again", unkept.join(", "));
+        let message = format!("{}{}{}", NOT_KEPT.0, unkept.join(", "), NOT_KEPT.1);
         set_reason(&mut entry, Reason::AttributesNotKept, &message);
     }
     entry
@@ -216,6 +219,14 @@ fn unkept(desired: &DesiredAccount, account: &RemoteAccount, ctx: &Context<'_>) 
     let marker = (ctx.marks() && !ctx.marked(account)).then(|| ctx.spec.marker_attribute().to_owned());
     let attributes = changes(desired, account).into_iter().map(|change| change.attribute);
     login.into_iter().chain(marker).chain(attributes).collect()
+}
+
+/// Whether the ledger says that the App does not keep this attribute. Where the list of them was cut off, all are taken
+/// to be on it.
+pub(super) fn is_known_unkept(entry: &LedgerEntry, attribute: &str) -> bool {
+    let names = entry.message.strip_prefix(NOT_KEPT.0).and_then(|rest| rest.strip_suffix(NOT_KEPT.1));
+    entry.reason == Reason::AttributesNotKept.as_str()
+        && names.is_none_or(|names| names.split(", ").any(|name| name == attribute))
 }
 
 fn settle_gone(

@@ -106,6 +106,7 @@ impl<'a, 's, S: Subject> Person<'a, 's, S> {
                 marker: self.marker.clone(),
                 resume: false,
                 cannot_suspend: None,
+                findings: Vec::new(),
             },
         }
     }

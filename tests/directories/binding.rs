@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use crate::company::{APP, by_id, ldap_app, samba_app};
 use crate::support::ldap::{Entry, bind_code, replace, unicode_password};
-use crate::support::scene::entry;
+use crate::support::scene::{SOON, entry};
+use crate::support::sweeps::{counted, findings};
 use crate::support::targets::samba::{self, Samba};
 use crate::support::targets::slapd::{Config, Policy, Slapd};
-use crate::support::wait::always;
+use crate::support::wait::{always, eventually};
 use crate::support::{Operator, Scene};
 
 const FIRST: &str = "canary-First-1";
@@ -99,14 +100,22 @@ async fn a_suspended_person_cannot_bind_where_a_policy_applies() {
     .await;
 }
 
-/// Where none applies accounts are closed all the same, by their hash.
+/// Where none applies accounts are closed by their hash, and the next sweep undoes what a new password opened.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_suspended_person_cannot_bind_where_no_policy_applies() {
+async fn a_new_password_is_undone_where_no_policy_applies() {
     let both = [("inapplicable", Policy::Inapplicable), ("absent", Policy::Absent)];
     futures::future::join_all(both.map(async |(name, policy)| {
         let extra = json!({ "suspend": "BestEffort" });
         let ldap = Ldap::with(&format!("bind-{name}"), policy, extra).await;
         ldap.suspends_and_resumes().await;
+        assert_eq!(ldap.bind(SECOND).await, 0, "{name}: until somebody looks");
+        let status = ldap.scene.sweep(APP, "after the new password").await;
+        assert_eq!(findings(&status), counted(&[("reactivated", 1)]), "{name}: {status}");
+        eventually(SOON, async || match ldap.bind(SECOND).await {
+            REFUSED => Ok(()),
+            code => Err(format!("{name}: the new password still lets a suspended person in: {code}")),
+        })
+        .await;
         let mechanism = ldap.capability("suspension").await;
         assert!(mechanism.contains("HashPrefix"), "{name}: {mechanism}");
         ldap.becomes("Active", "Active").await;

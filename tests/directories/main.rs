@@ -21,3 +21,4 @@ mod naming;
 mod numbers;
 mod passwords;
 mod secrets;
+mod sweep;

@@ -84,6 +84,7 @@ async fn a_name_that_is_used_again_is_somebody_else() {
     let mut dns = Vec::new();
     for name in ["ann", "bob", "eve"] {
         scene.ready(name).await;
+        scene.age(name).await;
         let entry = by_marker(&server, name).await.unwrap();
         dns.push((entry.dn.clone(), entry.one("uid").unwrap()));
     }

@@ -32,6 +32,7 @@ pub mod proxy;
 pub mod relay;
 pub mod scene;
 pub mod scim_server;
+pub mod sweeps;
 pub mod targets;
 pub mod wait;
 pub mod workdir;

@@ -265,6 +265,11 @@ async fn act(action: Option<Action>, mut forward: Forward<'_>) -> Result<Reply, 
             forward.send().await?;
             Err(Abort::Close)
         }
+        Some(Action::DelayReply(time)) => {
+            let reply = forward.send().await;
+            tokio::time::sleep(time).await;
+            reply.map(whole)
+        }
         Some(Action::TruncateBody) => forward.send().await.map(halved),
         Some(Action::Twice) => {
             forward.clone().send().await?;

@@ -1,5 +1,6 @@
 //! Groups as entitlements: found, made, and who is directly in them.
 
+mod holders;
 mod members;
 
 use super::guid::{Guid, Sid};

@@ -27,6 +27,7 @@ mod suspension;
 mod uac;
 mod update;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -318,6 +319,10 @@ impl Connector for ActiveDirectory {
             }
             _ => Err(no_such_type()),
         }
+    }
+
+    async fn holders(&self, kind: &str, entitlement: &str) -> Result<Option<HashSet<String>>, Failure> {
+        self.members_of(kind, entitlement).await
     }
 
     async fn page(&self, cursor: Option<&str>) -> Result<Page, Failure> {

@@ -60,6 +60,10 @@ impl Ldap {
             .await
             .map_err(under_base)?;
         let mut accounts = Vec::with_capacity(entries.len());
+        if cursor.is_none() {
+            self.shared.listed.begin();
+        }
+        self.note_listed(&entries, &*self.profile().await?);
         if entries.iter().any(|entry| entry.text(MANAGER).is_some()) {
             // Most managers are on the list themselves.
             let profile = self.profile().await?;

@@ -29,7 +29,7 @@ impl LdapGroupKind {
         }
     }
 
-    const fn member(self) -> &'static str {
+    pub(super) const fn member(self) -> &'static str {
         match self {
             Self::GroupOfNames => "member",
             Self::GroupOfUniqueNames => "uniqueMember",
@@ -55,7 +55,7 @@ struct Difference {
 }
 
 impl Ldap {
-    fn kind(&self) -> LdapGroupKind {
+    pub(super) fn kind(&self) -> LdapGroupKind {
         self.shared.spec.groups.kind
     }
 

@@ -8,6 +8,7 @@
 mod accounts;
 mod decode;
 mod groups;
+mod holders;
 mod numbers;
 mod password;
 mod placement;
@@ -16,6 +17,7 @@ mod suspension;
 mod trial;
 mod write;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -23,6 +25,7 @@ use parking_lot::Mutex;
 use secrecy::SecretString;
 
 use self::decode::Names;
+use self::holders::Listed;
 use self::numbers::Numbers;
 use self::probe::Profile;
 use super::directory::{Directory, DirectoryConfig, Dn, Entry, Op, Refused};
@@ -106,6 +109,7 @@ struct Shared {
     leavers: Option<Dn>,
     profile: Mutex<Option<Arc<Profile>>>,
     names: Names,
+    listed: Listed,
     numbers: Option<Numbers>,
 }
 
@@ -131,6 +135,7 @@ impl Ldap {
             numbers: spec.posix.as_ref().map(Numbers::new),
             directory: Directory::new(directory, around)?,
             names: Names::default(),
+            listed: Listed::default(),
             profile: Mutex::default(),
             spec,
             marker,
@@ -265,6 +270,10 @@ impl Connector for Ldap {
             }
             _ => Err(no_such_type()),
         }
+    }
+
+    async fn holders(&self, kind: &str, entitlement: &str) -> Result<Option<HashSet<String>>, Failure> {
+        self.members_of(kind, entitlement).await
     }
 
     async fn page(&self, cursor: Option<&str>) -> Result<Page, Failure> {

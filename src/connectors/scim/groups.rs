@@ -11,6 +11,7 @@ use std::collections::HashSet;
 use parking_lot::Mutex;
 
 use self::sight::Recent;
+pub(super) use self::sight::Sight;
 use super::{Scim, trouble};
 use crate::api::Reason;
 use crate::api::scim::MemberChange;

@@ -11,6 +11,7 @@
 mod accounts;
 mod discovery;
 mod groups;
+mod holders;
 mod listing;
 mod path;
 mod probing;
@@ -18,6 +19,7 @@ mod profile;
 mod resource;
 mod values;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -27,6 +29,7 @@ use serde_json::{Value, json};
 
 use self::accounts::Index;
 use self::groups::Groups;
+use self::holders::Shown;
 use self::path::enterprise;
 pub use self::profile::presets::preset;
 use self::profile::{Layers, Profile};
@@ -112,6 +115,7 @@ struct Shared {
     create_groups: bool,
     profile: Layers,
     groups: Groups,
+    shown: Shown,
     index: Index,
     /// Whether writing a whole account has not helped where a PATCH did nothing.
     put_is_vain: AtomicBool,
@@ -134,6 +138,7 @@ impl Scim {
             create_groups: config.create_groups,
             profile,
             groups: Groups::default(),
+            shown: Shown::default(),
         };
         Ok(Self { shared: Arc::new(shared), lane: Lane::Verify, probing: false })
     }
@@ -272,6 +277,14 @@ impl Connector for Scim {
             outcomes.push(self.set_value(attribute, entitlement, change).await);
         }
         Ok(outcomes)
+    }
+
+    async fn holders(&self, kind: &str, entitlement: &str) -> Result<Option<HashSet<String>>, Failure> {
+        self.members_of(kind, entitlement).await
+    }
+
+    fn shows(&self, account: &RemoteAccount, kind: &str, entitlement: &str) -> Option<bool> {
+        self.shows_value(account, kind, entitlement)
     }
 
     async fn page(&self, cursor: Option<&str>) -> Result<Page, Failure> {

@@ -117,7 +117,7 @@ fn values<'a>(account: &'a RemoteAccount, attribute: &str) -> impl Iterator<Item
     account.attributes.get(attribute).and_then(Value::as_array).into_iter().flatten()
 }
 
-fn holds(account: &RemoteAccount, attribute: &str, value: &str) -> bool {
+pub(super) fn holds(account: &RemoteAccount, attribute: &str, value: &str) -> bool {
     values(account, attribute).any(|one| is(one, value))
 }
 

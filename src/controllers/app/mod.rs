@@ -9,6 +9,7 @@ pub mod memberships;
 pub mod places;
 pub mod planned;
 pub mod status;
+pub mod sweep;
 pub mod target;
 
 use std::collections::HashMap;
@@ -49,6 +50,8 @@ pub struct AppRuntime {
     backoff: Mutex<Backoff<Name>>,
     trouble: Mutex<HashMap<Name, Trouble>>,
     planned: Mutex<Planned>,
+    /// What sweeps remember.
+    pub sweep: sweep::State,
     /// One writer an entitlement, by type and remote id, even while one connection takes another's place.
     pub(super) writing: Locks<(String, String)>,
     end: CancellationToken,
@@ -76,6 +79,7 @@ impl AppRuntime {
             backoff: Mutex::default(),
             trouble: Mutex::default(),
             planned: Mutex::default(),
+            sweep: sweep::State::default(),
             end: engine.stop.child_token(),
         });
         let (engine, app) = (engine.clone(), runtime.clone());

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{Health, target};
+use super::{Health, sweep, target};
 use crate::access::FieldProblem;
 use crate::api::app::{AccountCounts, PlannedSteps};
+use crate::api::sweep::SweepStatus;
 use crate::api::{AppStatus, Mode, Reason};
 use crate::connectors::FailureClass;
 use crate::connectors::gate::{Gate, GateState};
@@ -19,6 +20,7 @@ pub fn status(
     health: &Health,
     counts: AccountCounts,
     planned: PlannedSteps,
+    sweeps: &sweep::State,
     now: Timestamp,
 ) -> AppStatus {
     let stored = &object.status;
@@ -48,9 +50,11 @@ pub fn status(
         (working && !stalled).then(|| (Reason::Progressing, "accounts are being changed".to_owned())),
     );
     conditions.set(READY, ready);
+    let target = target::hash(spec);
+    let swept = sweeps.last(&target).unwrap_or_else(|| sweep::Report::stored(stored, &target));
     AppStatus {
         observed_generation: Some(generation),
-        target: target::hash(spec),
+        target,
         endpoint: target::endpoint(spec),
         capabilities: if health.capabilities.is_empty() {
             stored.capabilities.clone()
@@ -59,6 +63,9 @@ pub fn status(
         },
         accounts: Some(counts),
         planned: (spec.mode == Mode::DryRun).then_some(planned),
+        sweep: (swept.sweep != SweepStatus::default()).then_some(swept.sweep),
+        orphans: swept.orphans,
+        orphans_total: swept.orphans_total,
         last_handled_reconcile_at: health
             .handled
             .clone()

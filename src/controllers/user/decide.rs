@@ -15,7 +15,7 @@ use crate::api::{AppSpec, EffectiveRole, LedgerEntry, Mode, Reason, RoleAssignme
 use crate::connectors::any::traits;
 use crate::controllers::app::target;
 use crate::controllers::conditions::whole_seconds;
-use crate::converge::{self, Cause, Claim, Context, Due, Lane, Wanted};
+use crate::converge::{self, Cause, Claim, Context, Due, Finding, Lane, Wanted};
 use crate::runtime::index::{AppObject, BindingObject, Name, Namespace, Person};
 
 /// What is known about why a User is being deleted.
@@ -101,9 +101,24 @@ pub struct OwnedContext {
     pub resume: bool,
     /// Why the App cannot suspend accounts, where that is known.
     pub cannot_suspend: Option<Reason>,
+    /// What a sweep found, and nobody has looked at yet.
+    pub findings: Vec<Finding>,
 }
 
 impl OwnedContext {
+    /// Of somebody in whose record this App does not occur.
+    pub fn nothing(app: Name, target: String) -> Self {
+        Self {
+            app,
+            target,
+            spec: None,
+            marker: String::new(),
+            resume: false,
+            cannot_suspend: None,
+            findings: Vec::new(),
+        }
+    }
+
     /// The view that the pure code takes.
     pub fn at<'a>(&'a self, policy: &'a AppSpec, now: Timestamp) -> Context<'a> {
         Context {
@@ -114,6 +129,7 @@ impl OwnedContext {
             login_attribute: traits(&policy.connector).login,
             resume: self.resume,
             cannot_suspend: self.cannot_suspend,
+            findings: &self.findings,
             // The ledger keeps times as Kubernetes does.
             now: whole_seconds(now),
         }
@@ -219,7 +235,8 @@ fn concerned(ns: &Namespace, person: &Person, roles: &Roles) -> BTreeSet<Name> {
     let names: BTreeSet<&str> = roles.effective.iter().map(|r| r.name.as_str()).collect();
     let ledger = person.status.accounts.iter().map(|e| e.app.as_str());
     let known = |app: &str| ns.apps.get_key_value(app).map_or_else(|| app.into(), |(name, _)| name.clone());
-    ns.apps_for(&names).chain(ledger).map(known).collect()
+    let suspected = ns.suspected_in(&person.key.name).map(|app| &**app);
+    ns.apps_for(&names).chain(ledger).chain(suspected).map(known).collect()
 }
 
 struct Situation<'a> {
@@ -283,6 +300,11 @@ impl Situation<'_> {
             marker: marker.unwrap_or_default(),
             resume: self.resume,
             cannot_suspend: None,
+            findings: self
+                .ns
+                .suspicion(&person.key.name, app)
+                .map(|s| s.findings.clone())
+                .unwrap_or_default(),
         }
     }
 
@@ -302,10 +324,12 @@ impl Situation<'_> {
         }
         let default_policy = AppSpec::default();
         let policy = context.spec.as_deref().unwrap_or(&default_policy);
-        match converge::due(wanted, entry, &context.at(policy, self.now)) {
+        let due = converge::due(wanted, entry, &context.at(policy, self.now));
+        match due {
             Due::Nothing { .. } if entry.is_none() && Self::may_have_lost(person, &context.app, wanted) => {
                 Due::Work { lane: Lane::Leave, removal: true }
             }
+            Due::Nothing { .. } => suspected(wanted, &context.findings).unwrap_or(due),
             due => due,
         }
     }
@@ -385,6 +409,16 @@ impl Situation<'_> {
             _ => false,
         }
     }
+}
+
+/// The look at an account about which a sweep found something, where nothing else is due.
+fn suspected(wanted: &Wanted, findings: &[Finding]) -> Option<Due> {
+    if !matches!(wanted, Wanted::Account(_) | Wanted::Gone(_)) {
+        return None;
+    }
+    let lane = findings.iter().map(|finding| finding.lane()).min()?;
+    // A leaver's account in use again is suspended anew, which takes nothing away that had not gone.
+    Some(Due::Work { lane, removal: findings.contains(&Finding::Zombie) })
 }
 
 fn freeze() -> Wanted {

@@ -1,6 +1,7 @@
 //! The work of one App: passes, each of which takes one person one step further.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -18,7 +19,7 @@ use crate::connectors::any::AnyConnector;
 use crate::connectors::{Failure, password};
 use crate::controllers::app::crew::{self, Crew};
 use crate::controllers::app::places::Place;
-use crate::controllers::app::{AppRuntime, Connected, fit};
+use crate::controllers::app::{AppRuntime, Connected, fit, sweep};
 use crate::controllers::engine::{Engine, Touch};
 use crate::controllers::passwords;
 use crate::converge::{self, Cause, Due, Lane, Refusal, Resolution, Step, Wanted};
@@ -40,6 +41,7 @@ pub fn staff(engine: &Arc<Engine>, app: &Arc<AppRuntime>, connected: &Arc<Connec
         engine.tasks.spawn(hand_out(engine.clone(), crew.clone(), reserved));
     }
     engine.tasks.spawn(crew::look_again(engine.clone(), crew));
+    engine.tasks.spawn(sweep::run(engine.clone(), app.clone(), connected.clone()));
 }
 
 /// Begins a pass whenever there is a place and a job for it; a reserved place is for leavers only.
@@ -62,7 +64,9 @@ async fn hand_out(engine: Arc<Engine>, crew: Arc<Crew>, reserved: bool) {
 
 async fn one(engine: Arc<Engine>, crew: Arc<Crew>, place: Place, job: Job<Name>) {
     let key = Key::new(crew.app.key.namespace.clone(), job.key.clone());
+    crew.app.sweep.touch(&job.key);
     let outcome = engine.work(&crew, &place, &key, &job).await;
+    crew.app.sweep.touch(&job.key);
     failpoint::hit("after-pass");
     crew.app.queue.done(job, outcome);
     if outcome != Outcome::Ok {
@@ -106,6 +110,7 @@ impl Engine {
             lane,
             queued: job.queued_at,
             decided: tokio::time::Instant::now(),
+            acted: AtomicBool::new(false),
         };
         if account.dry_run {
             return self.rehearse(&connector, &ports, &policy).await;
@@ -115,6 +120,7 @@ impl Engine {
             // The object went, or was made anew: what was done will be found by its marker.
             return Outcome::Ok;
         }
+        self.looked_at(app, key, &ending, ports.acted.load(Ordering::Relaxed));
         self.conclude_pass(app, key, &account, lane, ending)
     }
 
@@ -253,6 +259,8 @@ struct Live<'a> {
     lane: Lane,
     queued: Instant,
     decided: tokio::time::Instant,
+    /// Something was changed in the App.
+    acted: AtomicBool,
 }
 
 impl Ports for Live<'_> {
@@ -354,6 +362,7 @@ impl Ports for Live<'_> {
 
     fn performed(&self, step: &Step, entry: &LedgerEntry, outcome: Result<(), &Failure>) {
         if outcome.is_ok() {
+            self.acted.store(true, Ordering::Relaxed);
             self.engine.metrics.change_to_effect(self.lane, self.queued.elapsed());
         }
         let fields = fields(step);

@@ -4,7 +4,7 @@ use rstest::rstest;
 
 use super::world::{Crash, Outcome, World, pass, plan_now};
 use super::*;
-use crate::api::app::AdoptionPolicy;
+use crate::api::app::{AdoptionPolicy, Marker};
 
 fn spec(policy: AdoptionPolicy, match_on: &[&str]) -> AppSpec {
     let mut spec = AppSpec::default();
@@ -268,9 +268,32 @@ fn the_recorded_account_must_still_be_ours(
 fn an_account_that_vanished_is_made_again_without_its_old_grants() {
     let (mut world, mut stored) = (World::with([]), Some(entry("gone", "ann", AccountState::Active)));
     stored.as_mut().unwrap().entitlements = strings(&["group:g2"]);
+    // So young that the App may not show it yet.
+    let outcome = go(&mut world, ann(&["G1"]), &mut stored, &AppSpec::default());
+    assert_eq!(outcome.blocked.map(|refusal| refusal.reason), Some(Reason::AccountGone));
+    assert!(outcome.steps.is_empty() && stored.as_ref().unwrap().id == "gone");
+    stored.as_mut().unwrap().last_transition_time = Some(NOW - jiff::SignedDuration::from_mins(3));
     let outcome = go(&mut world, ann(&["G1"]), &mut stored, &AppSpec::default());
     assert_eq!(names(&outcome.steps), ["create", "grant"]);
     assert_eq!(stored.unwrap().entitlements, ["group:g1"]);
+}
+
+#[test]
+fn where_accounts_bear_no_marker_one_that_vanished_is_made_again_only_when_a_listing_lacks_it_too() {
+    let spec = AppSpec {
+        marker: Marker { attribute: Some(String::new()), prefix: String::new() },
+        ..AppSpec::default()
+    };
+    let mut gone = entry("gone", "ann", AccountState::Active);
+    gone.last_transition_time = Some(NOW - jiff::SignedDuration::from_mins(3));
+    let mut seen = Observed::default();
+    seen.account("gone".to_owned(), None);
+    let look = |findings: &[Finding]| {
+        let ctx = Context { findings, ..context(&spec) };
+        plan(&wanted(ann(&[])), Some(&gone), &seen, &ctx).unwrap()
+    };
+    assert_eq!(look(&[]).blocked.map(|refusal| refusal.reason), Some(Reason::AccountGone));
+    assert_eq!(names(&look(&[Finding::Gone]).steps), ["announce", "create"]);
 }
 
 #[test]

@@ -29,6 +29,7 @@ pub(super) fn context(spec: &AppSpec) -> Context<'_> {
         login_attribute: "userName",
         resume: false,
         cannot_suspend: None,
+        findings: &[],
         now: NOW,
     }
 }

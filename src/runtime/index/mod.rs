@@ -10,6 +10,7 @@ mod namespace;
 mod objects;
 mod person;
 mod references;
+mod suspicions;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use parking_lot::{RwLock, RwLockReadGuard};
 pub use namespace::{Intake, Namespace};
 pub use objects::{AppObject, BindingObject, Meta, RoleObject};
 pub use person::{AccountSummary, Person, RawUser, StoredPerson, Summary};
+pub use suspicions::Suspicion;
 pub use watch::{Change, WatchSet, Watching};
 
 /// A name or namespace, shared rather than copied.

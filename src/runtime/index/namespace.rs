@@ -8,11 +8,12 @@ use super::links::Links;
 use super::objects::{AppObject, BindingObject, Meta, RoleObject};
 use super::person::StoredPerson;
 use super::references::References;
+use super::suspicions::{Suspicion, Suspicions};
 use super::{Key, Name};
 use crate::access::{AppRules, BindingRules, FieldProblem, RoleBook};
 use crate::api::{App, AppBinding, AppSpec, LedgerEntry, Mode, Reason, Role};
 use crate::connectors;
-use crate::converge;
+use crate::converge::{self, Finding};
 
 /// What taking a person in has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,7 @@ pub struct Namespace {
     users: HashMap<Name, StoredPerson>,
     by_person: Links,
     references: References,
+    suspicions: Suspicions,
     /// Compiled Roles.
     pub book: RoleBook,
     /// Roles.
@@ -139,7 +141,30 @@ impl Namespace {
         self.by_person.unlink(&person.person_id, name);
         self.references.unlink(person.manager.as_deref(), name);
         self.references.forget(name);
+        self.suspicions.forget_user(name);
         Some(person)
+    }
+
+    /// Keeps what a sweep found about a person's account until it is looked at.
+    pub fn suspect(&mut self, user: &Name, app: &Name, finding: Finding, print: u64) {
+        if self.users.contains_key(user) {
+            self.suspicions.add(user, app, finding, print);
+        }
+    }
+
+    /// What a sweep found about a person's account, if nobody has looked since.
+    pub fn suspicion(&self, user: &str, app: &str) -> Option<&Suspicion> {
+        self.suspicions.of(user, app)
+    }
+
+    /// Apps in which a sweep found something about this person.
+    pub fn suspected_in(&self, user: &str) -> impl Iterator<Item = &Name> {
+        self.suspicions.apps(user)
+    }
+
+    /// The account was looked at: answers what had been found.
+    pub fn clear_suspicion(&mut self, user: &str, app: &str) -> Option<Suspicion> {
+        self.suspicions.take(user, app)
     }
 
     /// Those whose manager this is.

@@ -236,6 +236,16 @@ impl StoredPerson {
         serde_json::from_str(&self.status).ok()
     }
 
+    /// `spec.userName`.
+    pub fn user_name(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Login {
+            user_name: String,
+        }
+        serde_json::from_str::<Login>(&self.spec).ok().map(|login| login.user_name)
+    }
+
     /// Takes over what may change without a decision changing.
     pub(super) fn take_version(&mut self, later: Self) {
         self.resource_version = later.resource_version;

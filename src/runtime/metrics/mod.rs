@@ -2,6 +2,7 @@
 //!
 //! Labels name Apps, namespaces, kinds and our own closed sets: never a person, an account or an attribute.
 
+mod sweeps;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
+use self::sweeps::SweepMetrics;
 use super::queue::Stats;
 use crate::api::AccountState;
 use crate::connectors::http::{Meter, RequestReport};
@@ -92,6 +94,7 @@ pub struct Metrics {
     registry: Arc<Registry>,
     clocks: Arc<Mutex<Clocks>>,
     apps: AppMetrics,
+    sweeps: SweepMetrics,
     process: ProcessMetrics,
 }
 
@@ -187,7 +190,8 @@ impl Metrics {
         let mut registry = Registry::with_prefix("tenure");
         registry.register("build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         let (apps, process) = (AppMetrics::new(&mut registry), ProcessMetrics::new(&mut registry));
-        Self { registry: Arc::new(registry), clocks: Arc::default(), apps, process }
+        let sweeps = SweepMetrics::new(&mut registry);
+        Self { registry: Arc::new(registry), clocks: Arc::default(), apps, sweeps, process }
     }
 
     /// How an App's queue stands.
@@ -268,6 +272,7 @@ impl Metrics {
         for state in ACCOUNT_STATES {
             self.apps.accounts.remove(&account_labels(namespace, app, state));
         }
+        self.forget_sweeps(namespace, app);
     }
 
     /// Everything, as text of type [`CONTENT_TYPE`].

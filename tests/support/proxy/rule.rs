@@ -26,6 +26,8 @@ pub enum Action {
     DropReplyAfterForward,
     /// Wait, then go on as usual.
     Delay(Duration),
+    /// Let the target do it, and pass its answer on only after this time.
+    DelayReply(Duration),
     /// Reset the connection (RST) without asking the target.
     Reset,
     /// Let the target do it; announce its whole body, send half of it, and close.

@@ -23,7 +23,7 @@ const MEMBERS: usize = 20_000;
 
 /// What is seen of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Sight {
+pub(in crate::connectors::scim) enum Sight {
     /// It is not there.
     Gone,
     /// It shows no members. There may be none.
@@ -103,7 +103,7 @@ impl Scim {
         }
     }
 
-    async fn read_group(&self, group: &str) -> Result<Sight, Failure> {
+    pub(in crate::connectors::scim) async fn read_group(&self, group: &str) -> Result<Sight, Failure> {
         if self.is_too_large(group) {
             return Ok(Sight::Nothing);
         }
@@ -141,7 +141,7 @@ impl Scim {
         }
     }
 
-    pub(super) fn is_too_large(&self, group: &str) -> bool {
+    pub(in crate::connectors::scim) fn is_too_large(&self, group: &str) -> bool {
         self.shared.groups.too_large.lock().contains(group)
     }
 

@@ -205,6 +205,7 @@ fn joiner(logins: &[&str], entry: Option<LedgerEntry>, spec: &Arc<AppSpec>) -> A
             marker: "4711".into(),
             resume: false,
             cannot_suspend: None,
+            findings: Vec::new(),
         },
     }
 }
