@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::budget::{RemovalBudget, RemovalUse};
 use super::common::AttributeRule;
 use super::scim::ScimConnector;
 
@@ -74,6 +75,9 @@ pub struct AppSpec {
     #[serde(default)]
     #[x_kube(validation = Rule::new("!has(self.deleteAfter)").message("deleteAfter is not possible here: the ledger ends with the User. Set the User's state to Terminated first, or choose action Delete").field_path(".deleteAfter"))]
     pub on_user_deleted: RemovalPolicy,
+    /// How much may be taken away before a person has to say yes.
+    #[serde(default)]
+    pub removal_budget: RemovalBudget,
     /// How fast the App may be used.
     #[serde(default)]
     pub limits: Limits,
@@ -250,11 +254,14 @@ pub struct AppStatus {
     /// What would be done, in mode `DryRun`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned: Option<PlannedSteps>,
+    /// What of the removal budget is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removals: Option<RemovalUse>,
     /// The last reconcile request that was handled.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 256))]
     pub last_handled_reconcile_at: String,
-    /// `Ready`, `Reachable`, `CredentialsValid`, and while they hold `Reconciling`, `Stalled` and `Paused`.
+    /// `Ready`, `Reachable`, `CredentialsValid`, and while they hold `Held`, `Reconciling`, `Stalled` and `Paused`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

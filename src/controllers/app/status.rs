@@ -5,13 +5,14 @@ use jiff::Timestamp;
 use super::{Health, target};
 use crate::access::FieldProblem;
 use crate::api::app::{AccountCounts, PlannedSteps};
+use crate::api::budget::RemovalUse;
 use crate::api::{AppStatus, Mode, Reason};
 use crate::connectors::FailureClass;
 use crate::connectors::gate::{Gate, GateState};
 use crate::controllers::conditions::{
-    CREDENTIALS_VALID, Conditions, PAUSED, REACHABLE, READY, RECONCILING, STALLED, Statement,
+    CREDENTIALS_VALID, Conditions, HELD, PAUSED, REACHABLE, READY, RECONCILING, STALLED, Statement,
 };
-use crate::runtime::index::AppObject;
+use crate::runtime::index::{AppObject, Name};
 
 /// The status that follows from how an App fares.
 pub fn status(
@@ -19,6 +20,7 @@ pub fn status(
     health: &Health,
     counts: AccountCounts,
     planned: PlannedSteps,
+    (removals, held): (Option<RemovalUse>, Vec<(Name, i64)>),
     now: Timestamp,
 ) -> AppStatus {
     let stored = &object.status;
@@ -47,6 +49,7 @@ pub fn status(
         RECONCILING,
         (working && !stalled).then(|| (Reason::Progressing, "accounts are being changed".to_owned())),
     );
+    conditions.only_while(HELD, (!held.is_empty()).then(|| (Reason::RemovalsHeld, holds(&held))));
     conditions.set(READY, ready);
     AppStatus {
         observed_generation: Some(generation),
@@ -59,12 +62,22 @@ pub fn status(
         },
         accounts: Some(counts),
         planned: (spec.mode == Mode::DryRun).then_some(planned),
+        // Until it is known what was used, what is stored says it.
+        removals: removals.or_else(|| stored.removals.clone()),
         last_handled_reconcile_at: health
             .handled
             .clone()
             .unwrap_or_else(|| stored.last_handled_reconcile_at.clone()),
         conditions: conditions.finish(),
     }
+}
+
+/// Names Holds that wait for a person.
+fn holds(held: &[(Name, i64)]) -> String {
+    let names: Vec<_> =
+        held.iter().take(5).map(|(name, people)| format!("{name} ({people} people)")).collect();
+    let more = if held.len() > 5 { " and others" } else { "" };
+    format!("waiting for approval or rejection: Hold {}{more}", names.join(", "))
 }
 
 fn readiness(object: &AppObject, health: &Health) -> Statement {

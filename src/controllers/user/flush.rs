@@ -58,6 +58,9 @@ impl Engine {
         if super::needs_hold(&decision) {
             return self.hold(&decision.person).await;
         }
+        if self.keeps_quiet(&decision) {
+            return Outcome::Stored { seen: Vec::new() };
+        }
         let status = status::status(&decision, &self.overdue(&decision), Timestamp::now());
         if status == decision.person.stored {
             self.touch(Touch::Again(turn.key.clone()));

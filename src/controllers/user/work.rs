@@ -13,12 +13,14 @@ use super::store::Written;
 use super::{JOINED, SOON};
 use crate::api::{self, AppSpec, EntitlementSpec, LedgerEntry, Reason};
 use crate::connectors::Failure;
-use crate::connectors::any::AnyConnector;
+use crate::connectors::any::{AnyConnector, traits};
 use crate::controllers::app::crew::{self, Crew};
 use crate::controllers::app::places::Place;
 use crate::controllers::app::{AppRuntime, Connected, fit};
 use crate::controllers::engine::{Engine, Touch};
-use crate::converge::{self, Cause, Due, Lane, Refusal, Resolution, Step, Wanted};
+use crate::controllers::hold::gate::Blocked;
+use crate::converge::budget::{Permit, Removal};
+use crate::converge::{self, Cause, Due, Lane, Plan, Refusal, Resolution, Step, Wanted};
 use crate::runtime::events::Notice;
 use crate::runtime::failpoint;
 use crate::runtime::index::{Key, Name};
@@ -86,13 +88,10 @@ impl Engine {
             // The App points elsewhere since just now; its keeper is about to connect there.
             return Outcome::Retry { after: CHANGED_RETRY };
         }
-        if account.settles() {
-            let left = self.settle(key, &app.key.name);
-            if !left.is_zero() {
-                return Outcome::Later(Instant::now() + left);
-            }
+        if self.weigh(key, &account).is_some_and(|standing| !standing.may_go()) {
+            return Outcome::Ok;
         }
-        let connector = connected.connector.with_lane(lane);
+        let connector = connected.connector.with_lane(lane.max(job.lane));
         let ports = Live {
             crew,
             place,
@@ -157,7 +156,6 @@ impl Engine {
             Ending::Settled(entry) => {
                 app.succeeded(&key.name);
                 if lane == Lane::Leave {
-                    self.settled(key, &app.key.name);
                     self.announce_leaver(key, account);
                 }
                 self.recorder.result(key, &app.key.name, entry, within);
@@ -181,6 +179,7 @@ impl Engine {
                 match stop {
                     Stop::Changed => Outcome::Retry { after: CHANGED_RETRY },
                     Stop::Cluster => app.retry_cluster(&key.name),
+                    Stop::Held => Outcome::Ok,
                 }
             }
         }
@@ -282,7 +281,7 @@ impl Ports for Live<'_> {
         }
     }
 
-    async fn before_removal(&self) -> Result<(), Stop> {
+    async fn before_removal(&self, plan: &Plan) -> Result<Permit, Stop> {
         if !self.account.personal {
             match self.engine.guard.ground(&self.key.namespace, self.decided).await {
                 Ground::Firm => {}
@@ -295,7 +294,20 @@ impl Ports for Live<'_> {
         let same = now.wanted == self.account.wanted
             && now.context.spec == self.account.context.spec
             && matches!(now.due, Due::Work { .. });
-        if same { Ok(()) } else { Err(Stop::Changed) }
+        if !same {
+            return Err(Stop::Changed);
+        }
+        let person = (self.account.uid.as_str(), self.account.personal);
+        let login = self.account.context.spec.as_deref().map_or("", |spec| traits(&spec.connector).login);
+        let entry = self.account.entry.as_ref();
+        let Some(removal) = Removal::of(plan, &self.account.wanted, entry, login, person) else {
+            return Ok(Permit::uncounted());
+        };
+        let gate = self.engine.gate(&self.app.key);
+        gate.pass(self.engine, self.key, self.account, removal).await.map_err(|blocked| match blocked {
+            Blocked::Held => Stop::Held,
+            Blocked::Cluster => Stop::Cluster,
+        })
     }
 
     async fn resolve(&self, entitlement: &EntitlementSpec) -> Result<Resolution, Failure> {
@@ -395,6 +407,7 @@ fn fields(step: &Step) -> Vec<String> {
 
 fn cause(account: &AccountDecision) -> &'static str {
     match account.wanted {
+        Wanted::Gone(_) if account.ordered => "ordered",
         Wanted::Account(_) => "granted",
         Wanted::Gone(Cause::Leave) => "left",
         Wanted::Gone(Cause::Suspension) => "suspended",
