@@ -233,7 +233,7 @@ impl Drop for Scene {
         if std::thread::panicking() {
             return;
         }
-        let kinds = "users,roles,apps,appbindings,events,leases";
+        let kinds = "users,roles,apps,appbindings,holds,events,leases";
         let shown =
             self.plane.kubectl().run_now(&["get", kinds, "--namespace", &self.namespace, "--output", "json"]);
         if let Ok(text) = shown {
