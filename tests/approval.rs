@@ -83,10 +83,8 @@ spec: {personId: '1', userName: eve}
     for name in ["remove-now", "resume"] {
         let change = json!({"metadata": {"annotations": {format!("tenure.dev/{name}"): "because"}}});
         let text = format!("the verb {name} on users.tenure.dev is needed");
-        eventually(support::scene::SOON, async || {
-            refused("bob", "user", "eve", change.clone(), &text).await
-        })
-        .await;
+        eventually(support::scene::SOON, async || refused("bob", "user", "eve", change.clone(), &text).await)
+            .await;
         patch("ann", "user", "eve", &change).await.unwrap();
     }
     patch("bob", "user", "eve", &json!({"spec": {"title": "CTO"}})).await.unwrap();
