@@ -190,9 +190,9 @@ async fn an_approval_is_for_those_who_were_frozen_and_are_still_due() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twelve_leavers_of_a_hundred_go_ten_at_once_and_two_as_a_wave() {
-    let stage = Stage::new("twelve", json!({})).await;
+    let stage = Stage::new("twelve", json!({"removalBudget": {"settle": "5s"}})).await;
     stage.scene.role_for("all", json!({"match": "true"}), "crm", &[]).await;
-    let _operator = stage.scene.operator().args(["--settle-seconds", "5"]).start().await;
+    let _operator = stage.scene.operator().start().await;
     stage.people("p", 100, &[]).await;
     stage.active(100).await;
     stage.fire((0..12).map(|i| format!("p{i}"))).await;

@@ -7,6 +7,7 @@ pub mod binding;
 pub mod budget;
 pub mod common;
 pub mod hold;
+pub mod initial_password;
 pub mod ledger;
 pub mod person;
 pub mod reason;
@@ -18,6 +19,7 @@ pub use app::{App, AppSpec, AppStatus, Mode};
 pub use binding::{AppBinding, AppBindingSpec, AppBindingStatus};
 pub use common::{AttributeRule, EntitlementSpec, LocalRef, SecretKeyRef, Strength};
 pub use hold::{Hold, HoldOutcome, HoldSpec, HoldStatus};
+pub use initial_password::{InitialPassword, PasswordPolicy};
 pub use ledger::{AccountState, LedgerEntry, PendingIntent};
 pub use reason::Reason;
 pub use role::{Role, RoleSpec, RoleStatus};
@@ -45,3 +47,15 @@ pub const REMOVE_NOW: &str = "tenure.dev/remove-now";
 pub const APP_LABEL: &str = "tenure.dev/app";
 /// Label (any value) without which a Secret is never read.
 pub const CREDENTIALS_LABEL: &str = "tenure.dev/credentials";
+/// Label of the Secrets that hold first passwords of accounts; its value is empty.
+pub const INITIAL_PASSWORD_LABEL: &str = "tenure.dev/initial-password";
+/// Type of these Secrets.
+pub const INITIAL_PASSWORD_TYPE: &str = "tenure.dev/initial-password";
+/// Annotation of these Secrets: the App, and as a label too, where the name is short enough for one.
+pub const APP_NOTE: &str = "tenure.dev/app";
+/// Label of these Secrets: the User, where the name is short enough for one.
+pub const USER_LABEL: &str = "tenure.dev/user";
+/// Annotation of these Secrets: the hash of the system that the password was made for.
+pub const TARGET_NOTE: &str = "tenure.dev/target";
+/// Annotation of these Secrets: when they are removed, once there is an account. RFC 3339.
+pub const REMOVE_AT: &str = "tenure.dev/remove-at";

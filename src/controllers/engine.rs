@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::app::AppRuntime;
 use super::hold::gate::Gates;
+use super::passwords::Passwords;
 use super::summary::Summaries;
 use super::user::decide::{self, Decision, Departure};
 use super::user::guard::Guard;
@@ -65,6 +66,8 @@ pub struct Engine {
     pub recorder: Recorder,
     /// Writes to Users.
     pub store: Store,
+    /// First passwords that are kept for their people.
+    pub passwords: Passwords,
     /// Live reads before removals.
     pub guard: Guard,
     /// One finalizer patch a person at a time.
@@ -109,6 +112,7 @@ impl Engine {
             watching: Arc::default(),
             recorder: Recorder::default(),
             store: Store::new(client.clone(), metrics.clone()),
+            passwords: Passwords::new(client.clone(), metrics.clone()),
             guard: Guard::new(client.clone(), fleet.clone()),
             holds: Locks::default(),
             summaries: Summaries::default(),

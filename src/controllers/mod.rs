@@ -7,6 +7,7 @@ pub mod conditions;
 pub mod engine;
 pub mod hold;
 pub mod observe;
+pub mod passwords;
 pub mod role;
 pub mod summary;
 pub mod user;
