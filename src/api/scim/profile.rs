@@ -216,6 +216,8 @@ pub enum Preset {
     Gitlab,
     /// HCP Terraform.
     HcpTerraform,
+    /// Miro.
+    Miro,
     /// `PagerDuty`.
     Pagerduty,
     /// Salesforce.
