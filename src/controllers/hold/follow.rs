@@ -15,6 +15,8 @@ use crate::api::{Hold, HoldOutcome, HoldStatus};
 use crate::controllers::engine::{Engine, Touch};
 use crate::runtime::index::{HoldObject, Key, Name};
 
+/// How often Holds are looked at: everybody who waits is compared with every one of them.
+const LOOK: Duration = Duration::from_secs(1);
 /// Least time between two writes of one Hold that say nothing but how much is left.
 const PACE: Duration = Duration::from_secs(10);
 /// How long nothing must have been due before that is believed: work may be about to be found.
@@ -24,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Follows Holds.
 #[derive(Default)]
 pub struct Follower {
+    looked: Option<Instant>,
     seen: HashMap<Key, Seen>,
 }
 
@@ -36,8 +39,12 @@ struct Seen {
 }
 
 impl Follower {
-    /// Looks at every open Hold once.
+    /// Looks at every open Hold, if it is time.
     pub(super) async fn follow(&mut self, engine: &Arc<Engine>) {
+        if self.looked.is_some_and(|at| at.elapsed() < LOOK) {
+            return;
+        }
+        self.looked = Some(Instant::now());
         let open = engine.open_holds();
         self.seen.retain(|key, _| open.iter().any(|(known, _)| known == key));
         for (key, hold) in open {
