@@ -6,6 +6,7 @@ pub mod app;
 pub mod binding;
 pub mod budget;
 pub mod common;
+pub mod directory;
 pub mod hold;
 pub mod initial_password;
 pub mod ledger;

@@ -3,10 +3,13 @@
 //! A connector is dumb and careful: it does one thing at a time, believes no answer that it has not checked, and turns
 //! every trouble into a [`Failure`] of its own words; nothing that a target said leaves this layer.
 
+pub mod active_directory;
 pub mod any;
+pub mod directory;
 pub mod fence;
 pub mod gate;
 pub mod http;
+pub mod ldap;
 pub mod locks;
 pub mod password;
 pub mod scim;

@@ -215,11 +215,15 @@ impl Engine {
     async fn let_go(self: &Arc<Self>, person: &Person) -> Outcome {
         let departure = self.departure(person);
         match self.store.release(person).await {
-            Written::Done(_) | Written::Gone => {
+            written @ (Written::Done(_) | Written::Gone) => {
                 if let Departure::Released(reason) = departure {
                     for entry in &person.status.accounts {
                         self.audit_release(&person.key, entry, reason.as_str());
                     }
+                }
+                if let Written::Done(user) = written {
+                    // Whoever looks before the watch brings it would let go, and say so, once more.
+                    self.take_in(&person.key, *user);
                 }
                 Outcome::Gone
             }
