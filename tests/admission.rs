@@ -144,6 +144,18 @@ const CASES: &[Case] = &[
     ("drift unknown", "App", r#"{"spec":{"drift":"Ignore"}}"#, Some(r#"supported values: "Correct", "Report""#)),
     ("orphans unknown", "App", r#"{"spec":{"orphans":"Delete"}}"#, Some(r#"supported values: "Report", "Suspend""#)),
     ("orphans suspended by a marker without prefix", "App", r#"{"spec":{"orphans":"Suspend"}}"#, Some("orphans: Suspend needs a marker.prefix")),
+    ("removal budget", "App", r#"{"spec":{"removalBudget":{"percent":50,"minimum":60,"maximum":100,"window":"168h","express":60,"settle":"0s"}}}"#, None),
+    ("removal budget without bounds", "App", r#"{"spec":{"removalBudget":{"percent":100,"minimum":1000,"maximum":100000,"express":1000,"allowUnbounded":true}}}"#, None),
+    ("removal budget of nothing", "App", r#"{"spec":{"removalBudget":{"percent":0,"minimum":0,"maximum":0,"express":0}}}"#, None),
+    ("more than half of all accounts", "App", r#"{"spec":{"removalBudget":{"percent":51}}}"#, Some("percent above 50 lets one mistake take half of all accounts")),
+    ("minimum above 60", "App", r#"{"spec":{"removalBudget":{"minimum":61}}}"#, Some("minimum above 60 needs allowUnbounded")),
+    ("express above 60", "App", r#"{"spec":{"removalBudget":{"express":61}}}"#, Some("express above 60 needs allowUnbounded")),
+    ("minimum above maximum", "App", r#"{"spec":{"removalBudget":{"minimum":10,"maximum":9}}}"#, Some("minimum must not be above maximum")),
+    ("percent above 100", "App", r#"{"spec":{"removalBudget":{"percent":101,"allowUnbounded":true}}}"#, Some("should be less than or equal to 100")),
+    ("window without unit", "App", r#"{"spec":{"removalBudget":{"window":"24"}}}"#, Some("window is a number of hours from 1h to 168h")),
+    ("window of nothing", "App", r#"{"spec":{"removalBudget":{"window":"0h"}}}"#, Some("window is a number of hours")),
+    ("window too long", "App", r#"{"spec":{"removalBudget":{"window":"169h"}}}"#, Some("window is a number of hours")),
+    ("settle too long", "App", r#"{"spec":{"removalBudget":{"settle":"301s"}}}"#, Some("settle is a number of seconds from 0s to 300s")),
     ("mode DryRun", "App", r#"{"spec":{"mode":"DryRun"}}"#, None),
     ("mode unknown", "App", r#"{"spec":{"mode":"Maybe"}}"#, Some(r#"supported values: "Enforce", "DryRun""#)),
     ("no requests a second", "App", r#"{"spec":{"limits":{"requestsPerSecond":0}}}"#, Some("should be greater than or equal to 1")),
@@ -165,6 +177,14 @@ const CASES: &[Case] = &[
     ("entitlement type malformed", "AppBinding", r#"{"spec":{"entitlements":[{"type":"Group!","value":"S"}]}}"#, Some("spec.entitlements[0].type")),
     ("entitlement without value", "AppBinding", r#"{"spec":{"entitlements":[{"type":"group","value":""}]}}"#, Some("spec.entitlements[0].value")),
     ("condition empty", "AppBinding", r#"{"spec":{"when":""}}"#, Some("spec.when")),
+    // Hold
+    ("minimal hold", "Hold", r"{}", None),
+    ("approval", "Hold", r#"{"spec":{"approval":{"digest":"@digest","reason":"as agreed","by":"ann"}}}"#, None),
+    ("approval and rejection", "Hold", r#"{"spec":{"approval":{"digest":"@digest","reason":"r","by":"ann"},"rejection":{"digest":"@digest","reason":"r","by":"ann"}}}"#, Some("a Hold is approved or rejected, not both")),
+    ("approval without digest", "Hold", r#"{"spec":{"approval":{"reason":"r","by":"ann"}}}"#, Some("spec.approval.digest: Required value")),
+    ("approval of something else", "Hold", r#"{"spec":{"approval":{"digest":"yes","reason":"r","by":"ann"}}}"#, Some("give status.digest of the Hold")),
+    ("approval without reason", "Hold", r#"{"spec":{"approval":{"digest":"@digest","reason":"","by":"ann"}}}"#, Some("spec.approval.reason")),
+    ("rejection by nobody", "Hold", r#"{"spec":{"rejection":{"digest":"@digest","reason":"r","by":""}}}"#, Some("spec.rejection.by")),
 ];
 
 /// Changes of an object that exists.
@@ -221,7 +241,7 @@ const PROFILES: &[(&str, &str, Option<&str>)] = &[
 fn valid(kind: &str) -> Value {
     let spec = match kind {
         "User" => json!({"personId": "4711", "userName": "ann"}),
-        "Role" => json!({}),
+        "Role" | "Hold" => json!({}),
         "App" => json!({"connector": {"scim": {
             "baseUrl": "https://app.example/scim/v2",
             "auth": {"bearer": {"tokenSecretRef": {"name": "app", "key": "token"}}}}}}),
@@ -233,7 +253,7 @@ fn valid(kind: &str) -> Value {
 /// Long values are written `@N` in the table (N characters), lists `@N` on a list field.
 fn long(text: &str) -> Option<String> {
     let n = text.strip_prefix('@')?;
-    (n == "roles65" || n.parse::<usize>().is_ok()).then(|| n.to_owned())
+    (n == "roles65" || n == "digest" || n.parse::<usize>().is_ok()).then(|| n.to_owned())
 }
 
 fn expand(value: &mut Value) {
@@ -244,6 +264,7 @@ fn expand(value: &mut Value) {
                     Some(n) if n == "roles65" => {
                         *item = (0..65).map(|i| json!({"name": format!("r{i}")})).collect();
                     }
+                    Some(n) if n == "digest" => *item = format!("sha256:{}", "0a".repeat(32)).into(),
                     Some(n) if key == "emails" => {
                         *item = (0..n.parse().unwrap())
                             .map(|i| json!({"value": format!("{i}@x.example")}))

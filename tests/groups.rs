@@ -11,7 +11,7 @@ use futures::StreamExt as _;
 use serde_json::{Value, json};
 use support::fast_target::{Config, FastTarget};
 use support::operator::Builder;
-use support::scene::{SOON, entry};
+use support::scene::{SOON, entry, unbounded};
 use support::{RecordingProxy, Scene, eventually};
 
 const PEOPLE: usize = 1_000;
@@ -40,7 +40,7 @@ impl Company {
         let url = target.base_url();
         let (host, path) = url.split_at(url.find("/scim").unwrap());
         let proxy = RecordingProxy::start(host);
-        scene.app("crm", &format!("{}{path}", proxy.url()), "canary-crm-token", json!({})).await;
+        scene.app("crm", &format!("{}{path}", proxy.url()), "canary-crm-token", unbounded()).await;
         scene.role_for("staff", json!({ "match": "true" }), "crm", &[]).await;
         let scene_ref = &scene;
         futures::stream::iter(0..PEOPLE)

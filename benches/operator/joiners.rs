@@ -25,6 +25,17 @@ struct Round {
     /// Both of these at the same time, on the same machine.
     both: f64,
     tenure: f64,
+    done: Done,
+}
+
+/// What the operator has done.
+struct Done {
+    /// Seconds from its first write to its last.
+    seconds: f64,
+    /// Requests to the target.
+    requests: usize,
+    /// Writes to the API server.
+    writes: usize,
     leavers: Leavers,
 }
 
@@ -47,8 +58,9 @@ pub async fn measure(people: usize, rounds: usize, status: &Value, sample: &Samp
             progress(&format!("{round}: the same and the API server's clients together"));
             let both = together(kind, people, status, sample).await;
             progress(&format!("{round}: the operator at {}", kind.name()));
-            let (tenure, leavers) = operate(kind, people).await;
-            done.push(Round { target, api, both, tenure, leavers });
+            let operated = operate(kind, people).await;
+            let tenure = people as f64 / operated.seconds;
+            done.push(Round { target, api, both, tenure, done: operated });
         }
     }
     for (kind, rounds) in KINDS.into_iter().zip(all) {
@@ -68,7 +80,7 @@ async fn together(kind: Kind, people: usize, status: &Value, sample: &Sample) ->
 }
 
 /// The operator onboards people, some of whom leave while the others still join.
-async fn operate(kind: Kind, people: usize) -> (f64, Leavers) {
+async fn operate(kind: Kind, people: usize) -> Done {
     let site = Site::new("joiners", &[kind], &Value::Null).await;
     site.create(0..people, &[]).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -81,7 +93,8 @@ async fn operate(kind: Kind, people: usize) -> (f64, Leavers) {
     let left = Leavers::of(&site, &changes).await.looked_at(&operator).await;
     let writes = Writes::since(mark, &site.scene.namespace).await;
     site::stop(&operator).await;
-    (people as f64 / writes.seconds, left)
+    let requests = site.targets.iter().map(|target| target.arrivals().len()).sum();
+    Done { seconds: writes.seconds, requests, writes: writes.done, leavers: left }
 }
 
 fn tell(kind: Kind, people: usize, rounds: Vec<Round>, report: &mut Report) {
@@ -96,9 +109,12 @@ fn tell(kind: Kind, people: usize, rounds: Vec<Round>, report: &mut Report) {
     report.row("the API server alone: finalizer and status of each person", rate(&|r| r.api));
     report.row("both at the same time, raw clients on this machine", rate(&|r| r.both));
     report.row("Tenure: all of that", rate(&|r| r.tenure));
+    let each = |f: &dyn Fn(&Done) -> usize| format!("{:.2}", of(&|r| f(&r.done) as f64 / people as f64));
+    report.row("requests of Tenure to the target, a person", each(&|done| done.requests));
+    report.row("writes of Tenure to the API server, a person", each(&|done| done.writes));
     report.goal("ratio to the slower of the two", format!("{:.2}", of(&Round::ratio)), "≥ 0.80");
     let each: Vec<_> = rounds.iter().map(|r| format!("{:.2}", r.ratio())).collect();
     report.row("ratio, round by round", each.join(" "));
     report.row("ratio to both at the same time", format!("{:.2}", of(&|r| r.tenure / r.both)));
-    Leavers::together(rounds.into_iter().map(|r| r.leavers)).tell(report);
+    Leavers::together(rounds.into_iter().map(|r| r.done.leavers)).tell(report);
 }

@@ -64,7 +64,10 @@ impl Site {
         scene.apply("Role", "employee", json!({"match": "user.employeeType == 'Employee'"})).await;
         for (app, kind) in APPS.iter().zip(kinds) {
             let target = Target::start(*kind).await;
-            scene.app(app, &target.base_url(), target.token(), json!({ "limits": limits })).await;
+            // Measured is how fast leavers go when many do: none of them is to be held.
+            let budget = json!({"percent": 100, "minimum": 100_000, "maximum": 100_000, "express": 1_000, "allowUnbounded": true});
+            let spec = json!({ "limits": limits, "removalBudget": budget });
+            scene.app(app, &target.base_url(), target.token(), spec).await;
             targets.push(target);
             let spec = json!({"roleRef": {"name": "employee"}, "appRef": {"name": app}});
             scene.apply("AppBinding", &format!("employee-{app}"), spec).await;

@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::budget::{RemovalBudget, RemovalUse};
 use super::common::AttributeRule;
 use super::directory::{ActiveDirectoryConnector, DirectoryServers, LdapConnector};
 use super::initial_password::InitialPassword;
@@ -92,6 +93,9 @@ pub struct AppSpec {
     /// What a sweep does about accounts in use that should not be there.
     #[serde(default)]
     pub orphans: Orphans,
+    /// How much may be taken away before a person has to say yes.
+    #[serde(default)]
+    pub removal_budget: RemovalBudget,
     /// How fast the App may be used.
     #[serde(default)]
     pub limits: Limits,
@@ -302,11 +306,14 @@ pub struct AppStatus {
     /// How many there are in all.
     #[serde(default)]
     pub orphans_total: i64,
+    /// What of the removal budget is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removals: Option<RemovalUse>,
     /// The last reconcile request that was handled.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 256))]
     pub last_handled_reconcile_at: String,
-    /// `Ready`, `Reachable`, `CredentialsValid`, and while they hold `Reconciling`, `Stalled` and `Paused`.
+    /// `Ready`, `Reachable`, `CredentialsValid`, and while they hold `Held`, `Reconciling`, `Stalled` and `Paused`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

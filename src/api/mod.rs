@@ -4,8 +4,10 @@
 
 pub mod app;
 pub mod binding;
+pub mod budget;
 pub mod common;
 pub mod directory;
+pub mod hold;
 pub mod initial_password;
 pub mod ledger;
 pub mod person;
@@ -18,6 +20,7 @@ pub mod user;
 pub use app::{App, AppSpec, AppStatus, Mode};
 pub use binding::{AppBinding, AppBindingSpec, AppBindingStatus};
 pub use common::{AttributeRule, EntitlementSpec, LocalRef, SecretKeyRef, Strength};
+pub use hold::{Hold, HoldOutcome, HoldSpec, HoldStatus};
 pub use initial_password::{InitialPassword, PasswordPolicy};
 pub use ledger::{AccountState, LedgerEntry, PendingIntent};
 pub use reason::Reason;
@@ -39,6 +42,11 @@ pub const FLUX_RECONCILE_REQUESTED: &str = "reconcile.fluxcd.io/requestedAt";
 /// Annotation with a reason, by which a person says that a leaver or an account suspended elsewhere may come back.
 /// Each value counts once; the last one used is kept in `status.handledResume`.
 pub const RESUME: &str = "tenure.dev/resume";
+/// Annotation with a reason, by which a person has what is due to be taken from one User taken at once, past the removal
+/// budget. Each value counts once; the last one used is kept in `status.handledRemoveNow`.
+pub const REMOVE_NOW: &str = "tenure.dev/remove-now";
+/// Label of a Hold: the name of its App, cut to what a label takes.
+pub const APP_LABEL: &str = "tenure.dev/app";
 /// Label (any value) without which a Secret is never read.
 pub const CREDENTIALS_LABEL: &str = "tenure.dev/credentials";
 /// Label of the Secrets that hold first passwords of accounts; its value is empty.

@@ -124,6 +124,22 @@ reasons! {
     Quarantined,
     /// Objects of this namespace could not all be read, so nothing is taken away for now.
     RemovalsFrozen,
+    /// More would be taken away than `spec.removalBudget` allows: a Hold says what, and waits for a person's yes.
+    RemovalsHeld,
+    /// The Hold waits for a person: set `spec.approval` or `spec.rejection`, with `status.digest`.
+    ApprovalNeeded,
+    /// The Hold was approved, and what it holds is being done.
+    HoldApproved,
+    /// The Hold was approved, and what was still due is done.
+    HoldDone,
+    /// The Hold was rejected: what it holds stays as it is. Delete the Hold to have it counted anew.
+    HoldRejected,
+    /// The approval or rejection names another digest than the Hold has: read `status` again, and give `status.digest`.
+    WrongDigest,
+    /// Nobody approved or rejected the Hold within seven days; what is still due is held anew.
+    HoldExpired,
+    /// Nothing that the Hold holds is due any more.
+    HoldSuperseded,
     /// The object cannot be decoded; its last good form counts.
     Undecodable,
     /// The person left, and access was cut.

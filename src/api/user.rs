@@ -292,6 +292,10 @@ pub struct UserStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 256))]
     pub handled_resume: String,
+    /// The last `tenure.dev/remove-now` that was used.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 256))]
+    pub handled_remove_now: String,
     /// `Ready`, and while they hold `Reconciling`, `Stalled` and `Paused`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

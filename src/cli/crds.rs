@@ -36,7 +36,7 @@ pub fn run(args: &CrdsArgs) -> Result<()> {
 
 /// The definitions of all kinds.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    vec![api::User::crd(), api::Role::crd(), api::App::crd(), api::AppBinding::crd()]
+    vec![api::User::crd(), api::Role::crd(), api::App::crd(), api::AppBinding::crd(), api::Hold::crd()]
 }
 
 /// One definition as YAML.

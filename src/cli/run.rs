@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::connectors::fence::Fence;
 use crate::controllers::engine::{Engine, Settings};
 use crate::controllers::user::{Looker, flush};
-use crate::controllers::{observe, passwords, summary};
+use crate::controllers::{hold, observe, passwords, summary};
 use crate::runtime::events::Events;
 use crate::runtime::health::{self, Health, Readiness};
 use crate::runtime::index::WatchSet;
@@ -46,8 +46,8 @@ pub struct RunArgs {
     /// metadata services are never permitted.
     #[arg(long, env = "TENURE_ALLOW_INSECURE_TARGETS")]
     allow_insecure_targets: bool,
-    /// How long a removal that follows from a changed rule, Role or binding, or from a deleted User, waits, so that a
-    /// renamed manifest overtakes it; seconds.
+    /// How long removals that follow from a changed rule, Role or binding, or from deleted Users, wait until no more join
+    /// them, where an App's `removalBudget.settle` does not say; a renamed manifest overtakes them; seconds.
     #[arg(long, env = "TENURE_SETTLE_SECONDS", default_value_t = 5)]
     settle_seconds: u64,
     /// How long the grant of a group or the like may wait for others of the same, so that one request makes them all;
@@ -218,6 +218,7 @@ async fn start(
     tokio::spawn(Looker::new(engine.clone()).run(changes, touches, watchdog.beat("decisions", STUCK)));
     tokio::spawn(flush::run(engine.clone()));
     tokio::spawn(summary::run(engine.clone()));
+    tokio::spawn(hold::run(engine.clone()));
     tokio::spawn(passwords::keeper::run(engine.clone(), args.namespaces.clone()));
     tokio::spawn(observe::run(engine.clone(), readiness.gate("lists", "waiting for the first lists")));
     Ok((engine, watchdog))

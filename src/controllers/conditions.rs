@@ -13,6 +13,8 @@ pub const RECONCILING: &str = "Reconciling";
 pub const STALLED: &str = "Stalled";
 /// The object is paused (present only while true).
 pub const PAUSED: &str = "Paused";
+/// Removals wait for a person (present only while true).
+pub const HELD: &str = "Held";
 /// The App answers.
 pub const REACHABLE: &str = "Reachable";
 /// The App accepts our credentials.

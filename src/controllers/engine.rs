@@ -1,6 +1,6 @@
 //! What the controllers share, and the loops that run them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -8,30 +8,31 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::Client;
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::app::AppRuntime;
+use super::hold::gate::Gates;
 use super::passwords::Passwords;
 use super::summary::Summaries;
 use super::user::decide::{self, Decision, Departure};
+use super::user::flush;
 use super::user::guard::Guard;
 use super::user::record::Recorder;
 use super::user::store::Store;
 use crate::connectors::fence::Fence;
 use crate::connectors::locks::Locks;
 use crate::runtime::events::Events;
-use crate::runtime::index::{Fleet, Key, Name, Person, Watching};
+use crate::runtime::index::{Fleet, Key, Person, Watching};
 use crate::runtime::lease::Standing;
 use crate::runtime::metrics::Metrics;
 
 /// What an operator may set.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How long a removal that follows from a changed rule, Role, binding or deleted object waits, so that a renamed
-    /// manifest or a correction overtakes it.
+    /// How long removals that follow from a changed rule, Role, binding or deleted object wait until no more join them,
+    /// where `spec.removalBudget.settle` does not say; a renamed manifest or a correction overtakes them.
     pub settle: Duration,
     /// Plain http and targets on this machine are permitted.
     pub insecure_targets: bool,
@@ -72,6 +73,8 @@ pub struct Engine {
     pub guard: Guard,
     /// One finalizer patch a person at a time.
     pub holds: Locks<Key>,
+    /// Places for finalizer patches of joiners.
+    pub(super) holders: Semaphore,
     /// Roles, Apps and `AppBindings` whose status may have to be written.
     pub summaries: Summaries,
     /// Whether remote systems may be changed.
@@ -91,8 +94,8 @@ pub struct Engine {
     pub(super) touches: mpsc::UnboundedSender<Touch>,
     pub(super) apps: Mutex<HashMap<Key, Arc<AppRuntime>>>,
     pub(super) departures: Mutex<HashMap<Key, (String, Departure)>>,
-    /// Until when removals that are nobody's own doing wait, by person and App.
-    pub(super) settling: Mutex<HashMap<Key, BTreeMap<Name, Instant>>>,
+    /// The gates that removals pass through.
+    pub(super) gates: Gates,
 }
 
 impl Engine {
@@ -115,6 +118,7 @@ impl Engine {
             passwords: Passwords::new(client.clone(), metrics.clone()),
             guard: Guard::new(client.clone(), fleet.clone()),
             holds: Locks::default(),
+            holders: Semaphore::new(flush::WRITERS),
             summaries: Summaries::default(),
             fence,
             metrics,
@@ -126,7 +130,7 @@ impl Engine {
             touches,
             apps: Mutex::default(),
             departures: Mutex::default(),
-            settling: Mutex::default(),
+            gates: Gates::default(),
             client,
             fleet,
         }

@@ -5,6 +5,7 @@ pub mod app;
 pub mod binding;
 pub mod conditions;
 pub mod engine;
+pub mod hold;
 pub mod observe;
 pub mod passwords;
 pub mod role;

@@ -15,12 +15,13 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::app::status as app_status;
+use super::app::status::{self as app_status, Figures};
 use super::engine::Engine;
+use super::hold::gate::in_use;
 use super::{binding, role};
 use crate::api::app::AccountCounts;
-use crate::api::{AccountState, App, AppBinding, Role};
-use crate::runtime::index::{Key, Meta, Name, Namespace};
+use crate::api::{AccountState, App, AppBinding, HoldOutcome, Role};
+use crate::runtime::index::{HoldObject, Key, Meta, Name, Namespace};
 
 /// Least time between two writes of one object.
 const PACE: Duration = Duration::from_secs(10);
@@ -186,8 +187,14 @@ impl Engine {
             if !health.known {
                 return None;
             }
-            let counts = tally.accounts.get(name).cloned().unwrap_or_default();
-            let status = app_status::status(object, &health, counts, runtime.planned(), &runtime.sweep, now);
+            let figures = Figures {
+                accounts: tally.accounts.get(name).cloned().unwrap_or_default(),
+                planned: runtime.planned(),
+                sweeps: &runtime.sweep,
+                removals: self.gate(&runtime.key).record(in_use(ns, name)),
+                held: held(ns, name, &object.meta.uid),
+            };
+            let status = app_status::status(object, &health, figures, now);
             let observed = object.status.observed_generation;
             draft("App", name, &object.meta, (&object.status, &status), observed)
         });
@@ -226,6 +233,13 @@ impl Engine {
         let write = api.patch_status(&draft.name, &params, &patch);
         matches!(tokio::time::timeout(PATIENCE, write).await, Ok(Ok(_)))
     }
+}
+
+/// The Holds of an App that wait for a person, and how many people are in each.
+fn held(ns: &Namespace, app: &str, uid: &str) -> Vec<(Name, i64)> {
+    let waits = |hold: &HoldObject| hold.is_of((app, uid)) && hold.status.outcome == HoldOutcome::Pending;
+    let holds = ns.holds.iter().filter(|(_, hold)| waits(hold) && !hold.status.digest.is_empty());
+    holds.map(|(name, hold)| (name.clone(), hold.status.people)).collect()
 }
 
 fn draft<S: Serialize + PartialEq>(

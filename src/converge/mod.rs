@@ -9,6 +9,7 @@
 //!
 //! Nothing is remembered between passes but the ledger entry, so a pass may be cut off anywhere and begun anew.
 
+pub mod budget;
 mod compare;
 mod context;
 mod correlate;

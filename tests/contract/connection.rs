@@ -12,7 +12,8 @@ use tenure::connectors::{Connector, Failure, Membership};
 use tenure::controllers::app::catalogue::Catalogue;
 use tenure::controllers::app::memberships::{Memberships, Target};
 use tenure::controllers::user::act::{Halt, Ports, Stop, Wish};
-use tenure::converge::{Lane, Resolution, Step};
+use tenure::converge::budget::Permit;
+use tenure::converge::{Lane, Plan, Resolution, Step};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -101,8 +102,8 @@ impl<C: Connector + 'static> Ports for Pass<'_, C> {
         Ok(None)
     }
 
-    async fn before_removal(&self) -> Result<(), Stop> {
-        Ok(())
+    async fn before_removal(&self, _plan: &Plan) -> Result<Permit, Stop> {
+        Ok(Permit::uncounted())
     }
 
     async fn resolve(&self, entitlement: &EntitlementSpec) -> Result<Resolution, Failure> {

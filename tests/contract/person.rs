@@ -96,6 +96,7 @@ impl<'a, 's, S: Subject> Person<'a, 's, S> {
             entry: self.entry.clone(),
             due: Due::Nothing { next: None },
             personal: true,
+            ordered: false,
             dry_run: false,
             bindings: Vec::new(),
             issues: Vec::new(),

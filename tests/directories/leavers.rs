@@ -8,6 +8,7 @@ use futures::StreamExt as _;
 use serde_json::{Value, json};
 
 use crate::company::{APP, ldap_app};
+use crate::support::scene::unbounded;
 use crate::support::targets::slapd::{self, Config, Slapd};
 use crate::support::{LdapProxy, Scene, eventually};
 
@@ -46,7 +47,8 @@ async fn a_thousand_leave_a_group_of_ten_thousand_by_a_few_requests() {
     let server = Slapd::start(Config { seed: crowd(), ..Config::default() }).await;
     let proxy = LdapProxy::start("localhost", server.tls_port());
     let scene = Scene::new("leavers").await;
-    let policy = json!({ "onLeave": { "removeEntitlements": "Managed" } });
+    let mut policy = json!({ "onLeave": { "removeEntitlements": "Managed" } });
+    json_patch::merge(&mut policy, &unbounded());
     ldap_app(&scene, &[proxy.url()], json!({}), policy).await;
     scene.role_for("staff", json!({ "match": "true" }), APP, &["Everybody"]).await;
     let scene_ref = &scene;

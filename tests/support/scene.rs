@@ -239,7 +239,7 @@ impl Drop for Scene {
         if std::thread::panicking() {
             return;
         }
-        let kinds = "users,roles,apps,appbindings,events,leases";
+        let kinds = "users,roles,apps,appbindings,holds,events,leases";
         let shown =
             self.plane.kubectl().run_now(&["get", kinds, "--namespace", &self.namespace, "--output", "json"]);
         if let Ok(text) = shown {
@@ -254,6 +254,13 @@ pub fn user_spec(name: &str, roles: &[&str], extra: Value) -> Value {
     let mut spec = json!({"personId": format!("id-{name}"), "userName": format!("{name}@example.com"), "displayName": name, "roles": roles});
     json_patch::merge(&mut spec, &extra);
     spec
+}
+
+/// For an App where everything may be taken from everybody at once: not what the test is about.
+pub fn unbounded() -> Value {
+    json!({ "removalBudget": {
+        "percent": 100, "maximum": 100_000, "express": 1000, "allowUnbounded": true
+    } })
 }
 
 /// A ledger entry; `Null` if there is none.

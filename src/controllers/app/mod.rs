@@ -96,15 +96,13 @@ impl AppRuntime {
         work::staff(engine, self, connected);
     }
 
+    /// Takes a person out of the queue until the gate lets them go on.
+    pub fn park(&self, person: &Name) {
+        self.queue.remove(person);
+    }
+
     /// Queues a person. A fresh reason forgets the back-off.
-    pub fn enqueue(&self, person: &Name, lane: Lane, delay: Duration, fresh: bool) {
-        if !delay.is_zero() {
-            if fresh {
-                self.backoff.lock().reset(person);
-                self.queue.remove(person);
-            }
-            return self.queue.push_after(person.clone(), lane, delay);
-        }
+    pub fn enqueue(&self, person: &Name, lane: Lane, fresh: bool) {
         if fresh {
             self.backoff.lock().reset(person);
             self.queue.push_fresh(person.clone(), lane);

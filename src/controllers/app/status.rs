@@ -5,24 +5,33 @@ use jiff::Timestamp;
 use super::{Health, sweep, target};
 use crate::access::FieldProblem;
 use crate::api::app::{AccountCounts, PlannedSteps};
+use crate::api::budget::RemovalUse;
 use crate::api::sweep::SweepStatus;
 use crate::api::{AppStatus, Mode, Reason};
 use crate::connectors::FailureClass;
 use crate::connectors::gate::{Gate, GateState};
 use crate::controllers::conditions::{
-    CREDENTIALS_VALID, Conditions, PAUSED, REACHABLE, READY, RECONCILING, STALLED, Statement,
+    CREDENTIALS_VALID, Conditions, HELD, PAUSED, REACHABLE, READY, RECONCILING, STALLED, Statement,
 };
-use crate::runtime::index::AppObject;
+use crate::runtime::index::{AppObject, Name};
+
+/// What is known of an App's accounts.
+pub struct Figures<'a> {
+    /// By state.
+    pub accounts: AccountCounts,
+    /// What would be done in mode `DryRun`.
+    pub planned: PlannedSteps,
+    /// What sweeps showed.
+    pub sweeps: &'a sweep::State,
+    /// What of the removal budget is used; `None` until that is known.
+    pub removals: Option<RemovalUse>,
+    /// Open Holds, with how many people are due in each.
+    pub held: Vec<(Name, i64)>,
+}
 
 /// The status that follows from how an App fares.
-pub fn status(
-    object: &AppObject,
-    health: &Health,
-    counts: AccountCounts,
-    planned: PlannedSteps,
-    sweeps: &sweep::State,
-    now: Timestamp,
-) -> AppStatus {
+pub fn status(object: &AppObject, health: &Health, figures: Figures<'_>, now: Timestamp) -> AppStatus {
+    let Figures { accounts, planned, sweeps, removals, held } = figures;
     let stored = &object.status;
     let Some(spec) = object.spec.as_deref() else {
         return stored.clone();
@@ -37,7 +46,7 @@ pub fn status(
             | Reason::SuspendDeletes
             | Reason::SuspendUnsupported
     );
-    let working = counts.pending > 0 && spec.mode == Mode::Enforce;
+    let working = accounts.pending > 0 && spec.mode == Mode::Enforce;
     conditions.set(REACHABLE, reachable(health));
     conditions.set(CREDENTIALS_VALID, credentials(health));
     conditions.only_while(
@@ -49,6 +58,7 @@ pub fn status(
         RECONCILING,
         (working && !stalled).then(|| (Reason::Progressing, "accounts are being changed".to_owned())),
     );
+    conditions.only_while(HELD, (!held.is_empty()).then(|| (Reason::RemovalsHeld, holds(&held))));
     conditions.set(READY, ready);
     let target = target::hash(spec);
     let swept = sweeps.last(&target).unwrap_or_else(|| sweep::Report::stored(stored, &target));
@@ -61,17 +71,27 @@ pub fn status(
         } else {
             health.capabilities.clone()
         },
-        accounts: Some(counts),
+        accounts: Some(accounts),
         planned: (spec.mode == Mode::DryRun).then_some(planned),
         sweep: (swept.sweep != SweepStatus::default()).then_some(swept.sweep),
         orphans: swept.orphans,
         orphans_total: swept.orphans_total,
+        // Until it is known what was used, what is stored says it.
+        removals: removals.or_else(|| stored.removals.clone()),
         last_handled_reconcile_at: health
             .handled
             .clone()
             .unwrap_or_else(|| stored.last_handled_reconcile_at.clone()),
         conditions: conditions.finish(),
     }
+}
+
+/// Names Holds that wait for a person.
+fn holds(held: &[(Name, i64)]) -> String {
+    let names: Vec<_> =
+        held.iter().take(5).map(|(name, people)| format!("{name} ({people} people)")).collect();
+    let more = if held.len() > 5 { " and others" } else { "" };
+    format!("waiting for approval or rejection: Hold {}{more}", names.join(", "))
 }
 
 fn readiness(object: &AppObject, health: &Health) -> Statement {

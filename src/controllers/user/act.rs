@@ -15,6 +15,7 @@ use super::decide::AccountDecision;
 use crate::access::DesiredAccount;
 use crate::api::{AppSpec, EntitlementSpec, LedgerEntry, PendingIntent};
 use crate::connectors::{Connector, Failure, FailureClass};
+use crate::converge::budget::Permit;
 use crate::converge::{
     self, Context, Observed, Plan, Query, Refusal, RemoteAccount, Reply, Resolution, Step, Wanted,
 };
@@ -27,6 +28,8 @@ pub enum Stop {
     Changed,
     /// The cluster could not be asked or written to: try again.
     Cluster,
+    /// The removal budget keeps it: the App's gate says when it may go on.
+    Held,
 }
 
 /// Why a step was not taken.
@@ -77,8 +80,9 @@ pub trait Ports: Send + Sync {
         &self,
         desired: &DesiredAccount,
     ) -> impl Future<Output = Result<Option<SecretString>, Halt>> + Send;
-    /// Makes sure, by a live read, that something is still to be taken away.
-    fn before_removal(&self) -> impl Future<Output = Result<(), Stop>> + Send;
+    /// Makes sure, by a live read, that what the plan takes away is still to be taken away, and that the App's removal
+    /// budget has a place for it.
+    fn before_removal(&self, plan: &Plan) -> impl Future<Output = Result<Permit, Stop>> + Send;
     /// What is known of an entitlement.
     fn resolve(
         &self,
@@ -123,8 +127,16 @@ pub async fn pass<C: Connector, P: Ports>(
     work: &AccountDecision,
     policy: &AppSpec,
 ) -> Ending {
-    let mut run =
-        Run { connector, ports, work, policy, entry: work.entry.clone(), touched: false, password: None };
+    let mut run = Run {
+        connector,
+        ports,
+        work,
+        policy,
+        entry: work.entry.clone(),
+        touched: false,
+        permit: None,
+        password: None,
+    };
     let mut seen = Observed::default();
     for _ in 0..ATTEMPTS {
         match run.attempt(&mut seen).await {
@@ -212,6 +224,8 @@ struct Run<'a, C, P> {
     policy: &'a AppSpec,
     entry: Option<LedgerEntry>,
     touched: bool,
+    /// Without it nothing is taken away.
+    permit: Option<Permit>,
     password: Option<SecretString>,
 }
 
@@ -225,8 +239,9 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
         let ctx = self.work.context.at(self.policy, self.ports.now());
         let plan = plan_with(self.connector, self.ports, self.work, self.entry.as_ref(), seen, &ctx).await?;
         failpoint::hit("after-find");
+        self.permit = None;
         if plan.removes(self.context().login_attribute) {
-            self.ports.before_removal().await?;
+            self.permit = Some(self.ports.before_removal(&plan).await?);
         }
         if plan.steps.iter().any(|s| matches!(s, Step::Create(_) | Step::Adopt { .. } | Step::Announce(_))) {
             self.ports.before_first_account().await?;
@@ -288,10 +303,11 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
     }
 
     async fn take(&mut self, step: &Step) -> Result<Reply, Halt> {
+        self.check(step)?;
         let outcome = self.perform(step).await;
         let mut entry = converge::open(self.entry.as_ref(), &self.context());
         if let Ok(reply) = &outcome {
-            entry = converge::record(entry, step, reply, &self.context());
+            entry = self.recorded(entry, step, reply);
         }
         if step.is_remote() {
             self.ports.performed(step, &entry, outcome.as_ref().map(|_| ()));
@@ -344,6 +360,7 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
 
     /// Grants, or revocations: asked for together, and each recorded as far as it succeeded.
     async fn entitle(&mut self, steps: &[Step], in_use: bool) -> Result<(), Halt> {
+        steps.iter().try_for_each(|step| self.check(step))?;
         let wishes = steps.iter().filter_map(|step| self.wish(step, in_use)).collect();
         let outcomes = self.ports.entitle(self.entry.as_ref(), wishes).await;
         let mut halted = Ok(());
@@ -352,7 +369,7 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
             match outcome {
                 Ok(remote) => {
                     failpoint::hit(&format!("after-{}", step.as_str()));
-                    entry = converge::record(entry, step, &Reply::Entitlement(remote), &self.context());
+                    entry = self.recorded(entry, step, &Reply::Entitlement(remote));
                     self.ports.performed(step, &entry, Ok(()));
                     self.entry = Some(entry);
                     self.touched = true;
@@ -366,6 +383,21 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
             }
         }
         halted
+    }
+
+    /// That a step takes nothing away without the gate's permit.
+    fn check(&self, step: &Step) -> Result<(), Stop> {
+        let removes = step.removes(self.context().login_attribute);
+        if removes && self.permit.is_none() { Err(Stop::Changed) } else { Ok(()) }
+    }
+
+    fn recorded(&self, entry: LedgerEntry, step: &Step, reply: &Reply) -> LedgerEntry {
+        let ctx = self.context();
+        let mut entry = converge::record(entry, step, reply, &ctx);
+        if step.removes(ctx.login_attribute) && self.permit.is_some_and(Permit::is_counted) {
+            entry.removed_at = Some(ctx.now);
+        }
+        entry
     }
 
     fn wish(&self, step: &Step, in_use: bool) -> Option<Wish> {

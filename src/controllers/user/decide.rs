@@ -15,6 +15,7 @@ use crate::api::{AppSpec, EffectiveRole, LedgerEntry, Mode, Reason, RoleAssignme
 use crate::connectors::any::traits;
 use crate::controllers::app::target;
 use crate::controllers::conditions::whole_seconds;
+use crate::converge::budget::{Removal, foreseen};
 use crate::converge::{self, Cause, Claim, Context, Due, Finding, Lane, Wanted};
 use crate::runtime::index::{AppObject, BindingObject, Name, Namespace, Person};
 
@@ -64,6 +65,8 @@ pub struct AccountDecision {
     pub due: Due,
     /// A removal that follows from this person's own record, not from a rule, Role, binding or deleted object.
     pub personal: bool,
+    /// A person has ordered, by `tenure.dev/remove-now`, that what is due is taken away past the budget.
+    pub ordered: bool,
     /// The App only plans.
     pub dry_run: bool,
     /// Bindings that grant the account or trouble it.
@@ -80,9 +83,16 @@ impl AccountDecision {
         matches!(self.due, Due::Work { .. }) && !self.dry_run
     }
 
-    /// Whether this is a removal that waits a while, so that a renamed manifest or a correction overtakes it.
-    pub fn settles(&self) -> bool {
-        matches!(self.due, Due::Work { lane: Lane::Leave, removal: true }) && !self.personal
+    /// Whether something may be taken away.
+    pub fn may_remove(&self) -> bool {
+        matches!(self.due, Due::Work { removal: true, .. }) && !self.dry_run
+    }
+
+    /// What will certainly be taken away, as far as the ledger can say.
+    pub fn foreseen(&self) -> Option<Removal> {
+        let policy = self.context.spec.as_deref().filter(|_| self.may_remove())?;
+        let ctx = self.context.at(policy, Timestamp::now());
+        foreseen(&self.wanted, self.entry.as_ref(), &ctx, (&self.uid, self.personal))
     }
 }
 
@@ -203,6 +213,11 @@ pub fn unused_resume(person: &Person) -> bool {
     person.resume.as_deref().is_some_and(|value| !value.is_empty() && value != person.status.handled_resume)
 }
 
+/// A `tenure.dev/remove-now` whose value was not used before.
+fn unused_order(person: &Person) -> bool {
+    person.remove_now.as_deref().is_some_and(|value| value != person.status.handled_remove_now)
+}
+
 /// Settles who of several Users with one `personId` keeps the accounts. For the one who does, ledgers of those being
 /// deleted are taken over; for the others the answer says who does.
 fn twins(ns: &Namespace, person: &mut Person) -> Option<String> {
@@ -276,6 +291,7 @@ impl Situation<'_> {
             uid: person.uid.clone(),
             app: app.clone(),
             personal: self.personal(person, app, &wanted),
+            ordered: unused_order(person),
             dry_run: context.spec.as_ref().is_some_and(|s| s.mode == Mode::DryRun),
             wanted,
             entry,
@@ -400,7 +416,7 @@ impl Situation<'_> {
         };
         match wanted {
             Wanted::Gone(Cause::Leave | Cause::Suspension) => true,
-            Wanted::Gone(Cause::Unassign) => person
+            Wanted::Gone(Cause::Unassign) | Wanted::Account(_) => person
                 .stored
                 .roles
                 .iter()
@@ -418,7 +434,7 @@ fn suspected(wanted: &Wanted, findings: &[Finding]) -> Option<Due> {
     }
     let lane = findings.iter().map(|finding| finding.lane()).min()?;
     // A leaver's account in use again is suspended anew, which takes nothing away that had not gone.
-    Some(Due::Work { lane, removal: findings.contains(&Finding::Zombie) })
+    Some(Due::Work { lane, removal: findings.iter().any(|finding| finding.may_take()) })
 }
 
 fn freeze() -> Wanted {

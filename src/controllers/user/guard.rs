@@ -95,7 +95,7 @@ impl Guard {
             _ => return Ok(Some(Reason::NamespaceDeleted)),
         }
         let definitions = Api::<PartialObjectMeta<CustomResourceDefinition>>::all(self.client.clone());
-        for plural in ["users", "roles", "apps", "appbindings"] {
+        for plural in ["users", "roles", "apps", "appbindings", "holds"] {
             match definitions.get_opt(&format!("{plural}.{GROUP}")).await.map_err(|e| e.to_string())? {
                 Some(found) if found.metadata.deletion_timestamp.is_none() => {}
                 _ => return Ok(Some(Reason::DefinitionsDeleted)),

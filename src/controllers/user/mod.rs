@@ -23,7 +23,9 @@ use self::decide::{AccountDecision, Decision, Departure};
 use self::status::Overdue;
 use super::engine::{Engine, Touch};
 use crate::api::AccountState;
-use crate::converge::Due;
+use crate::controllers::conditions::whole_seconds;
+use crate::converge::budget::Standing;
+use crate::converge::{Due, Lane};
 use crate::runtime::index::{AccountSummary, Change, Key, Name, Person, Summary};
 use crate::runtime::schedule::Wakeups;
 use crate::runtime::watchdog::Beat;
@@ -191,6 +193,10 @@ impl Looker {
                     }
                 }
             }
+            Change::Hold(key) => {
+                self.engine.summaries.namespace(&key.namespace);
+                self.backlog.extend(self.engine.held_by(&key));
+            }
             Change::Synced => {}
         }
     }
@@ -261,7 +267,7 @@ impl Looker {
         self.wakeups.remove(key);
         self.engine.recorder.forget(key);
         self.engine.departures.lock().remove(key);
-        self.engine.settling.lock().remove(key);
+        self.engine.withdraw_everywhere(key);
     }
 
     /// Decides about a person and sees to what follows.
@@ -279,11 +285,12 @@ impl Looker {
             // An object of this name that was deleted before is not this one.
             self.engine.departures.lock().remove(key);
         }
+        // Before anything is counted by it.
+        self.note_summary(key, &decision);
         let mut removal = false;
         for account in &decision.accounts {
             removal |= self.engine.see_to(key, account, fresh);
         }
-        self.note_summary(key, &decision);
         self.note_accounts(key, &decision);
         self.see_to_status(key, &decision, removal);
     }
@@ -317,6 +324,9 @@ impl Looker {
     }
 
     fn see_to_status(&self, key: &Key, decision: &Decision, removal: bool) {
+        if self.engine.keeps_quiet(decision) {
+            return;
+        }
         let status = status::status(decision, &Overdue::default(), Timestamp::now());
         let finished = decision.person.deleting && decision.person.held();
         if status == decision.person.stored && !finished && !needs_hold(decision) {
@@ -407,48 +417,41 @@ impl Engine {
     /// Queues what is due at an App. Whether it takes something away now.
     fn see_to(self: &Arc<Self>, key: &Key, account: &AccountDecision, fresh: bool) -> bool {
         let app_key = Key::new(key.namespace.clone(), account.app.clone());
+        let standing = self.weigh(key, account);
         let Due::Work { lane, removal } = account.due else {
-            self.settled(key, &account.app);
             if let Some(app) = self.known_app(&app_key) {
                 app.unplan(&key.name);
             }
             return false;
         };
-        let delay = if account.settles() {
-            self.settle(key, &account.app)
-        } else {
-            if removal && account.personal {
-                // Writing the status takes the evidence away that this is the person's own doing; it goes on at once.
-                self.settle_at_once(key, &account.app);
-            }
-            Duration::ZERO
-        };
-        self.app(&app_key).enqueue(&key.name, lane, delay, fresh);
-        removal && delay.is_zero()
-    }
-
-    /// How long a removal that is nobody's own doing still waits.
-    pub(super) fn settle(&self, key: &Key, app: &Name) -> Duration {
-        let now = Instant::now();
-        let mut settling = self.settling.lock();
-        let until =
-            settling.entry(key.clone()).or_default().entry(app.clone()).or_insert(now + self.settings.settle);
-        until.saturating_duration_since(now)
-    }
-
-    /// A removal that need not wait, now or after a second look.
-    fn settle_at_once(&self, key: &Key, app: &Name) {
-        self.settling.lock().entry(key.clone()).or_default().insert(app.clone(), Instant::now());
-    }
-
-    /// Ends a wait: the removal is done, or not due any more.
-    pub(super) fn settled(&self, key: &Key, app: &Name) {
-        let mut settling = self.settling.lock();
-        if let Some(apps) = settling.get_mut(key) {
-            apps.remove(app);
-            if apps.is_empty() {
-                settling.remove(key);
-            }
+        if removal && account.personal {
+            // Writing the status takes the evidence away that this is the person's own doing.
+            self.gate(&app_key).note_own(&key.name);
         }
+        let app = self.app(&app_key);
+        let lane = match standing {
+            Some(Standing::Waiting | Standing::Held(_)) => {
+                app.park(&key.name);
+                return false;
+            }
+            // A wave never holds up what goes at once.
+            Some(Standing::Admitted | Standing::Approved(_)) => lane.max(Lane::Change),
+            _ => lane,
+        };
+        app.enqueue(&key.name, lane, fresh);
+        removal
+    }
+
+    /// Whether nothing is to be said about this person while removals that are not their own doing wait: a Hold writes
+    /// nothing per person.
+    pub(super) fn keeps_quiet(&self, decision: &Decision) -> bool {
+        let person = &decision.person;
+        let waits = |account: &AccountDecision| {
+            let app = Key::new(person.key.namespace.clone(), account.app.clone());
+            account.may_remove() && self.gate(&app).keeps_waiting(&person.key.name)
+        };
+        person.fresh.is_empty()
+            && person.stored.left_at == decision.lifecycle.left_at.map(whole_seconds)
+            && decision.accounts.iter().any(waits)
     }
 }

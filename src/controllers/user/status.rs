@@ -37,6 +37,7 @@ pub fn status(decision: &Decision, overdue: &Overdue, now: Timestamp) -> UserSta
         next_transition_time: decision.next.map(whole_seconds),
         last_handled_reconcile_at: person.requested.clone().unwrap_or_default(),
         handled_resume: handled_resume(decision, busy),
+        handled_remove_now: handled_remove_now(decision, busy),
         conditions: Vec::new(),
         accounts,
     };
@@ -78,6 +79,15 @@ fn handled_resume(decision: &Decision, busy: bool) -> String {
             value.clone()
         }
         _ => person.status.handled_resume.clone(),
+    }
+}
+
+/// An order counts as used once nothing is due any more: it is about what was due when it was given.
+fn handled_remove_now(decision: &Decision, busy: bool) -> String {
+    let person = &decision.person;
+    match &person.remove_now {
+        Some(value) if !busy && !person.paused => value.clone(),
+        _ => person.status.handled_remove_now.clone(),
     }
 }
 

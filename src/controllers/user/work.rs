@@ -15,14 +15,16 @@ use super::store::Written;
 use super::{JOINED, SOON};
 use crate::access::DesiredAccount;
 use crate::api::{self, AppSpec, EntitlementSpec, LedgerEntry, PasswordPolicy, Reason};
-use crate::connectors::any::AnyConnector;
+use crate::connectors::any::{AnyConnector, traits};
 use crate::connectors::{Failure, password};
 use crate::controllers::app::crew::{self, Crew};
 use crate::controllers::app::places::Place;
 use crate::controllers::app::{AppRuntime, Connected, fit, sweep};
 use crate::controllers::engine::{Engine, Touch};
+use crate::controllers::hold::gate::Blocked;
 use crate::controllers::passwords;
-use crate::converge::{self, Cause, Due, Lane, Refusal, Resolution, Step, Wanted};
+use crate::converge::budget::{Permit, Removal};
+use crate::converge::{self, Cause, Due, Lane, Plan, Refusal, Resolution, Step, Wanted};
 use crate::runtime::events::Notice;
 use crate::runtime::failpoint;
 use crate::runtime::index::{Key, Name};
@@ -93,13 +95,10 @@ impl Engine {
             // The App points elsewhere since just now; its keeper is about to connect there.
             return Outcome::Retry { after: CHANGED_RETRY };
         }
-        if account.settles() {
-            let left = self.settle(key, &app.key.name);
-            if !left.is_zero() {
-                return Outcome::Later(Instant::now() + left);
-            }
+        if self.weigh(key, &account).is_some_and(|standing| !standing.may_go()) {
+            return Outcome::Ok;
         }
-        let connector = connected.connector.with_lane(lane);
+        let connector = connected.connector.with_lane(lane.max(job.lane));
         let ports = Live {
             crew,
             place,
@@ -166,7 +165,6 @@ impl Engine {
             Ending::Settled(entry) => {
                 app.succeeded(&key.name);
                 if lane == Lane::Leave {
-                    self.settled(key, &app.key.name);
                     self.announce_leaver(key, account);
                 }
                 self.recorder.result(key, &app.key.name, entry, within);
@@ -190,6 +188,7 @@ impl Engine {
                 match stop {
                     Stop::Changed => Outcome::Retry { after: CHANGED_RETRY },
                     Stop::Cluster => app.retry_cluster(&key.name),
+                    Stop::Held => Outcome::Ok,
                 }
             }
         }
@@ -271,6 +270,12 @@ impl Ports for Live<'_> {
     async fn before_first_account(&self) -> Result<(), Stop> {
         let lock = self.engine.holds.of(self.key);
         let _turn = lock.lock().await;
+        if self.engine.person(self.key).ok_or(Stop::Changed)?.held() {
+            return Ok(());
+        }
+        // Leavers wait for no joiner. The semaphore is never closed.
+        let _place = if self.lane == Lane::Leave { None } else { self.engine.holders.acquire().await.ok() };
+        // Only now: it may have changed meanwhile.
         let person = self.engine.person(self.key).ok_or(Stop::Changed)?;
         if person.held() {
             return Ok(());
@@ -313,7 +318,7 @@ impl Ports for Live<'_> {
         }
     }
 
-    async fn before_removal(&self) -> Result<(), Stop> {
+    async fn before_removal(&self, plan: &Plan) -> Result<Permit, Stop> {
         if !self.account.personal {
             match self.engine.guard.ground(&self.key.namespace, self.decided).await {
                 Ground::Firm => {}
@@ -326,7 +331,20 @@ impl Ports for Live<'_> {
         let same = now.wanted == self.account.wanted
             && now.context.spec == self.account.context.spec
             && matches!(now.due, Due::Work { .. });
-        if same { Ok(()) } else { Err(Stop::Changed) }
+        if !same {
+            return Err(Stop::Changed);
+        }
+        let person = (self.account.uid.as_str(), self.account.personal);
+        let login = self.account.context.spec.as_deref().map_or("", |spec| traits(&spec.connector).login);
+        let entry = self.account.entry.as_ref();
+        let Some(removal) = Removal::of(plan, &self.account.wanted, entry, login, person) else {
+            return Ok(Permit::uncounted());
+        };
+        let gate = self.engine.gate(&self.app.key);
+        gate.pass(self.engine, self.key, self.account, removal).await.map_err(|blocked| match blocked {
+            Blocked::Held => Stop::Held,
+            Blocked::Cluster => Stop::Cluster,
+        })
     }
 
     async fn resolve(&self, entitlement: &EntitlementSpec) -> Result<Resolution, Failure> {
@@ -427,6 +445,7 @@ fn fields(step: &Step) -> Vec<String> {
 
 fn cause(account: &AccountDecision) -> &'static str {
     match account.wanted {
+        Wanted::Gone(_) if account.ordered => "ordered",
         Wanted::Account(_) => "granted",
         Wanted::Gone(Cause::Leave) => "left",
         Wanted::Gone(Cause::Suspension) => "suspended",

@@ -51,6 +51,12 @@ impl Finding {
         matches!(self, Self::Reactivated | Self::Zombie)
     }
 
+    /// Whether to put it right may take something away that the removal budget counts: a login, the value of an
+    /// attribute, the use of an account.
+    pub const fn may_take(self) -> bool {
+        matches!(self, Self::Drifted | Self::Zombie)
+    }
+
     /// Name in logs.
     pub const fn as_str(self) -> &'static str {
         match self {

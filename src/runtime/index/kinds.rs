@@ -13,7 +13,7 @@ use super::person::{RawUser, StoredPerson};
 use super::watch::Change;
 use super::{AppObject, Fleet, Intake, Key, Name, RoleObject};
 use crate::access::AppRules;
-use crate::api::{self, App, AppBinding, Role};
+use crate::api::{self, App, AppBinding, Hold, Role};
 
 /// In which pass over the kind an object was seen.
 #[derive(Clone, Copy)]
@@ -232,6 +232,41 @@ impl Watched for DeserializeGuard<AppBinding> {
                 .map(|(n, _)| n.clone())
                 .chain(unread)
                 .collect()
+        })
+    }
+}
+
+impl Watched for DeserializeGuard<Hold> {
+    const KIND: &'static str = "Hold";
+
+    fn namespaced(client: Client, namespace: &str) -> Api<Self> {
+        Api::namespaced(client, namespace)
+    }
+
+    fn put(fleet: &Fleet, key: &Key, object: Self, pass: Pass) -> Result<Option<Change>, String> {
+        fleet.write(&key.namespace, |ns| match object.0 {
+            Ok(hold) => Ok(ns.put_hold(&key.name, hold, pass.epoch).then(|| Change::Hold(key.clone()))),
+            Err(invalid) => {
+                if let Some(hold) = ns.holds.get_mut(&key.name) {
+                    hold.meta = Meta::of(&invalid.metadata, pass.epoch);
+                }
+                Err("spec or status cannot be decoded".to_owned())
+            }
+        })
+    }
+
+    fn changed(key: &Key) -> Option<Change> {
+        Some(Change::Hold(key.clone()))
+    }
+
+    fn gone(fleet: &Fleet, key: &Key) -> Option<Change> {
+        fleet.write(&key.namespace, |ns| ns.holds.remove(&key.name));
+        Some(Change::Hold(key.clone()))
+    }
+
+    fn unseen(fleet: &Fleet, scope: Option<&Name>, epoch: u32) -> Vec<Key> {
+        collect_unseen(scope, fleet, |ns| {
+            ns.holds.iter().filter(|(_, h)| h.meta.epoch != epoch).map(|(n, _)| n.clone()).collect()
         })
     }
 }

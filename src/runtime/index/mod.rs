@@ -20,7 +20,7 @@ use std::sync::Arc;
 use parking_lot::{RwLock, RwLockReadGuard};
 
 pub use namespace::{Intake, Namespace};
-pub use objects::{AppObject, BindingObject, Meta, RoleObject};
+pub use objects::{AppObject, BindingObject, HoldObject, Meta, RoleObject};
 pub use person::{AccountSummary, Person, RawUser, StoredPerson, Summary};
 pub use suspicions::Suspicion;
 pub use watch::{Change, WatchSet, Watching};

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::links::Links;
-use super::objects::{AppObject, BindingObject, Meta, RoleObject};
+use super::objects::{AppObject, BindingObject, HoldObject, Meta, RoleObject};
 use super::person::StoredPerson;
 use super::references::References;
 use super::suspicions::{Suspicion, Suspicions};
 use super::{Key, Name};
 use crate::access::{AppRules, BindingRules, FieldProblem, RoleBook};
-use crate::api::{App, AppBinding, AppSpec, LedgerEntry, Mode, Reason, Role};
+use crate::api::{App, AppBinding, AppSpec, Hold, LedgerEntry, Mode, Reason, Role};
 use crate::connectors;
+use crate::converge::budget::FrozenSet;
 use crate::converge::{self, Finding};
 
 /// What taking a person in has changed.
@@ -45,6 +46,8 @@ pub struct Namespace {
     bindings_by_role: Links,
     /// `AppBindings` that exist and were never decoded: what they grant is unknown.
     pub unreadable_bindings: BTreeMap<Name, u32>,
+    /// Holds.
+    pub holds: BTreeMap<Name, HoldObject>,
 }
 
 impl Namespace {
@@ -270,6 +273,34 @@ impl Namespace {
         self.bindings_by_app.unlink(old.app(), name);
         self.bindings_by_role.unlink(old.role(), name);
         Some(old.role().into())
+    }
+
+    /// Takes a Hold in; whether those that it holds could be concerned. An older version than the one kept, which an
+    /// event brings that our own write overtook, is dropped.
+    pub fn put_hold(&mut self, name: &Name, hold: Hold, epoch: u32) -> bool {
+        let mut meta = Meta::of(&hold.metadata, epoch);
+        let old = self.holds.get(name);
+        let version = |meta: &Meta| meta.resource_version.parse::<u64>().unwrap_or_default();
+        if let Some(old) = old.filter(|old| old.meta.uid == meta.uid && version(&old.meta) > version(&meta)) {
+            meta = Meta { epoch: epoch.max(old.meta.epoch), ..old.meta.clone() };
+            if let Some(kept) = self.holds.get_mut(name) {
+                kept.meta = meta;
+            }
+            return false;
+        }
+        let mut status = hold.status.unwrap_or_default();
+        let text = std::mem::take(&mut status.frozen);
+        let frozen = match old.filter(|old| old.status.digest == status.digest && !old.frozen.is_empty()) {
+            Some(old) => old.frozen.clone(),
+            None => Arc::new(FrozenSet::decode(&text).unwrap_or_default()),
+        };
+        let changed = old.is_none_or(|old| {
+            old.meta.uid != meta.uid || old.spec != hold.spec || old.status.outcome != status.outcome
+        });
+        let created = hold.metadata.creation_timestamp.map_or(jiff::Timestamp::UNIX_EPOCH, |t| t.0);
+        let object = HoldObject { meta, spec: hold.spec, status, frozen, created };
+        self.holds.insert(name.clone(), object);
+        changed
     }
 
     /// Drops a Role.

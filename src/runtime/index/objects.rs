@@ -5,7 +5,11 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::access::{AppRules, BindingRules, FieldProblem};
-use crate::api::{self, AppBindingSpec, AppBindingStatus, AppSpec, AppStatus, RoleSpec, RoleStatus};
+use crate::api::{
+    self, AppBindingSpec, AppBindingStatus, AppSpec, AppStatus, HoldOutcome, HoldSpec, HoldStatus, RoleSpec,
+    RoleStatus,
+};
+use crate::converge::budget::{FrozenSet, Removal};
 
 /// The metadata that matters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +43,11 @@ impl Meta {
             deleting: meta.deletion_timestamp.is_some(),
             epoch,
         }
+    }
+
+    /// In which list it was seen last.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
     }
 }
 
@@ -98,5 +107,37 @@ impl BindingObject {
     /// Name of the App.
     pub fn app(&self) -> &str {
         &self.spec.app_ref.name
+    }
+}
+
+/// A Hold.
+#[derive(Clone, Debug)]
+pub struct HoldObject {
+    /// Metadata.
+    pub meta: Meta,
+    /// Spec, the last good one.
+    pub spec: HoldSpec,
+    /// Status as last stored, but for the frozen set.
+    pub status: HoldStatus,
+    /// The frozen set.
+    pub frozen: Arc<FrozenSet>,
+    /// `metadata.creationTimestamp`.
+    pub created: jiff::Timestamp,
+}
+
+impl HoldObject {
+    /// Whether it has a say about what it holds.
+    pub fn is_open(&self) -> bool {
+        matches!(self.status.outcome, HoldOutcome::Pending | HoldOutcome::Approved | HoldOutcome::Rejected)
+    }
+
+    /// Whether it has a say about this removal in this App.
+    pub fn holds(&self, app: (&str, &str), removal: &Removal) -> bool {
+        self.is_of(app) && self.is_open() && self.frozen.holds(removal)
+    }
+
+    /// Whether it is of the App with this name and uid.
+    pub fn is_of(&self, (name, uid): (&str, &str)) -> bool {
+        self.status.app == name && self.status.app_uid == uid
     }
 }

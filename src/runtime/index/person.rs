@@ -99,6 +99,8 @@ pub struct StoredPerson {
     pub paused: bool,
     /// Annotation `tenure.dev/resume`.
     pub resume: Option<Box<str>>,
+    /// Annotation `tenure.dev/remove-now`.
+    pub remove_now: Option<Box<str>>,
     /// Annotation `tenure.dev/reconcile-requested-at`, or Flux's.
     pub requested: Option<Box<str>>,
     /// `spec.personId`.
@@ -134,6 +136,8 @@ pub struct Person {
     pub paused: bool,
     /// Annotation `tenure.dev/resume`.
     pub resume: Option<String>,
+    /// Annotation `tenure.dev/remove-now`.
+    pub remove_now: Option<String>,
     /// The last request for a reconcile.
     pub requested: Option<String>,
     /// Spec.
@@ -175,6 +179,7 @@ impl StoredPerson {
         };
         Ok(Self {
             resume: annotation(api::RESUME),
+            remove_now: annotation(api::REMOVE_NOW),
             requested: annotation(api::RECONCILE_REQUESTED)
                 .or_else(|| annotation(api::FLUX_RECONCILE_REQUESTED)),
             paused: annotation(api::PAUSED).as_deref() == Some("true"),
@@ -223,6 +228,7 @@ impl StoredPerson {
             finalizers: self.finalizers.iter().map(std::string::ToString::to_string).collect(),
             paused: self.paused,
             resume: self.resume.as_deref().map(str::to_owned),
+            remove_now: self.remove_now.as_deref().map(str::to_owned),
             requested: self.requested.as_deref().map(str::to_owned),
             spec: serde_json::from_str(&self.spec).ok()?,
             status: stored.clone(),
@@ -246,6 +252,11 @@ impl StoredPerson {
         serde_json::from_str::<Login>(&self.spec).ok().map(|login| login.user_name)
     }
 
+    /// The status as JSON, to look for words in it.
+    pub fn status_text(&self) -> &str {
+        &self.status
+    }
+
     /// Takes over what may change without a decision changing.
     pub(super) fn take_version(&mut self, later: Self) {
         self.resource_version = later.resource_version;
@@ -261,6 +272,7 @@ impl StoredPerson {
             || self.finalizers != other.finalizers
             || self.paused != other.paused
             || self.resume != other.resume
+            || self.remove_now != other.remove_now
             || self.requested != other.requested
             || self.spec != other.spec
             || self.status != other.status

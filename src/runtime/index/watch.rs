@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::kinds::{Pass, Watched};
 use super::person::RawUser;
 use super::{Fleet, Key, Name};
-use crate::api::{App, AppBinding, Role};
+use crate::api::{App, AppBinding, Hold, Role};
 
 /// Something in the cluster changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub enum Change {
     },
     /// An App changed or is gone.
     App(Key),
+    /// A Hold changed or is gone.
+    Hold(Key),
     /// A labelled Secret changed or is gone.
     Secret(Key),
     /// Every list is complete for the first time.
@@ -55,7 +57,7 @@ pub enum Change {
 #[derive(Default)]
 pub struct Watching {
     lists: Mutex<Vec<ListState>>,
-    undecodable: [AtomicU32; 4],
+    undecodable: [AtomicU32; KINDS.len()],
 }
 
 #[derive(Clone, Copy)]
@@ -68,7 +70,7 @@ struct ListState {
 }
 
 /// Kinds in the order of the undecodable counters.
-pub const KINDS: [&str; 4] = ["User", "Role", "App", "AppBinding"];
+pub const KINDS: [&str; 5] = ["User", "Role", "App", "AppBinding", "Hold"];
 
 impl Watching {
     fn enlist(&self, kind: &'static str) -> usize {
@@ -148,6 +150,7 @@ impl WatchSet {
             self.spawn::<DeserializeGuard<Role>>(client, scope.clone(), stop);
             self.spawn::<DeserializeGuard<App>>(client, scope.clone(), stop);
             self.spawn::<DeserializeGuard<AppBinding>>(client, scope.clone(), stop);
+            self.spawn::<DeserializeGuard<Hold>>(client, scope.clone(), stop);
             self.spawn::<PartialObjectMeta<Secret>>(client, scope, stop);
         }
     }

@@ -155,3 +155,8 @@ pub fn audit(line: &AuditLine<'_>) {
         "remote change",
     );
 }
+
+/// Writes the audit line of a Hold: what became of it, and by whose word.
+pub fn audit_hold(hold: &impl std::fmt::Display, app: &str, outcome: &str, by: &str, people: i64) {
+    tracing::info!(target: AUDIT, hold = %hold, app, outcome, by, people, "removals held");
+}

@@ -163,8 +163,8 @@ impl Ports for Stage {
         Ok(world.secret.clone())
     }
 
-    async fn before_removal(&self) -> Result<(), Stop> {
-        Ok(())
+    async fn before_removal(&self, _plan: &Plan) -> Result<Permit, Stop> {
+        Ok(Permit::uncounted())
     }
 
     async fn resolve(&self, _: &EntitlementSpec) -> Result<Resolution, Failure> {
@@ -195,6 +195,7 @@ fn joiner(logins: &[&str], entry: Option<LedgerEntry>, spec: &Arc<AppSpec>) -> A
         entry,
         due: Due::Work { lane: Lane::Join, removal: false },
         personal: true,
+        ordered: false,
         dry_run: false,
         bindings: Vec::new(),
         issues: Vec::new(),

@@ -65,7 +65,7 @@ fn a_deleted_role_is_nobodys_own_doing() {
     ns.remove_role("sales");
     let account = decided(&ns, &assigned());
     assert_eq!(account.wanted, Wanted::Gone(Cause::Unassign));
-    assert!(!account.personal && account.settles(), "it waits and is guarded");
+    assert!(!account.personal && account.may_remove(), "it waits and is guarded");
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_deleted_binding_is_nobodys_own_doing() {
     ns.remove_binding("sales-crm");
     let account = decided(&ns, &assigned());
     assert_eq!(account.wanted, Wanted::Gone(Cause::Unassign));
-    assert!(!account.personal && account.settles());
+    assert!(!account.personal && account.may_remove());
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn an_assignment_taken_away_or_over_is_the_persons_own() {
     ] {
         let account = decided(&namespace(), &spec);
         assert_eq!(account.wanted, Wanted::Gone(Cause::Unassign), "{spec}");
-        assert!(account.personal && !account.settles(), "{spec}");
+        assert!(account.personal && account.may_remove(), "{spec}");
     }
 }
 
@@ -95,7 +95,7 @@ fn an_assignment_taken_away_or_over_is_the_persons_own() {
 fn a_leave_is_the_persons_own() {
     let account = decided(&namespace(), &json!({"state": "Terminated", "roles": [{"name": "sales"}]}));
     assert_eq!(account.wanted, Wanted::Gone(Cause::Leave));
-    assert!(account.personal && !account.settles());
+    assert!(account.personal && account.may_remove());
 }
 
 #[test]

@@ -1,0 +1,307 @@
+//! The removal budget: what is beyond it touches nobody before a person says yes, and leavers wait for nobody.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::fast_target::{self, FastTarget};
+use support::scene::{SOON, find_condition, user_spec};
+use support::{Scene, eventually};
+
+/// Long enough for a wave to settle, and for what must not happen to happen.
+const QUIET: Duration = Duration::from_secs(8);
+
+struct Stage {
+    scene: Scene,
+    target: FastTarget,
+}
+
+impl Stage {
+    async fn new(name: &str, extra: Value) -> Self {
+        let scene = Scene::new(name).await;
+        let target = FastTarget::start(fast_target::Config {
+            token: Some("canary-fast".into()),
+            ..Default::default()
+        });
+        scene.app("crm", &target.base_url(), "canary-fast", extra).await;
+        Self { scene, target }
+    }
+
+    async fn people(&self, prefix: &str, count: usize, roles: &[&str]) {
+        futures::future::join_all((0..8).map(async |batch| {
+            for i in (batch..count).step_by(8) {
+                let name = format!("{prefix}{i}");
+                self.scene.try_apply("User", &name, user_spec(&name, roles, json!({}))).await.unwrap();
+            }
+        }))
+        .await;
+    }
+
+    /// Waits until so many accounts are in use, and the App's status says so.
+    async fn active(&self, count: usize) {
+        eventually(Duration::from_mins(3), async || {
+            let app = self.scene.get("App", "crm").await;
+            let (there, said) = (self.target.active_count(), &app["status"]["accounts"]["active"]);
+            if there == count && *said == json!(count) {
+                Ok(())
+            } else {
+                Err(format!("{there} accounts in use, {said} counted, not {count}; {}", app["status"]))
+            }
+        })
+        .await;
+    }
+
+    async fn holds(&self, count: usize) -> Vec<Value> {
+        eventually(SOON, async || {
+            let holds = self.scene.list("Hold").await;
+            let ready = holds.iter().all(|h| find_condition(h, "Ready").is_some());
+            if holds.len() == count && ready { Ok(holds) } else { Err(format!("{holds:?}")) }
+        })
+        .await
+    }
+
+    async fn outcome(&self, hold: &Value, outcome: &str) -> Value {
+        let name = hold["metadata"]["name"].as_str().unwrap().to_owned();
+        eventually(SOON, async || {
+            let hold = self.scene.get("Hold", &name).await;
+            if hold["status"]["outcome"] == outcome { Ok(hold) } else { Err(hold["status"].to_string()) }
+        })
+        .await
+    }
+
+    async fn say(&self, hold: &Value, word: &str, digest: &Value) {
+        let word = json!({"spec": {word: {"digest": digest, "reason": "as agreed", "by": "admin"}}});
+        self.scene.merge("Hold", hold["metadata"]["name"].as_str().unwrap(), word).await;
+    }
+
+    async fn fire(&self, names: impl Iterator<Item = String>) {
+        let terminated = json!({"spec": {"state": "Terminated"}});
+        let fire = async |name: String| self.scene.merge("User", &name, terminated.clone()).await;
+        futures::future::join_all(names.map(fire)).await;
+    }
+
+    async fn suspended(&self, count: usize) {
+        eventually(SOON, async || match self.target.deactivated().len() {
+            n if n == count => Ok(()),
+            n => Err(format!("{n} accounts were suspended, not {count}")),
+        })
+        .await;
+    }
+
+    fn members(&self, group: &str) -> usize {
+        let groups = self.target.groups();
+        let group = groups.iter().find(|g| g["displayName"] == group);
+        group.map_or(0, |g| self.target.member_count(g["id"].as_str().unwrap()))
+    }
+
+    async fn versions(&self) -> BTreeMap<String, String> {
+        let version = |user: &Value| {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            (text(&user["metadata"]["name"]), text(&user["metadata"]["resourceVersion"]))
+        };
+        self.scene.list("User").await.iter().map(version).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_that_matches_nobody_is_one_hold_and_no_write_per_person() {
+    let stage = Stage::new("norule", json!({})).await;
+    stage.scene.role_for("all", json!({"match": "true"}), "crm", &[]).await;
+    let _operator = stage.scene.operator().start().await;
+    stage.people("p", 300, &[]).await;
+    stage.active(300).await;
+    stage.scene.all_ready(300, SOON).await;
+    let before = stage.versions().await;
+    stage.scene.apply("Role", "all", json!({"match": "user.department == 'Slaes'"})).await;
+    let hold = stage.holds(1).await.remove(0);
+    assert_eq!(hold["status"]["people"], 300);
+    assert_eq!(hold["status"]["cause"], "Structural");
+    assert_eq!(hold["status"]["counts"]["suspend"], 300);
+    assert_eq!(hold["status"]["sample"].as_array().unwrap().len(), 20);
+    stage.scene.reason("App", "crm", "Held", "RemovalsHeld").await;
+    tokio::time::sleep(QUIET).await;
+    assert_eq!(stage.target.active_count(), 300);
+    assert_eq!(stage.versions().await, before, "holding writes nothing per person");
+    assert_eq!(stage.scene.list("Hold").await.len(), 1);
+    // It is put right: nothing is due any more.
+    stage.scene.apply("Role", "all", json!({"match": "true"})).await;
+    stage.outcome(&hold, "Superseded").await;
+    assert_eq!(stage.target.active_count(), 300);
+    // Too late to say yes.
+    stage.say(&hold, "approval", &hold["status"]["digest"]).await;
+    tokio::time::sleep(QUIET).await;
+    assert_eq!(stage.target.active_count(), 300);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_is_for_those_who_were_frozen_and_are_still_due() {
+    let budget = json!({"removalBudget": {"percent": 10, "minimum": 1}});
+    let stage = Stage::new("approval", budget).await;
+    for role in ["a", "b", "c"] {
+        stage.scene.role_for(role, json!({}), "crm", &[]).await;
+    }
+    let operator = stage.scene.operator().start().await;
+    stage.people("a", 25, &["a"]).await;
+    stage.people("b", 5, &["b"]).await;
+    stage.active(30).await;
+    stage.scene.delete("AppBinding", "a-crm").await;
+    let first = stage.holds(1).await.remove(0);
+    assert_eq!(first["status"]["people"], 25);
+    // Fired meanwhile: at once. No longer due: drops out.
+    stage.fire(["a0".to_owned()].into_iter()).await;
+    stage.suspended(1).await;
+    stage.scene.user("a1", &["a", "c"], json!({})).await;
+    stage.say(&first, "approval", &json!(format!("sha256:{}", "0".repeat(64)))).await;
+    let name = first["metadata"]["name"].as_str().unwrap();
+    stage.scene.reason("Hold", name, "Ready", "WrongDigest").await;
+    // One more set after the Hold is another Hold.
+    stage.scene.delete("AppBinding", "b-crm").await;
+    let holds = stage.holds(2).await;
+    assert_eq!(stage.target.active_count(), 29);
+    stage.say(&first, "approval", &first["status"]["digest"]).await;
+    stage.outcome(&first, "Done").await;
+    stage.suspended(24).await;
+    let mut active: Vec<_> = stage
+        .target
+        .users()
+        .into_iter()
+        .filter(|u| u["active"] != json!(false))
+        .map(|u| u["displayName"].as_str().unwrap().to_owned())
+        .collect();
+    active.sort();
+    assert_eq!(active, ["a1", "b0", "b1", "b2", "b3", "b4"].map(str::to_owned));
+    let second = holds.iter().find(|h| h["metadata"]["name"] != first["metadata"]["name"]).unwrap();
+    assert_eq!(second["status"]["people"], 5);
+    eventually(SOON, async || match &stage.scene.get("App", "crm").await["status"]["removals"] {
+        removals if removals["used"] == 1 => Ok(()),
+        removals => Err(format!("what was approved is not counted: {removals}")),
+    })
+    .await;
+    // The same after a restart: what is frozen stays frozen.
+    operator.process().kill9();
+    let _operator = stage.scene.operator().start().await;
+    tokio::time::sleep(QUIET).await;
+    assert_eq!(stage.target.active_count(), 6);
+    assert_eq!(stage.scene.list("Hold").await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twelve_leavers_of_a_hundred_go_ten_at_once_and_two_as_a_wave() {
+    let stage = Stage::new("twelve", json!({"removalBudget": {"settle": "5s"}})).await;
+    stage.scene.role_for("all", json!({"match": "true"}), "crm", &[]).await;
+    let _operator = stage.scene.operator().start().await;
+    stage.people("p", 100, &[]).await;
+    stage.active(100).await;
+    stage.fire((0..12).map(|i| format!("p{i}"))).await;
+    stage.suspended(12).await;
+    let times: Vec<_> = stage.target.deactivated().into_iter().map(|(_, at)| at).collect();
+    assert!(times[9] - times[0] < times[10] - times[9], "ten go at once, two have waited");
+    assert!(stage.scene.list("Hold").await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_leavers_of_a_hundred_are_ten_and_one_hold() {
+    let stage = Stage::new("sixty", json!({})).await;
+    stage.scene.role_for("all", json!({"match": "true"}), "crm", &[]).await;
+    let _operator = stage.scene.operator().start().await;
+    stage.people("p", 100, &[]).await;
+    stage.active(100).await;
+    stage.fire((0..60).map(|i| format!("p{i}"))).await;
+    let hold = stage.holds(1).await.remove(0);
+    assert_eq!((&hold["status"]["people"], &hold["status"]["cause"]), (&json!(50), &json!("Personal")));
+    stage.suspended(10).await;
+    let gone: Vec<_> = stage.target.deactivated().into_iter().map(|(login, _)| login).collect();
+    let one = (0..60).map(|i| format!("p{i}")).find(|p| !gone.contains(&format!("{p}@example.com"))).unwrap();
+    let order = json!({"metadata": {"annotations": {"tenure.dev/remove-now": "escorted out"}}});
+    stage.scene.merge("User", &one, order).await;
+    stage.suspended(11).await;
+    assert_eq!(stage.target.deactivated().last().unwrap().0, format!("{one}@example.com"));
+    stage.say(&hold, "rejection", &hold["status"]["digest"]).await;
+    stage.outcome(&hold, "Rejected").await;
+    // Longer than the express minute: nobody trickles away.
+    tokio::time::sleep(Duration::from_secs(70)).await;
+    stage.suspended(11).await;
+    assert_eq!(stage.scene.list("Hold").await.len(), 1, "a rejected Hold stays quiet");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_a_crash_nor_a_new_app_gives_the_budget_back() {
+    let stage = Stage::new("crash", json!({})).await;
+    stage.scene.role_for("all", json!({"match": "true"}), "crm", &[]).await;
+    let operator = stage.scene.operator().failpoint("after-suspend").spawn();
+    stage.people("p", 40, &[]).await;
+    stage.active(40).await;
+    // Of 40, eight may go.
+    stage.fire((0..6).map(|i| format!("p{i}"))).await;
+    operator.process().wait_exit(SOON).await.expect("it ends at the failpoint");
+    let operator = stage.scene.operator().start().await;
+    stage.fire((6..20).map(|i| format!("p{i}"))).await;
+    stage.scene.reason("App", "crm", "Held", "RemovalsHeld").await;
+    tokio::time::sleep(QUIET).await;
+    assert!(stage.target.deactivated().len() <= 8, "{:?}", stage.target.deactivated());
+    let extra = json!({});
+    stage.scene.delete("App", "crm").await;
+    stage.scene.gone("App", "crm").await;
+    stage.scene.app("crm", &stage.target.base_url(), "canary-fast", extra).await;
+    tokio::time::sleep(QUIET).await;
+    assert!(stage.target.deactivated().len() <= 8, "{:?}", stage.target.deactivated());
+    operator.process().kill9();
+    let _operator = stage.scene.operator().start().await;
+    tokio::time::sleep(QUIET).await;
+    assert!(stage.target.deactivated().len() <= 8, "{:?}", stage.target.deactivated());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prune_ends_in_a_hold_before_its_first_suspension() {
+    let stage = Stage::new("prune", json!({"removalBudget": {"settle": "5s"}})).await;
+    stage.scene.role_for("all", json!({"match": "true"}), "crm", &[]).await;
+    let _operator = stage.scene.operator().start().await;
+    stage.people("p", 100, &[]).await;
+    stage.active(100).await;
+    stage.scene.all_ready(100, SOON).await;
+    for i in 0..80 {
+        stage.scene.delete("User", &format!("p{i}")).await;
+        tokio::time::sleep(Duration::from_millis(125)).await;
+    }
+    let hold = stage.holds(1).await.remove(0);
+    assert_eq!(hold["status"]["people"], 80);
+    assert_eq!(stage.target.active_count(), 100);
+    stage.say(&hold, "rejection", &hold["status"]["digest"]).await;
+    eventually(SOON, async || match stage.scene.list("User").await.len() {
+        20 => Ok(()),
+        n => Err(format!("{n} Users are left")),
+    })
+    .await;
+    assert_eq!(stage.target.active_count(), 100, "the accounts are kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_edit_does_not_empty_a_group() {
+    let stage = Stage::new("group", json!({})).await;
+    stage.scene.role_for("all", json!({"match": "true"}), "crm", &[]).await;
+    stage.scene.role_for("ops", json!({}), "crm", &["Ops"]).await;
+    let _operator = stage.scene.operator().start().await;
+    stage.people("o", 40, &["ops"]).await;
+    stage.people("p", 210, &[]).await;
+    stage.active(250).await;
+    eventually(SOON, async || match stage.members("Ops") {
+        40 => Ok(()),
+        n => Err(format!("{n} members")),
+    })
+    .await;
+    stage.scene.all_ready(250, SOON).await;
+    let binding = json!({"roleRef": {"name": "ops"}, "appRef": {"name": "crm"}, "entitlements": []});
+    stage.scene.apply("AppBinding", "ops-crm", binding).await;
+    let hold = stage.holds(1).await.remove(0);
+    assert_eq!((&hold["status"]["people"], &hold["status"]["counts"]["change"]), (&json!(40), &json!(40)));
+    assert!(hold["status"]["message"].as_str().unwrap().contains("its limit of 8"), "{hold}");
+    tokio::time::sleep(QUIET).await;
+    assert_eq!(stage.members("Ops"), 40);
+    stage.say(&hold, "approval", &hold["status"]["digest"]).await;
+    stage.outcome(&hold, "Done").await;
+    assert_eq!(stage.members("Ops"), 0);
+    assert_eq!(stage.target.active_count(), 250);
+}
