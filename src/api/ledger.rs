@@ -30,6 +30,43 @@ pub enum AccountState {
     Failed,
 }
 
+/// Whether the sessions and tokens of an account that was cut off are known to have ended.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sessions {
+    /// They have: the target showed it, or is known to end them with the suspension that was read back.
+    Revoked,
+    /// They may live on: `sessionsReason` says why.
+    Unproved,
+    /// The target has no way to end them: `sessionsReason` says why.
+    NotSupported,
+}
+
+/// Why sessions and tokens may live on.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SessionsReason {
+    /// Nothing is known of what the target does about the sessions of a suspended account.
+    Unknown,
+    /// Tokens or tickets that were issued before stay good until they expire.
+    TokensLiveOn,
+    /// Connections that are open stay open until they are closed.
+    ConnectionsStayOpen,
+    /// Sessions stay as they were: the target only refuses new logins.
+    SessionsStayOpen,
+    /// The target refused to end them.
+    Refused,
+}
+
+impl Sessions {
+    /// As it stands in a ledger.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Revoked => "Revoked",
+            Self::Unproved => "Unproved",
+            Self::NotSupported => "NotSupported",
+        }
+    }
+}
+
 /// A remote operation announced before it is sent, because a crash could not be recovered by looking.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -66,7 +103,8 @@ pub struct LedgerEntry {
     /// Where the account stands.
     #[serde(default)]
     pub state: AccountState,
-    /// What Tenure granted there, as `type:remote-id`. Only these are ever revoked.
+    /// What Tenure granted there, as `type:remote-id`. Only these are ever revoked, unless a policy says
+    /// `removeEntitlements: All`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(max = 300)))]
     pub entitlements: Vec<String>,
@@ -80,6 +118,24 @@ pub struct LedgerEntry {
     /// When `state` last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_transition_time: Option<Timestamp>,
+    /// Since when the account is due to be cut off: when the person left, or the last role that granted it went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_since: Option<Timestamp>,
+    /// When the account was suspended or deleted, or was first seen so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_at: Option<Timestamp>,
+    /// When the account was read back, suspended or gone, since it is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_at: Option<Timestamp>,
+    /// Whether the sessions and tokens of the account are known to have ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<Sessions>,
+    /// Why they may live on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions_reason: Option<SessionsReason>,
+    /// Every entitlement of the account was taken away, Tenure's own or not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stripped: bool,
     /// When the suspended account will be deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_at: Option<Timestamp>,

@@ -15,7 +15,7 @@ pub mod user;
 pub use app::{App, AppSpec, AppStatus, Mode};
 pub use binding::{AppBinding, AppBindingSpec, AppBindingStatus};
 pub use common::{AttributeRule, EntitlementSpec, LocalRef, SecretKeyRef, Strength};
-pub use ledger::{AccountState, LedgerEntry, PendingIntent};
+pub use ledger::{AccountState, LedgerEntry, PendingIntent, Sessions, SessionsReason};
 pub use reason::Reason;
 pub use role::{Role, RoleSpec, RoleStatus};
 pub use user::{DesiredState, EffectiveRole, RoleAssignment, RoleEffect, User, UserSpec, UserStatus};
@@ -35,5 +35,7 @@ pub const FLUX_RECONCILE_REQUESTED: &str = "reconcile.fluxcd.io/requestedAt";
 /// Annotation with a reason, by which a person says that a leaver or an account suspended elsewhere may come back.
 /// Each value counts once; the last one used is kept in `status.handledResume`.
 pub const RESUME: &str = "tenure.dev/resume";
+/// Annotation with a reason, which keeps everything that a person has from being taken away.
+pub const PROTECTED: &str = "tenure.dev/protected";
 /// Label (any value) without which a Secret is never read.
 pub const CREDENTIALS_LABEL: &str = "tenure.dev/credentials";

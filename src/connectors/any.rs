@@ -1,10 +1,10 @@
 //! One type for the connectors of all kinds of system, as the App chooses.
 
 use super::scim::{self, Scim};
-use super::{Connector, Failure, Membership, Page, Probe};
+use super::{Connector, Failure, LeftOpen, Membership, Page, Probe};
 use crate::access::ConnectorTraits;
 use crate::api::{EntitlementSpec, app};
-use crate::converge::{Change, Lane, NewAccount, RemoteAccount};
+use crate::converge::{Change, Lane, NewAccount, RemoteAccount, SessionReport, Standing};
 
 /// What access computes for accounts of this kind of system.
 pub fn traits(_connector: &app::Connector) -> &'static ConnectorTraits {
@@ -93,6 +93,22 @@ impl Connector for AnyConnector {
         changes: &[Membership],
     ) -> Result<Vec<Result<(), Failure>>, Failure> {
         each!(self, connector => connector.entitle(kind, entitlement, changes).await)
+    }
+
+    async fn end_sessions(&self, id: &str) -> Result<SessionReport, Failure> {
+        each!(self, connector => connector.end_sessions(id).await)
+    }
+
+    async fn held(&self, id: &str) -> Result<Vec<(String, String)>, Failure> {
+        each!(self, connector => connector.held(id).await)
+    }
+
+    fn standing(&self, account: &RemoteAccount) -> Standing {
+        each!(self, connector => connector.standing(account))
+    }
+
+    fn left_open(&self) -> Vec<LeftOpen> {
+        each!(self, connector => connector.left_open())
     }
 
     async fn page(&self, cursor: Option<&str>) -> Result<Page, Failure> {

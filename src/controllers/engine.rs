@@ -17,6 +17,7 @@ use super::app::AppRuntime;
 use super::summary::Summaries;
 use super::user::decide::{self, Decision, Departure};
 use super::user::guard::Guard;
+use super::user::leavers::Leavers;
 use super::user::record::Recorder;
 use super::user::store::Store;
 use crate::connectors::fence::Fence;
@@ -69,6 +70,8 @@ pub struct Engine {
     pub guard: Guard,
     /// One finalizer patch a person at a time.
     pub holds: Locks<Key>,
+    /// Who left and may still have access somewhere.
+    pub leavers: Leavers,
     /// Roles, Apps and `AppBindings` whose status may have to be written.
     pub summaries: Summaries,
     /// Whether remote systems may be changed.
@@ -111,6 +114,7 @@ impl Engine {
             store: Store::new(client.clone(), metrics.clone()),
             guard: Guard::new(client.clone(), fleet.clone()),
             holds: Locks::default(),
+            leavers: Leavers::default(),
             summaries: Summaries::default(),
             fence,
             metrics,

@@ -18,6 +18,7 @@ mod duplicates;
 mod entitlements;
 mod observe;
 mod plan;
+mod protect;
 mod record;
 mod removal;
 mod steps;
@@ -34,14 +35,15 @@ use crate::access::DesiredAccount;
 use crate::api::{EntitlementSpec, Reason};
 
 pub use compare::{equivalent, is_empty};
-pub use context::{Context, parse_duration, referable};
+pub use context::{Context, is_proved, parse_duration, referable};
 pub use digest::digest;
 pub use due::{Due, due};
 pub use duplicates::{Claim, inherit, keeper};
 pub use entitlements::{ledger_id, not_found};
 pub use observe::{Observed, Query};
 pub use plan::plan;
-pub use record::{Reply, fail, open, record, settle};
+pub use protect::{Standing, names, protected_person};
+pub use record::{Reply, SessionReport, fail, open, record, settle};
 pub use steps::{Plan, Refusal, Step};
 pub use terms::{Lists, Terms};
 

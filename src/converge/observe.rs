@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{RemoteAccount, Resolution, Resolved};
+use super::{RemoteAccount, Resolution, Resolved, Standing};
 use crate::api::EntitlementSpec;
 
 /// A question that must be answered before [`plan`](super::plan) can go on. None of them changes anything.
@@ -17,6 +17,8 @@ pub enum Query {
         /// The value.
         value: String,
     },
+    /// All that the account with this id holds, whoever granted it: `Connector::held`. Answer with [`Observed::holds`].
+    Held(String),
     /// What is known of an entitlement: `Connector::resolve` and `may_create`. Answer with [`Observed::resolution`].
     Resolve(EntitlementSpec),
 }
@@ -26,6 +28,8 @@ pub enum Query {
 pub struct Observed {
     accounts: BTreeMap<String, Option<RemoteAccount>>,
     found: BTreeMap<(String, String), Vec<RemoteAccount>>,
+    standing: BTreeMap<String, Standing>,
+    held: BTreeMap<String, BTreeSet<(String, String)>>,
     resolved: Resolved,
     refused: BTreeSet<String>,
 }
@@ -41,6 +45,16 @@ impl Observed {
     pub fn found(&mut self, attribute: String, value: String, mut accounts: Vec<RemoteAccount>) {
         accounts.retain(|account| !account.id.is_empty());
         self.found.insert((attribute, value), accounts);
+    }
+
+    /// Notes what the connector knows of an account; to be told with every account that is taken in.
+    pub fn stands(&mut self, id: &str, standing: Standing) {
+        self.standing.insert(id.to_owned(), standing);
+    }
+
+    /// Takes in the answer to [`Query::Held`]: type and remote id of each entitlement.
+    pub fn holds(&mut self, id: String, entitlements: impl IntoIterator<Item = (String, String)>) {
+        self.held.insert(id, entitlements.into_iter().collect());
     }
 
     /// Takes in the answer to [`Query::Resolve`].
@@ -68,6 +82,14 @@ impl Observed {
             Some(accounts) => Ok(accounts),
             None => Err(Query::Find { attribute: key.0, value: key.1 }),
         }
+    }
+
+    pub(super) fn standing(&self, id: &str) -> Standing {
+        self.standing.get(id).copied().unwrap_or_default()
+    }
+
+    pub(super) fn held(&self, id: &str) -> Result<&BTreeSet<(String, String)>, Query> {
+        self.held.get(id).ok_or_else(|| Query::Held(id.to_owned()))
     }
 
     pub(super) fn resolve(&self, entitlement: &EntitlementSpec) -> Result<&Resolution, Query> {

@@ -2,7 +2,7 @@
 
 mod change;
 mod lookup;
-mod members;
+pub(super) mod members;
 mod request;
 mod sight;
 

@@ -167,11 +167,17 @@ async fn ask<C: Connector, P: Ports>(
     match query {
         Query::Get(id) => {
             let account = connector.get(&id).await?;
+            account.iter().for_each(|account| seen.stands(&account.id, connector.standing(account)));
             seen.account(id, account);
         }
         Query::Find { attribute, value } => {
             let found = connector.find(&attribute, &value).await?;
+            found.iter().for_each(|account| seen.stands(&account.id, connector.standing(account)));
             seen.found(attribute, value, found);
+        }
+        Query::Held(id) => {
+            let held = connector.held(&id).await?;
+            seen.holds(id, held);
         }
         Query::Resolve(entitlement) => {
             let resolution = ports.resolve(&entitlement).await?;
@@ -302,6 +308,7 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
             Step::Suspend { id } => {
                 Reply::Account(failpoint::during("suspend-sent", target.set_active(id, false)).await?)
             }
+            Step::EndSessions { id } => Reply::Sessions(target.end_sessions(id).await?),
             Step::Resume { id } => Reply::Account(target.set_active(id, true).await?),
             Step::Delete { id } => {
                 failpoint::during("delete-sent", target.delete(id)).await?;

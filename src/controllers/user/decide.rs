@@ -15,7 +15,7 @@ use crate::api::{AppSpec, EffectiveRole, LedgerEntry, Mode, Reason, RoleAssignme
 use crate::connectors::any::traits;
 use crate::controllers::app::target;
 use crate::controllers::conditions::whole_seconds;
-use crate::converge::{self, Cause, Claim, Context, Due, Lane, Wanted};
+use crate::converge::{self, Cause, Claim, Context, Due, Lane, Refusal, Wanted};
 use crate::runtime::index::{AppObject, BindingObject, Name, Namespace, Person};
 
 /// What is known about why a User is being deleted.
@@ -97,10 +97,14 @@ pub struct OwnedContext {
     pub spec: Option<Arc<AppSpec>>,
     /// Marker value of this person.
     pub marker: String,
+    /// Nothing is to be taken away from this person.
+    pub protected: bool,
     /// An unused `tenure.dev/resume`.
     pub resume: bool,
     /// Why the App cannot suspend accounts, where that is known.
     pub cannot_suspend: Option<Reason>,
+    /// When the person left.
+    pub left_at: Option<Timestamp>,
 }
 
 impl OwnedContext {
@@ -112,8 +116,10 @@ impl OwnedContext {
             spec: policy,
             marker: &self.marker,
             login_attribute: traits(&policy.connector).login,
+            protected: self.protected,
             resume: self.resume,
             cannot_suspend: self.cannot_suspend,
+            left_at: self.left_at,
             // The ledger keeps times as Kubernetes does.
             now: whole_seconds(now),
         }
@@ -281,8 +287,14 @@ impl Situation<'_> {
             target: spec.as_deref().map(target::hash).unwrap_or_default(),
             spec,
             marker: marker.unwrap_or_default(),
+            protected: person.protected,
             resume: self.resume,
             cannot_suspend: None,
+            left_at: self
+                .lifecycle
+                .left_at
+                .filter(|_| self.lifecycle.phase == Phase::Left)
+                .map(whole_seconds),
         }
     }
 
@@ -337,6 +349,26 @@ impl Situation<'_> {
         if let (Departure::Released(reason), true) = (self.departure, person.deleting) {
             return Wanted::Released(reason);
         }
+        match self.by_phase(person, entry, grant, (app, spec)) {
+            // Letting go of the accounts is the only way out for the object.
+            Wanted::Gone(_) if person.protected && person.deleting => {
+                Wanted::Released(Reason::ProtectedPerson)
+            }
+            Wanted::Gone(_) if person.protected => {
+                let Refusal { reason, message } = converge::protected_person();
+                Wanted::Unknown { reason, message }
+            }
+            wanted => wanted,
+        }
+    }
+
+    fn by_phase(
+        &self,
+        person: &Person,
+        entry: Option<&LedgerEntry>,
+        grant: Grant,
+        (app, spec): (&str, &AppSpec),
+    ) -> Wanted {
         let frozen = !self.ns.unreadable_bindings.is_empty();
         match self.lifecycle.phase {
             Phase::Left => Wanted::Gone(Cause::Leave),

@@ -5,6 +5,8 @@ pub mod act;
 pub mod decide;
 pub mod flush;
 pub mod guard;
+pub mod leavers;
+pub mod proof;
 pub mod record;
 pub mod status;
 pub mod store;
@@ -259,6 +261,7 @@ impl Looker {
 
     fn forget(&mut self, key: &Key) {
         self.wakeups.remove(key);
+        self.engine.leavers.forget(key);
         self.engine.recorder.forget(key);
         self.engine.departures.lock().remove(key);
         self.engine.settling.lock().remove(key);
@@ -283,6 +286,7 @@ impl Looker {
         for account in &decision.accounts {
             removal |= self.engine.see_to(key, account, fresh);
         }
+        self.engine.leavers.note(key, proof::unproved(&decision, Timestamp::now()));
         self.note_summary(key, &decision);
         self.note_accounts(key, &decision);
         self.see_to_status(key, &decision, removal);

@@ -333,7 +333,7 @@ impl Ports for Live<'_> {
         if outcome.is_ok() {
             self.engine.metrics.change_to_effect(self.lane, self.queued.elapsed());
         }
-        let fields = fields(step);
+        let fields = fields(step, entry);
         logging::audit(&AuditLine {
             namespace: &self.key.namespace,
             user: &self.key.name,
@@ -382,13 +382,16 @@ fn is_still_due(account: &AccountDecision, entry: &LedgerEntry) -> bool {
     matches!(converge::due(&account.wanted, Some(entry), &ctx), Due::Work { .. })
 }
 
-/// What a step changes, by name.
-fn fields(step: &Step) -> Vec<String> {
+/// What a step changes, by name; `entry` is the ledger entry after it.
+fn fields(step: &Step, entry: &LedgerEntry) -> Vec<String> {
     match step {
         Step::Create(account) => account.attributes.keys().cloned().collect(),
         Step::Update { changes, .. } => changes.iter().map(|c| c.attribute.clone()).collect(),
         Step::Grant { entitlement, .. } => vec![format!("{}:{}", entitlement.kind, entitlement.value)],
         Step::Revoke { kind, entitlement, .. } => vec![format!("{kind}:{entitlement}")],
+        Step::EndSessions { .. } => {
+            entry.sessions.iter().map(|s| format!("sessions:{}", s.as_str())).collect()
+        }
         _ => Vec::new(),
     }
 }

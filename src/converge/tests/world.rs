@@ -59,6 +59,11 @@ impl World {
                 let found = self.accounts.values().filter(hit).cloned().collect();
                 seen.found(attribute, value, found);
             }
+            Query::Held(id) => {
+                let held = self.members.iter().filter(|(account, _)| *account == id);
+                let held: Vec<_> = held.map(|(_, group)| ("group".to_owned(), group.clone())).collect();
+                seen.holds(id, held);
+            }
             Query::Resolve(spec) => {
                 let id = self.groups.iter().find(|(_, name)| **name == spec.value).map(|(id, _)| id.clone());
                 let missing = if self.creates_groups { Resolution::Creatable } else { Resolution::Missing };
@@ -77,6 +82,10 @@ impl World {
             Step::Update { id, changes } => Reply::Account(self.update(id, changes)?),
             Step::Suspend { id } => Reply::Account(self.set_active(id, false)),
             Step::Resume { id } => Reply::Account(self.set_active(id, true)),
+            Step::EndSessions { id } => {
+                assert!(self.accounts.get(id).is_none_or(|account| !account.active), "ended while in use");
+                Reply::Sessions(SessionReport::REVOKED)
+            }
             Step::Delete { id } => {
                 let gone = self.accounts.remove(id);
                 assert!(

@@ -97,6 +97,8 @@ pub struct StoredPerson {
     pub finalizers: Box<[Box<str>]>,
     /// Annotation `tenure.dev/paused: "true"`.
     pub paused: bool,
+    /// Annotation `tenure.dev/protected` with a reason.
+    pub protected: bool,
     /// Annotation `tenure.dev/resume`.
     pub resume: Option<Box<str>>,
     /// Annotation `tenure.dev/reconcile-requested-at`, or Flux's.
@@ -132,6 +134,8 @@ pub struct Person {
     pub finalizers: Vec<String>,
     /// Nothing is to be done remotely.
     pub paused: bool,
+    /// Nothing is to be taken away from this person.
+    pub protected: bool,
     /// Annotation `tenure.dev/resume`.
     pub resume: Option<String>,
     /// The last request for a reconcile.
@@ -178,6 +182,7 @@ impl StoredPerson {
             requested: annotation(api::RECONCILE_REQUESTED)
                 .or_else(|| annotation(api::FLUX_RECONCILE_REQUESTED)),
             paused: annotation(api::PAUSED).as_deref() == Some("true"),
+            protected: annotation(api::PROTECTED).is_some(),
             deleting: meta.deletion_timestamp.is_some(),
             finalizers: meta.finalizers.iter().flatten().map(|f| f.as_str().into()).collect(),
             uid: meta.uid.unwrap_or_default().into(),
@@ -222,6 +227,7 @@ impl StoredPerson {
             deleting: self.deleting,
             finalizers: self.finalizers.iter().map(std::string::ToString::to_string).collect(),
             paused: self.paused,
+            protected: self.protected,
             resume: self.resume.as_deref().map(str::to_owned),
             requested: self.requested.as_deref().map(str::to_owned),
             spec: serde_json::from_str(&self.spec).ok()?,
@@ -250,6 +256,7 @@ impl StoredPerson {
             || self.deleting != other.deleting
             || self.finalizers != other.finalizers
             || self.paused != other.paused
+            || self.protected != other.protected
             || self.resume != other.resume
             || self.requested != other.requested
             || self.spec != other.spec
