@@ -287,3 +287,42 @@ async fn a_protected_person_who_is_deleted_keeps_the_account() {
     scene.gone("User", "ann").await;
     assert!(!suspended(&crm).await);
 }
+
+/// Of two administrators who leave at the same time one stays, until there is another.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_administrator_stays() {
+    let scene = Scene::new("admins").await;
+    let administrators = json!([{"type": "group", "value": "Admins"}]);
+    let crm = scene.scim_app("crm", json!({"administrators": administrators})).await;
+    scene.role_for("admin", json!({}), "crm", &["Admins"]).await;
+    scene.role_for("sales", json!({}), "crm", &[]).await;
+    let _operator = scene.operator().start().await;
+    for name in ["ann", "bob"] {
+        scene.user(name, &["admin"], json!({})).await;
+    }
+    scene.user("eve", &["sales"], json!({})).await;
+    scene.all_ready(3, SOON).await;
+    for name in ["ann", "bob", "eve"] {
+        scene.merge("User", name, json!({"spec": {"state": "Terminated"}})).await;
+    }
+    scene.condition("User", "eve", "AccessRevoked", "True").await;
+    let kept = eventually(SOON, async || {
+        let mut kept = Vec::new();
+        for name in ["ann", "bob"] {
+            let user = scene.get("User", name).await;
+            match (&entry(&user, "crm")["reason"], &entry(&user, "crm")["state"]) {
+                (reason, _) if reason == "LastAdministrator" => kept.push(name),
+                (_, state) if state == "Suspended" => {}
+                other => return Err(format!("{name}: {other:?}")),
+            }
+        }
+        Ok(kept)
+    })
+    .await;
+    assert_eq!(kept.len(), 1);
+    let users = crm.users().await;
+    assert_eq!(users.iter().filter(|user| user["active"] != json!(false)).count(), 1, "{users:?}");
+    scene.user("zoe", &["admin"], json!({})).await;
+    scene.ready("zoe").await;
+    scene.condition("User", kept[0], "AccessRevoked", "True").await;
+}

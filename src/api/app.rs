@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::AttributeRule;
+use super::common::{AttributeRule, EntitlementSpec};
 use super::scim::ScimConnector;
 
 /// A connection to a system with accounts, and the policies that hold there.
@@ -86,6 +86,12 @@ pub struct AppSpec {
         validation = Rule::new("self.all(a, !a.matches('^[*]+$'))").message("this protects every account: to have nothing taken away at all, set the action Retain, or the annotation tenure.dev/paused")
     )]
     pub protected_accounts: Vec<String>,
+    /// Entitlements that make an administrator of the App. The last account in use that holds one of them is never
+    /// suspended, deleted or stripped of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into(), "value".into()]))]
+    pub administrators: Vec<EntitlementSpec>,
     /// How fast the App may be used.
     #[serde(default)]
     pub limits: Limits,

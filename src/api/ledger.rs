@@ -148,3 +148,50 @@ pub struct LedgerEntry {
     #[schemars(length(max = 512))]
     pub message: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As most are: an id of 36 characters, two entitlements.
+    fn entry() -> LedgerEntry {
+        let id = "2819c223-7f76-453a-919d-413861904646";
+        LedgerEntry {
+            app: "crm-production".to_owned(),
+            target: "0123456789abcdef".to_owned(),
+            id: id.to_owned(),
+            user_name: "firstname.lastname@example.com".to_owned(),
+            state: AccountState::Active,
+            entitlements: vec![format!("group:{id}"); 2],
+            applied: format!("v1:{id}"),
+            last_transition_time: Some(Timestamp::constant(1_800_000_000, 0)),
+            ..LedgerEntry::default()
+        }
+    }
+
+    fn bytes(entry: &LedgerEntry) -> usize {
+        serde_json::to_vec(entry).unwrap().len()
+    }
+
+    /// A hundred thousand people with ten accounts each are half a gigabyte at the most, of the two that etcd has by
+    /// default.
+    #[test]
+    fn an_entry_is_small_also_of_somebody_who_left() {
+        let at = Some(Timestamp::constant(1_800_000_000, 0));
+        let left = LedgerEntry {
+            state: AccountState::Suspended,
+            applied: String::new(),
+            due_since: at,
+            cut_at: at,
+            verified_at: at,
+            sessions: Some(Sessions::Unproved),
+            sessions_reason: Some(SessionsReason::ConnectionsStayOpen),
+            stripped: true,
+            entitlements: Vec::new(),
+            delete_at: at,
+            ..entry()
+        };
+        assert!(bytes(&entry()) <= 500 && bytes(&left) <= 500, "{} {}", bytes(&entry()), bytes(&left));
+        assert!(bytes(&left) <= bytes(&entry()) + 100, "{}", bytes(&left));
+    }
+}

@@ -103,6 +103,10 @@ impl Connector for AnyConnector {
         each!(self, connector => connector.held(id).await)
     }
 
+    async fn holders(&self, kind: &str, entitlement: &str) -> Result<Vec<String>, Failure> {
+        each!(self, connector => connector.holders(kind, entitlement).await)
+    }
+
     fn standing(&self, account: &RemoteAccount) -> Standing {
         each!(self, connector => connector.standing(account))
     }

@@ -98,13 +98,11 @@ impl LeftOpen {
     }
 }
 
-fn cannot_show_held() -> Failure {
-    let message =
-        "this kind of App cannot show all that an account holds: choose removeEntitlements Managed or None";
+fn cannot_show(what: &str) -> Failure {
     Failure {
         class: FailureClass::Permanent,
         reason: Reason::InvalidConfiguration,
-        message: message.to_owned(),
+        message: format!("this kind of App cannot show {what}"),
         retry_after: None,
     }
 }
@@ -208,7 +206,17 @@ pub trait Connector: Send + Sync {
     /// error.
     fn held(&self, id: &str) -> impl Future<Output = Result<Vec<(String, String)>, Failure>> + Send {
         let _ = id;
-        async { Err(cannot_show_held()) }
+        async { Err(cannot_show("all that an account holds: choose removeEntitlements Managed or None")) }
+    }
+
+    /// Ids of all accounts that hold an entitlement. What cannot be seen completely is an error.
+    fn holders(
+        &self,
+        kind: &str,
+        entitlement: &str,
+    ) -> impl Future<Output = Result<Vec<String>, Failure>> + Send {
+        let _ = (kind, entitlement);
+        async { Err(cannot_show("who holds an entitlement: take it out of spec.administrators")) }
     }
 
     /// What is known of an account beyond what is written in it.

@@ -19,6 +19,9 @@ pub enum Query {
     },
     /// All that the account with this id holds, whoever granted it: `Connector::held`. Answer with [`Observed::holds`].
     Held(String),
+    /// Whether the account with this id is the last one in use that is an administrator of the App. Answer with
+    /// [`Observed::administers`].
+    LastAdministrator(String),
     /// What is known of an entitlement: `Connector::resolve` and `may_create`. Answer with [`Observed::resolution`].
     Resolve(EntitlementSpec),
 }
@@ -29,6 +32,7 @@ pub struct Observed {
     accounts: BTreeMap<String, Option<RemoteAccount>>,
     found: BTreeMap<(String, String), Vec<RemoteAccount>>,
     standing: BTreeMap<String, Standing>,
+    last_administrator: BTreeMap<String, bool>,
     held: BTreeMap<String, BTreeSet<(String, String)>>,
     resolved: Resolved,
     refused: BTreeSet<String>,
@@ -52,6 +56,11 @@ impl Observed {
         self.standing.insert(id.to_owned(), standing);
     }
 
+    /// Takes in the answer to [`Query::LastAdministrator`].
+    pub fn administers(&mut self, id: String, alone: bool) {
+        self.last_administrator.insert(id, alone);
+    }
+
     /// Takes in the answer to [`Query::Held`]: type and remote id of each entitlement.
     pub fn holds(&mut self, id: String, entitlements: impl IntoIterator<Item = (String, String)>) {
         self.held.insert(id, entitlements.into_iter().collect());
@@ -69,6 +78,7 @@ impl Observed {
     pub fn refused(&mut self, login: String) {
         self.accounts.clear();
         self.found.clear();
+        self.last_administrator.clear();
         self.refused.insert(login);
     }
 
@@ -86,6 +96,10 @@ impl Observed {
 
     pub(super) fn standing(&self, id: &str) -> Standing {
         self.standing.get(id).copied().unwrap_or_default()
+    }
+
+    pub(super) fn is_last_administrator(&self, id: &str) -> Result<bool, Query> {
+        self.last_administrator.get(id).copied().ok_or_else(|| Query::LastAdministrator(id.to_owned()))
     }
 
     pub(super) fn held(&self, id: &str) -> Result<&BTreeSet<(String, String)>, Query> {

@@ -8,7 +8,7 @@ use super::compare::{changes, is_empty, keeps_login};
 use super::correlate::{Located, locate, recognised, uncertain_create};
 use super::entitlements::{entitlements, held};
 use super::observe::{Observed, Query};
-use super::protect::{is_protected, protected, protected_person, spare};
+use super::protect::{is_protected, protected, spare};
 use super::removal::plan_gone;
 use super::steps::{CREATE, Plan, Refusal, Step, announce};
 use super::{Change, Context, NewAccount, RemoteAccount, Wanted};
@@ -170,8 +170,7 @@ fn plan_existing(
     if linked.is_none() {
         steps.push(Step::Adopt { id: id(), login: account.login.clone() });
     }
-    let spared = if guarded { Some(protected()) } else { ctx.protected.then(protected_person) };
-    let (revokes, spared) = spare(entitlements.revokes, spared);
+    let (revokes, spared) = spare(entitlements.revokes, account, seen, ctx)?;
     steps.extend(revokes);
     let mut changed = changes(desired, account);
     changed.extend(rename);

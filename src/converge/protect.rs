@@ -1,6 +1,6 @@
 //! Accounts from which nothing is ever taken away.
 
-use super::{Context, Observed, Refusal, RemoteAccount, Step};
+use super::{Context, Observed, Query, Refusal, RemoteAccount, Step};
 use crate::api::Reason;
 
 /// What a connector knows of an account beyond what is written in it.
@@ -33,7 +33,24 @@ fn fits(pattern: &str, text: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// Whether nothing may be taken away from this account.
+/// Why nothing may be taken away from this account, if that is so. An account that is out of use is no administrator.
+pub(super) fn spared(
+    account: &RemoteAccount,
+    seen: &Observed,
+    ctx: &Context<'_>,
+) -> Result<Option<Refusal>, Query> {
+    if is_protected(account, seen, ctx) {
+        return Ok(Some(protected()));
+    }
+    let asks = account.active && !ctx.spec.administrators.is_empty();
+    Ok((asks && seen.is_last_administrator(&account.id)?).then(|| {
+        let message = "the account is the last one in use that is an administrator of this App: make somebody else one \
+                       first";
+        Refusal::new(Reason::LastAdministrator, message)
+    }))
+}
+
+/// Whether nothing may ever be taken away from this account.
 pub(super) fn is_protected(account: &RemoteAccount, seen: &Observed, ctx: &Context<'_>) -> bool {
     seen.standing(&account.id) == Standing::BuiltIn || names(&ctx.spec.protected_accounts, account)
 }
@@ -51,13 +68,16 @@ pub fn protected_person() -> Refusal {
     Refusal::new(Reason::ProtectedPerson, message)
 }
 
-/// The steps without those that take an entitlement away, and why, if that is to be so.
-pub(super) fn spare(steps: Vec<Step>, why: Option<Refusal>) -> (Vec<Step>, Option<Refusal>) {
-    match why {
-        Some(why) if steps.iter().any(|step| matches!(step, Step::Revoke { .. })) => {
-            let kept = steps.into_iter().filter(|step| !matches!(step, Step::Revoke { .. })).collect();
-            (kept, Some(why))
-        }
-        _ => (steps, None),
+/// The revocations that may be carried out: all or none, and then why.
+pub(super) fn spare(
+    revokes: Vec<Step>,
+    account: &RemoteAccount,
+    seen: &Observed,
+    ctx: &Context<'_>,
+) -> Result<(Vec<Step>, Option<Refusal>), Query> {
+    if revokes.is_empty() {
+        return Ok((revokes, None));
     }
+    let why = spared(account, seen, ctx)?.or_else(|| ctx.protected.then(protected_person));
+    Ok(if why.is_some() { (Vec::new(), why) } else { (revokes, None) })
 }

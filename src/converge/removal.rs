@@ -4,7 +4,7 @@ use super::context::{has_account, is_ended};
 use super::correlate::{Leaver, locate_leaver};
 use super::entitlements::{held, revoke};
 use super::observe::{Observed, Query};
-use super::protect::{is_protected, protected};
+use super::protect::spared;
 use super::steps::{DELETE, Plan, Refusal, Step, announce};
 use super::{Cause, Context, RemoteAccount};
 use crate::api::app::{RemovalAction, RemoveEntitlements};
@@ -27,17 +27,20 @@ pub(super) fn plan_gone(
         [] => Plan { steps: no_account(unclear.is_some(), entry, ctx), blocked: unclear, account: None },
         several => {
             let keep = ctx.policy(cause).action == RemovalAction::Retain || ctx.cannot_suspend.is_some();
-            let guarded = |account: &&RemoteAccount| is_protected(account, seen, ctx);
-            let active =
-                || several.iter().copied().filter(|account| account.active && !keep && !guarded(account));
-            let sessions = active().filter(|_| ctx.policy(cause).revoke_sessions);
+            let mut active = Vec::new();
+            for account in several.iter().copied().filter(|account| account.active && !keep) {
+                if spared(account, seen, ctx)?.is_none() {
+                    active.push(account);
+                }
+            }
+            let sessions = active.iter().copied().filter(|_| ctx.policy(cause).revoke_sessions);
             let message = if keep {
                 "several accounts bear this person's marker: none is touched; take the marker from all but one"
             } else {
                 "several accounts bear this person's marker: all are suspended; take the marker from all but one"
             };
             Plan {
-                steps: active().map(suspend).chain(sessions.map(end_sessions)).collect(),
+                steps: active.iter().copied().map(suspend).chain(sessions.map(end_sessions)).collect(),
                 blocked: Some(Refusal::new(Reason::AmbiguousMatch, message)),
                 account: None,
             }
@@ -74,8 +77,8 @@ fn plan_removal(
         steps.push(Step::Retain);
         return Ok(Plan { steps, blocked: None, account: Some(account.clone()) });
     }
-    if is_protected(account, seen, ctx) {
-        return Ok(Plan { account: Some(account.clone()), ..Plan::blocked(protected()) });
+    if let Some(why) = spared(account, seen, ctx)? {
+        return Ok(Plan { account: Some(account.clone()), ..Plan::blocked(why) });
     }
     match ctx.cannot_suspend.filter(|_| account.active) {
         Some(_) if policy.action == RemovalAction::Delete => {}

@@ -4,7 +4,7 @@ mod change;
 mod lookup;
 pub(super) mod members;
 mod request;
-mod sight;
+pub(super) mod sight;
 
 use std::collections::HashSet;
 

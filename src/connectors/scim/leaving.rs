@@ -1,6 +1,9 @@
 //! What a leaver still has besides the account: sessions, and whatever the account holds.
 
+use serde_json::Value;
+
 use super::groups::members;
+use super::groups::sight::Sight;
 use super::listing::Query;
 use super::values::attribute;
 use super::{GROUP_TYPE, Scim, resource, trouble};
@@ -37,12 +40,32 @@ impl Scim {
         let Some(account) = self.account(id).await? else { return Ok(Vec::new()) };
         let mut held = self.groups_of(&account).await?;
         for kind in ["role", "entitlement"] {
-            let values = account.attributes.get(attribute(kind)?);
-            let values = values.and_then(serde_json::Value::as_array).into_iter().flatten();
-            let texts = values.filter_map(|one| resource::field(one, "value").unwrap_or(one).as_str());
-            held.extend(texts.map(|text| (kind.to_owned(), text.to_owned())));
+            let values = account.attributes.get(attribute(kind)?).into_iter().flat_map(texts);
+            held.extend(values.map(|text| (kind.to_owned(), text.to_owned())));
         }
         Ok(held)
+    }
+
+    /// Every account that is in a group, or has a role or an entitlement. Members that a group names by login are no ids,
+    /// and lead to nobody.
+    pub(super) async fn all_holders(&self, kind: &str, entitlement: &str) -> Result<Vec<String>, Failure> {
+        if kind == GROUP_TYPE {
+            let profile = self.profile().await?;
+            return match (profile.member_reads, self.sight(entitlement, &[], &profile).await?) {
+                (MemberReads::Group, Sight::Members(members)) => Ok(members.iter().cloned().collect()),
+                (MemberReads::Group, Sight::Gone) => Ok(Vec::new()),
+                _ => Err(cannot_be_seen("take the group out of spec.administrators")),
+            };
+        }
+        let attribute = attribute(kind)?;
+        let query =
+            Query { operation: "list accounts", collection: "Users", filter: None, without_members: false };
+        let keep = |user: &Value| {
+            let holds = resource::field(user, attribute)
+                .is_some_and(|values| texts(values).any(|one| one == entitlement));
+            resource::id(user).map(|id| holds.then_some(id))
+        };
+        Ok(self.collect(&query, keep).await?)
     }
 
     async fn groups_of(&self, account: &RemoteAccount) -> Result<Vec<(String, String)>, Failure> {
@@ -51,12 +74,12 @@ impl Scim {
             return Ok(Vec::new());
         }
         if profile.member_reads != MemberReads::Group {
-            return Err(cannot_be_seen());
+            return Err(cannot_be_seen("choose removeEntitlements Managed or None"));
         }
         // `groups` of the account is optional (RFC 7643 §4.1.2), so that its absence tells nothing.
         let query =
             Query { operation: "list groups", collection: "Groups", filter: None, without_members: false };
-        let keep = |group: &serde_json::Value| {
+        let keep = |group: &Value| {
             // Some name members by login.
             let theirs = |id: &String| *id == account.id || *id == account.login;
             let member = members::read(group).is_some_and(|members| members.iter().any(theirs));
@@ -66,8 +89,13 @@ impl Scim {
     }
 }
 
-fn cannot_be_seen() -> Failure {
-    let message =
-        "list groups: the App does not show who is in its groups: choose removeEntitlements Managed or None";
-    trouble(FailureClass::Permanent, Reason::InvalidConfiguration, message.to_owned())
+/// The values of a multi-valued attribute; some show them bare.
+fn texts(values: &Value) -> impl Iterator<Item = &str> {
+    let values = values.as_array().into_iter().flatten();
+    values.filter_map(|one| resource::field(one, "value").unwrap_or(one).as_str())
+}
+
+fn cannot_be_seen(cure: &str) -> Failure {
+    let message = format!("list groups: the App does not show who is in its groups: {cure}");
+    trouble(FailureClass::Permanent, Reason::InvalidConfiguration, message)
 }

@@ -283,6 +283,10 @@ impl Connector for Scim {
         self.all_held(id).await
     }
 
+    async fn holders(&self, kind: &str, entitlement: &str) -> Result<Vec<String>, Failure> {
+        self.all_holders(kind, entitlement).await
+    }
+
     fn left_open(&self) -> Vec<LeftOpen> {
         self.ways_left_open()
     }

@@ -51,6 +51,8 @@ pub struct AppRuntime {
     planned: Mutex<Planned>,
     /// One writer an entitlement, by type and remote id, even while one connection takes another's place.
     pub(super) writing: Locks<(String, String)>,
+    /// Taken by whoever may take away what an administrator has.
+    pub administration: Arc<tokio::sync::Mutex<()>>,
     end: CancellationToken,
 }
 
@@ -76,6 +78,7 @@ impl AppRuntime {
             backoff: Mutex::default(),
             trouble: Mutex::default(),
             planned: Mutex::default(),
+            administration: Arc::default(),
             end: engine.stop.child_token(),
         });
         let (engine, app) = (engine.clone(), runtime.clone());

@@ -7,6 +7,7 @@ use std::future::Future;
 
 use jiff::Timestamp;
 
+use super::administrators::{self, Administration};
 use super::decide::AccountDecision;
 use crate::api::{AppSpec, EntitlementSpec, LedgerEntry, PendingIntent};
 use crate::connectors::{Connector, Failure, FailureClass};
@@ -60,6 +61,9 @@ pub struct Wish {
     pub urgent: bool,
 }
 
+/// That nobody else's access as an administrator of the App is taken away meanwhile.
+pub type Turn = tokio::sync::OwnedMutexGuard<()>;
+
 /// What a pass needs besides the target.
 pub trait Ports: Send + Sync {
     /// The time.
@@ -82,6 +86,8 @@ pub trait Ports: Send + Sync {
         entry: Option<&LedgerEntry>,
         wishes: Vec<Wish>,
     ) -> impl Future<Output = Vec<Result<String, Halt>>> + Send;
+    /// Waits for the turn to take away what administrators of the App have.
+    fn administration(&self) -> impl Future<Output = Turn> + Send;
     /// Stores the ledger entry before the operation that it announces.
     fn announce(&self, entry: &LedgerEntry) -> impl Future<Output = Result<(), Stop>> + Send;
     /// Notes a step that reached the target, or failed there.
@@ -137,9 +143,8 @@ pub async fn rehearse<C: Connector, P: Ports>(
     work: &AccountDecision,
     policy: &AppSpec,
 ) -> Result<Plan, Failure> {
-    let mut seen = Observed::default();
-    plan_with(connector, ports, work, work.entry.as_ref(), &mut seen, &work.context.at(policy, ports.now()))
-        .await
+    let (mut seen, ctx) = (Observed::default(), work.context.at(policy, ports.now()));
+    plan_with(connector, ports, work, work.entry.as_ref(), &mut seen, &ctx).await.map(|(plan, _)| plan)
 }
 
 async fn plan_with<C: Connector, P: Ports>(
@@ -149,10 +154,22 @@ async fn plan_with<C: Connector, P: Ports>(
     entry: Option<&LedgerEntry>,
     seen: &mut Observed,
     ctx: &Context<'_>,
-) -> Result<Plan, Failure> {
+) -> Result<(Plan, Option<Turn>), Failure> {
+    let (mut turn, mut keeps) = (None, false);
     loop {
         match converge::plan(&work.wanted, entry, seen, ctx) {
-            Ok(plan) => return Ok(plan),
+            Ok(plan) => return Ok((plan, turn)),
+            Err(Query::LastAdministrator(id)) => {
+                let held = match turn.take() {
+                    Some(held) => held,
+                    None => ports.administration().await,
+                };
+                let found = administrators::of(connector, ports, &ctx.spec.administrators, &id).await?;
+                seen.administers(id, found == Administration::Alone);
+                // Of two who go at the same time each would see the other stay.
+                keeps |= found != Administration::Ordinary;
+                turn = keeps.then_some(held);
+            }
             Err(query) => ask(connector, ports, query, seen).await?,
         }
     }
@@ -183,6 +200,8 @@ async fn ask<C: Connector, P: Ports>(
             let resolution = ports.resolve(&entitlement).await?;
             seen.resolution(entitlement, resolution);
         }
+        // Asked by `plan_with`, which keeps the turn.
+        Query::LastAdministrator(_) => {}
     }
     Ok(())
 }
@@ -216,7 +235,8 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
     /// One plan carried out. `None`: the login was taken, plan again.
     async fn attempt(&mut self, seen: &mut Observed) -> Result<Option<Ending>, Halt> {
         let ctx = self.work.context.at(self.policy, self.ports.now());
-        let plan = plan_with(self.connector, self.ports, self.work, self.entry.as_ref(), seen, &ctx).await?;
+        let (plan, _turn) =
+            plan_with(self.connector, self.ports, self.work, self.entry.as_ref(), seen, &ctx).await?;
         failpoint::hit("after-find");
         if plan.removes(self.context().login_attribute) {
             self.ports.before_removal().await?;

@@ -2,6 +2,7 @@
 //! concerned, and has their status written.
 
 pub mod act;
+pub mod administrators;
 pub mod decide;
 pub mod flush;
 pub mod guard;

@@ -324,6 +324,10 @@ impl Ports for Live<'_> {
         self.place.aside(leaver, changes).await
     }
 
+    async fn administration(&self) -> act::Turn {
+        self.app.administration.clone().lock_owned().await
+    }
+
     async fn announce(&self, entry: &LedgerEntry) -> Result<(), Stop> {
         self.engine.recorder.result(self.key, &self.app.key.name, Some(entry.clone()), SOON);
         self.engine.store_now(self.key).await

@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::api::PendingIntent;
+use crate::api::{PendingIntent, SessionsReason};
 
 const WORK_CHANGE: &str = "change";
 
@@ -174,4 +174,24 @@ fn the_ledger_passes_on() {
     ];
     let ids: Vec<_> = inherit(&old, &new).into_iter().map(|entry| entry.app + &entry.id).collect();
     assert_eq!(ids, ["a3", "b4", "c1", "d"]);
+}
+
+#[rstest]
+#[case::revoked(SessionReport::REVOKED, None)]
+#[case::unproved(SessionReport::unproved(SessionsReason::TokensLiveOn), Some(SessionsReason::TokensLiveOn))]
+#[case::none(
+    SessionReport::not_supported(SessionsReason::SessionsStayOpen),
+    Some(SessionsReason::SessionsStayOpen)
+)]
+fn what_became_of_sessions_is_remembered_of_this_account_alone(
+    #[case] report: SessionReport,
+    #[case] reason: Option<SessionsReason>,
+) {
+    let spec = AppSpec::default();
+    let step = |id: &str| Step::EndSessions { id: id.to_owned() };
+    let suspended = LedgerEntry { sessions: None, ..cut("a0", "ann") };
+    let entry = record(suspended.clone(), &step("a0"), &Reply::Sessions(report), &context(&spec));
+    assert_eq!((entry.sessions, entry.sessions_reason), (Some(report.sessions), reason));
+    let entry = record(suspended, &step("a9"), &Reply::Sessions(report), &context(&spec));
+    assert_eq!(entry.sessions, None);
 }

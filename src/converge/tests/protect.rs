@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::arbitrary::any_case;
-use super::world::{Crash, World, pass, work};
+use super::arbitrary::{any_case, any_wanted};
+use super::world::{ADMINS, Crash, World, pass, work};
 use super::*;
 
 #[rstest]
@@ -74,5 +74,25 @@ proptest! {
             world.members.iter().filter(|(account, _)| *account == guarded.id).cloned().collect()
         };
         prop_assert!(groups(&case.world).iter().all(|member| world.members.contains(member)));
+    }
+
+    /// Whoever goes, somebody who can run the App stays.
+    #[test]
+    fn the_last_administrator_stays(case in any_case(), wanted in proptest::collection::vec(any_wanted(), 1..4)) {
+        let mut case = case;
+        case.spec.administrators = vec![group("G3")];
+        let ctx = case.context();
+        let (mut world, mut entry) = (case.world.clone(), case.entry.clone());
+        let administered = |world: &World| {
+            let admins = world.members.iter().filter(|(_, group)| group == ADMINS);
+            admins.filter_map(|(account, _)| world.accounts.get(account)).any(|account| account.active)
+        };
+        if !administered(&world) {
+            return Ok(());
+        }
+        for wanted in &wanted {
+            pass(&mut world, wanted, &mut entry, &ctx, Crash::default());
+            prop_assert!(administered(&world), "{:?}", wanted);
+        }
     }
 }

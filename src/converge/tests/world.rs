@@ -3,6 +3,9 @@
 use super::*;
 use crate::converge::compare::{same_login, strings as texts};
 
+/// The group of the administrators.
+pub(super) const ADMINS: &str = "g3";
+
 /// A target with accounts and groups, and what was done to it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct World {
@@ -58,6 +61,13 @@ impl World {
                 };
                 let found = self.accounts.values().filter(hit).cloned().collect();
                 seen.found(attribute, value, found);
+            }
+            Query::LastAdministrator(id) => {
+                let holds = |account: &str| self.members.contains(&(account.to_owned(), ADMINS.to_owned()));
+                let other =
+                    |account: &&RemoteAccount| account.active && account.id != id && holds(&account.id);
+                let alone = holds(&id) && !self.accounts.values().any(|account| other(&account));
+                seen.administers(id, alone);
             }
             Query::Held(id) => {
                 let held = self.members.iter().filter(|(account, _)| *account == id);

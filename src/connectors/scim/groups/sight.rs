@@ -23,7 +23,7 @@ const MEMBERS: usize = 20_000;
 
 /// What is seen of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Sight {
+pub(in crate::connectors::scim) enum Sight {
     /// It is not there.
     Gone,
     /// It shows no members. There may be none.
@@ -90,7 +90,7 @@ impl Scim {
     }
 
     /// Who of these is in a group now.
-    pub(super) async fn sight(
+    pub(in crate::connectors::scim) async fn sight(
         &self,
         group: &str,
         changes: &[Membership],
