@@ -98,7 +98,9 @@ impl Context<'_> {
     /// Until when the account of `entry` stays in use so that work can be handed over; `None`: no longer, or it is not
     /// in use.
     pub(super) fn handed_over_at(&self, cause: Cause, entry: &LedgerEntry) -> Option<Timestamp> {
-        let after = self.policy(cause).after.as_deref().and_then(parse_duration)?;
+        let policy = self.policy(cause);
+        let waits = policy.action != RemovalAction::Retain;
+        let after = policy.after.as_deref().filter(|_| waits).and_then(parse_duration)?;
         let out_of_use = matches!(entry.state, AccountState::Suspended | AccountState::Deleting);
         let in_use = !out_of_use && self.linked(Some(entry)).is_some();
         let until = later(self.due_since(cause, entry), after);

@@ -299,6 +299,10 @@ fn settle_gone(
     }
     let ended = matches!(entry.state, AccountState::Deleted | AccountState::Released);
     let active = account.is_some_and(|account| account.active);
+    if active && ctx.handed_over_at(cause, &entry).is_some() {
+        entry.due_since = Some(ctx.due_since(cause, &entry));
+        return Some(entry);
+    }
     if ctx.policy(cause).action == RemovalAction::Retain {
         if !ended && active {
             set_state(&mut entry, AccountState::Retained, ctx);

@@ -5,6 +5,7 @@ use super::correlate::{Leaver, locate_leaver};
 use super::entitlements::{held, revoke};
 use super::observe::{Observed, Query};
 use super::protect::spared;
+use super::record::open;
 use super::steps::{DELETE, Plan, Refusal, Step, announce};
 use super::{Cause, Context, RemoteAccount};
 use crate::api::app::{RemovalAction, RemoveEntitlements};
@@ -73,6 +74,9 @@ fn plan_removal(
     if linked.is_none() {
         steps.push(Step::Adopt { id: id(), login: account.login.clone() });
     }
+    if account.active && stays_in_use(cause, account, entry, linked, ctx) {
+        return Ok(Plan { steps, blocked: None, account: Some(account.clone()) });
+    }
     if policy.action == RemovalAction::Retain {
         steps.push(Step::Retain);
         return Ok(Plan { steps, blocked: None, account: Some(account.clone()) });
@@ -100,6 +104,23 @@ fn plan_removal(
         steps.push(Step::Delete { id: id() });
     }
     Ok(Plan { steps, blocked: None, account: Some(account.clone()) })
+}
+
+/// Whether work is still to be handed over, also with an account that was only just found.
+fn stays_in_use(
+    cause: Cause,
+    account: &RemoteAccount,
+    entry: Option<&LedgerEntry>,
+    linked: Option<&LedgerEntry>,
+    ctx: &Context<'_>,
+) -> bool {
+    let found = LedgerEntry {
+        id: account.id.clone(),
+        target: ctx.target.to_owned(),
+        state: AccountState::Active,
+        ..open(entry, ctx)
+    };
+    ctx.handed_over_at(cause, linked.unwrap_or(&found)).is_some()
 }
 
 fn suspend(account: &RemoteAccount) -> Step {

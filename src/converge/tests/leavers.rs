@@ -400,3 +400,16 @@ fn a_leaver_keeps_access_only_so_long_as_is_said() {
     pass(&mut world, &leaver, &mut stored, &ctx, Crash::default());
     assert!(!world.accounts["a0"].active);
 }
+
+/// The record of the account was lost: a mover has their time all the same, a leaver has what is left of it.
+#[test]
+fn an_account_that_is_only_just_found_is_handed_over_too() {
+    let ours = account("a0", "ann", Some(OURS));
+    let (mut world, mut stored, spec) = (World::with([ours]), None, on_unassign("14d"));
+    let ctx = context(&spec);
+    let wanted = Wanted::Gone(Cause::Unassign);
+    assert_eq!(names(&work(&mut world, &wanted, &mut stored, &ctx, Crash::default())), ["adopt"]);
+    assert_eq!(stored.as_ref().unwrap().due_since, Some(NOW));
+    assert_eq!(due(&wanted, stored.as_ref(), &ctx), Due::Nothing { next: Some(at(14)) });
+    assert_eq!(names(&leave(&mut world, &mut stored, &spec, Cause::Leave, 1)), ["suspend", "end-sessions"]);
+}
