@@ -258,7 +258,8 @@ async fn what_is_protected_is_neither_taken_over_nor_taken_away() {
     let protect = json!({"metadata": {"annotations": {"tenure.dev/protected": "holds the keys"}}});
     scene.merge("User", "ann", protect).await;
     scene.merge("User", "ann", json!({"spec": {"state": "Terminated"}})).await;
-    scene.reason("User", "ann", "Ready", "ProtectedPerson").await;
+    let (_, message) = scene.condition("User", "ann", "Ready", "False").await;
+    assert!(message.contains("ProtectedPerson"), "{message}");
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(crm.proxy().writes_since(mark).len(), 0, "{:?}", crm.proxy().writes_since(mark));
     // Neither is for ever.
