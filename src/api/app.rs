@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{AttributeRule, EntitlementSpec};
+use super::initial_password::InitialPassword;
 use super::scim::ScimConnector;
 
 /// A connection to a system with accounts, and the policies that hold there.
@@ -98,6 +99,13 @@ pub struct AppSpec {
     /// `DryRun` reads only and reports what would be done.
     #[serde(default)]
     pub mode: Mode,
+}
+
+impl AppSpec {
+    /// What the first password of new accounts is to be; `None`: they get none.
+    pub fn initial_password(&self) -> Option<InitialPassword> {
+        None
+    }
 }
 
 /// The system and how to reach it: exactly one of the connectors.

@@ -5,6 +5,7 @@
 pub mod app;
 pub mod binding;
 pub mod common;
+pub mod initial_password;
 pub mod ledger;
 pub mod person;
 pub mod reason;
@@ -15,6 +16,7 @@ pub mod user;
 pub use app::{App, AppSpec, AppStatus, Mode};
 pub use binding::{AppBinding, AppBindingSpec, AppBindingStatus};
 pub use common::{AttributeRule, EntitlementSpec, LocalRef, SecretKeyRef, Strength};
+pub use initial_password::{InitialPassword, PasswordPolicy};
 pub use ledger::{AccountState, LedgerEntry, PendingIntent, Sessions, SessionsReason};
 pub use reason::Reason;
 pub use role::{Role, RoleSpec, RoleStatus};
@@ -39,3 +41,15 @@ pub const RESUME: &str = "tenure.dev/resume";
 pub const PROTECTED: &str = "tenure.dev/protected";
 /// Label (any value) without which a Secret is never read.
 pub const CREDENTIALS_LABEL: &str = "tenure.dev/credentials";
+/// Label of the Secrets that hold first passwords of accounts; its value is empty.
+pub const INITIAL_PASSWORD_LABEL: &str = "tenure.dev/initial-password";
+/// Type of these Secrets.
+pub const INITIAL_PASSWORD_TYPE: &str = "tenure.dev/initial-password";
+/// Annotation of these Secrets: the App, and as a label too, where the name is short enough for one.
+pub const APP_NOTE: &str = "tenure.dev/app";
+/// Label of these Secrets: the User, where the name is short enough for one.
+pub const USER_LABEL: &str = "tenure.dev/user";
+/// Annotation of these Secrets: the hash of the system that the password was made for.
+pub const TARGET_NOTE: &str = "tenure.dev/target";
+/// Annotation of these Secrets: when they are removed, once there is an account. RFC 3339.
+pub const REMOVE_AT: &str = "tenure.dev/remove-at";

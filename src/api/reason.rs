@@ -66,6 +66,8 @@ reasons! {
     MappingFailed,
     /// The Secret or its key does not exist, or lacks the label `tenure.dev/credentials`.
     SecretNotFound,
+    /// The Secret that is to hold the first password of an account could not be written, so the account was not made: the message says why.
+    InitialPasswordNotKept,
     /// A value in the App's spec or Secret cannot be used.
     InvalidConfiguration,
     /// The target refused the credentials.

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::connectors::fence::Fence;
 use crate::controllers::engine::{Engine, Settings};
 use crate::controllers::user::{Looker, flush};
-use crate::controllers::{observe, summary};
+use crate::controllers::{observe, passwords, summary};
 use crate::runtime::events::Events;
 use crate::runtime::health::{self, Health, Readiness};
 use crate::runtime::index::WatchSet;
@@ -218,6 +218,7 @@ async fn start(
     tokio::spawn(Looker::new(engine.clone()).run(changes, touches, watchdog.beat("decisions", STUCK)));
     tokio::spawn(flush::run(engine.clone()));
     tokio::spawn(summary::run(engine.clone()));
+    tokio::spawn(passwords::keeper::run(engine.clone(), args.namespaces.clone()));
     tokio::spawn(observe::run(engine.clone(), readiness.gate("lists", "waiting for the first lists")));
     Ok((engine, watchdog))
 }

@@ -1,5 +1,7 @@
 //! One type for the connectors of all kinds of system, as the App chooses.
 
+use secrecy::SecretString;
+
 use super::scim::{self, Scim};
 use super::{Connector, Failure, LeftOpen, Membership, Page, Probe};
 use crate::access::ConnectorTraits;
@@ -50,8 +52,12 @@ impl Connector for AnyConnector {
         each!(self, connector => connector.get(id).await)
     }
 
-    async fn create(&self, account: &NewAccount) -> Result<RemoteAccount, Failure> {
-        each!(self, connector => connector.create(account).await)
+    async fn create(
+        &self,
+        account: &NewAccount,
+        password: Option<&SecretString>,
+    ) -> Result<RemoteAccount, Failure> {
+        each!(self, connector => connector.create(account, password).await)
     }
 
     async fn update(&self, id: &str, changes: &[Change]) -> Result<RemoteAccount, Failure> {

@@ -8,12 +8,15 @@ pub mod fence;
 pub mod gate;
 pub mod http;
 pub mod locks;
+pub mod password;
 pub mod scim;
 #[cfg(test)]
 mod testing;
 
 use std::future::Future;
 use std::time::Duration;
+
+use secrecy::SecretString;
 
 use crate::api::app::Capability;
 use crate::api::{EntitlementSpec, Reason, SessionsReason};
@@ -143,7 +146,14 @@ pub trait Connector: Send + Sync {
     fn get(&self, id: &str) -> impl Future<Output = Result<Option<RemoteAccount>, Failure>> + Send;
 
     /// Makes an account in use and returns it as the target keeps it.
-    fn create(&self, account: &NewAccount) -> impl Future<Output = Result<RemoteAccount, Failure>> + Send;
+    ///
+    /// `password`: its first password, where the App asks for one to be set (`spec.initial_password()`); it is part of
+    /// the same request, so that there is never an account of ours with another one.
+    fn create(
+        &self,
+        account: &NewAccount,
+        password: Option<&SecretString>,
+    ) -> impl Future<Output = Result<RemoteAccount, Failure>> + Send;
 
     /// Changes attributes (the login and the marker among them) and returns the account as read back.
     fn update(

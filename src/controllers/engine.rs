@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::app::AppRuntime;
+use super::passwords::Passwords;
 use super::summary::Summaries;
 use super::user::decide::{self, Decision, Departure};
 use super::user::guard::Guard;
@@ -66,6 +67,8 @@ pub struct Engine {
     pub recorder: Recorder,
     /// Writes to Users.
     pub store: Store,
+    /// First passwords that are kept for their people.
+    pub passwords: Passwords,
     /// Live reads before removals.
     pub guard: Guard,
     /// One finalizer patch a person at a time.
@@ -112,6 +115,7 @@ impl Engine {
             watching: Arc::default(),
             recorder: Recorder::default(),
             store: Store::new(client.clone(), metrics.clone()),
+            passwords: Passwords::new(client.clone(), metrics.clone()),
             guard: Guard::new(client.clone(), fleet.clone()),
             holds: Locks::default(),
             leavers: Leavers::default(),

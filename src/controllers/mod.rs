@@ -6,6 +6,7 @@ pub mod binding;
 pub mod conditions;
 pub mod engine;
 pub mod observe;
+pub mod passwords;
 pub mod role;
 pub mod summary;
 pub mod user;

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use secrecy::SecretString;
+use tenure::access::DesiredAccount;
 use tenure::api::{EntitlementSpec, LedgerEntry};
 use tenure::connectors::{Connector, Failure, Membership};
 use tenure::controllers::app::catalogue::Catalogue;
@@ -93,6 +95,10 @@ impl<C: Connector + 'static> Ports for Pass<'_, C> {
 
     async fn before_first_account(&self) -> Result<(), Stop> {
         Ok(())
+    }
+
+    async fn first_password(&self, _: &DesiredAccount) -> Result<Option<SecretString>, Halt> {
+        Ok(None)
     }
 
     async fn before_removal(&self) -> Result<(), Stop> {

@@ -19,7 +19,7 @@ async fn an_account_is_found_by_any_attribute(#[values(Profile::Full, Profile::B
             { "value": "a@home.example", "type": "home", "primary": null },
         ],
     });
-    let made = scim.create(&person("ann.smith", "E-1", &attributes)).await.unwrap();
+    let made = scim.create(&person("ann.smith", "E-1", &attributes), None).await.unwrap();
     for (attribute, value) in [
         ("userName", "ANN.Smith"),
         ("emails", "ann@example.com"),
@@ -36,14 +36,14 @@ async fn an_account_is_found_by_any_attribute(#[values(Profile::Full, Profile::B
 async fn a_wrong_base_url_is_no_news_about_accounts() {
     let server = Server::start(Profile::Full).await;
     let (scim, _) = server.connector();
-    let made = scim.create(&person("finn", "E-1", &json!({}))).await.unwrap();
+    let made = scim.create(&person("finn", "E-1", &json!({})), None).await.unwrap();
     let (scim, _) = server.connector_at("/elsewhere", TOKEN);
     let outcomes = [
         scim.get(&made.id).await.map(drop),
         scim.delete(&made.id).await,
         scim.set_active(&made.id, false).await.map(drop),
         scim.find("externalId", "E-1").await.map(drop),
-        scim.create(&person("finn", "E-1", &json!({}))).await.map(drop),
+        scim.create(&person("finn", "E-1", &json!({})), None).await.map(drop),
         scim.page(None).await.map(drop),
         scim.probe().await.map(drop),
     ];

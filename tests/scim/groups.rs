@@ -164,8 +164,11 @@ async fn roles_and_entitlements_come_and_go(
     let server = Server::start(profile).await;
     let (scim, _) = server.connector();
     let attribute = if kind == "role" { "roles" } else { "entitlements" };
-    let ann =
-        scim.create(&person("ann", "E-1", &json!({ attribute: [{ "value": "theirs" }] }))).await.unwrap().id;
+    let ann = scim
+        .create(&person("ann", "E-1", &json!({ attribute: [{ "value": "theirs" }] })), None)
+        .await
+        .unwrap()
+        .id;
     let admin = EntitlementSpec { kind: kind.to_owned(), value: "admin \"x\"".to_owned() };
     let id = scim.resolve(&admin).await.unwrap().unwrap();
     assert_eq!((id.as_str(), scim.batch(kind), scim.may_create(kind)), (admin.value.as_str(), 1, false));

@@ -10,7 +10,9 @@ async fn a_listing_that_shrinks_begins_again() {
     let (scim, _) = server.connector();
     let mut ids = Vec::new();
     for n in 0..150 {
-        ids.push(scim.create(&person(&format!("user{n}"), &format!("E-{n}"), &json!({}))).await.unwrap().id);
+        ids.push(
+            scim.create(&person(&format!("user{n}"), &format!("E-{n}"), &json!({})), None).await.unwrap().id,
+        );
     }
     let first = scim.page(None).await.unwrap();
     scim.delete(&ids[0]).await.unwrap();

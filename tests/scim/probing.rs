@@ -51,7 +51,7 @@ async fn what_the_server_says_is_found_out(
 async fn what_the_server_promises_is_tried() {
     let server = Server::start(Profile::Full).await;
     let (scim, _) = server.connector();
-    scim.create(&person("ann", "E-1", &json!({}))).await.unwrap();
+    scim.create(&person("ann", "E-1", &json!({})), None).await.unwrap();
     let first = known(&scim).await;
     assert_eq!(first["lookup"], is("Filter", Probed));
     assert_eq!(first["userNameCase"], is("Insensitive", Probed));

@@ -48,14 +48,14 @@ async fn known(scim: &Scim, name: &str) -> String {
 /// Found, refused a second time, changed, renamed, suspended, resumed, deleted.
 async fn lives(scim: &Scim, marker: &str) {
     scim.probe().await.unwrap();
-    let made = scim.create(&somebody("ann", (marker, "E-1"))).await.unwrap();
+    let made = scim.create(&somebody("ann", (marker, "E-1")), None).await.unwrap();
     assert_eq!((made.login.as_str(), made.marker.as_deref(), made.active), ("ann", Some("E-1"), true));
     assert_eq!(made.attributes["emails"][0]["value"], "ann@example.com");
     for (attribute, value) in [(marker, "E-1"), ("userName", "ann")] {
         assert_eq!(scim.find(attribute, value).await.unwrap(), std::slice::from_ref(&made));
     }
     assert_eq!(scim.find("userName", "bob").await.unwrap(), []);
-    let failure = scim.create(&somebody("ann", (marker, "E-2"))).await.unwrap_err();
+    let failure = scim.create(&somebody("ann", (marker, "E-2")), None).await.unwrap_err();
     assert_eq!((failure.class, failure.reason), (FailureClass::Conflict, Reason::AccountExists));
 
     let changes = [set("name.givenName", "Anna"), set(DEPARTMENT, "Sales"), set("userName", "anna")];
@@ -84,7 +84,7 @@ async fn on_canaille() {
 
     // It ignores filters: everybody is read once.
     for login in ["bob", "carl", "dora"] {
-        scim.create(&somebody(login, (NUMBER, &format!("E-{login}")))).await.unwrap();
+        scim.create(&somebody(login, (NUMBER, &format!("E-{login}"))), None).await.unwrap();
     }
     let scim = canaille(&target, ScimProfile::default());
     scim.probe().await.unwrap();

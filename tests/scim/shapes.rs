@@ -53,7 +53,7 @@ async fn moved(server: &Server, scim: &Scim, id: &str) {
 
 async fn lived(server: &Server, scim: &Scim) {
     let mapped = json!({ "title": "Nurse", "name.familyName": "Smith", MANAGER: "m0" });
-    let made = scim.create(&person("ann", "E-1", &mapped)).await.unwrap();
+    let made = scim.create(&person("ann", "E-1", &mapped), None).await.unwrap();
     assert_eq!(made.attributes[MANAGER], "m0");
     // What somebody else wrote.
     let theirs = json!([
@@ -120,13 +120,14 @@ async fn a_listing_in_place_of_filters_stays_true() {
     let (scim, reports) = server.connector_as("", TOKEN, ScimProfile { lookup, ..ScimProfile::default() });
     let mut ids = Vec::new();
     for number in 0..7 {
-        let made = scim.create(&person(&format!("user{number}"), &format!("E-{number}"), &json!({}))).await;
+        let made =
+            scim.create(&person(&format!("user{number}"), &format!("E-{number}"), &json!({})), None).await;
         ids.push(made.unwrap().id);
     }
     reports.lock().unwrap().clear();
-    for number in 0..7 {
+    for (number, id) in ids.iter().enumerate() {
         let found = scim.find("externalId", &format!("E-{number}")).await.unwrap();
-        assert_eq!(found.iter().map(|account| &account.id).collect::<Vec<_>>(), [&ids[number]]);
+        assert_eq!(found.iter().map(|account| &account.id).collect::<Vec<_>>(), [id]);
     }
     // Seven accounts are three pages, read once.
     let pages = reports.lock().unwrap().iter().filter(|report| report.operation == "find account").count();
@@ -135,7 +136,7 @@ async fn a_listing_in_place_of_filters_stays_true() {
     server.patch(&format!("/Users/{}", ids[3]), taken).await;
     assert_eq!(scim.find("userName", "user3").await.unwrap(), [], "somebody else renamed it");
     assert_eq!(
-        scim.create(&person("USER4", "E-9", &json!({}))).await.unwrap_err().class,
+        scim.create(&person("USER4", "E-9", &json!({})), None).await.unwrap_err().class,
         tenure::connectors::FailureClass::Conflict
     );
     assert_eq!(scim.find("externalId", "E-9").await.unwrap(), []);

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use http::Method;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use self::accounts::Index;
@@ -212,7 +213,8 @@ impl Connector for Scim {
         self.account(id).await
     }
 
-    async fn create(&self, account: &NewAccount) -> Result<RemoteAccount, Failure> {
+    /// An App of this kind has no first passwords: the schema does not take them.
+    async fn create(&self, account: &NewAccount, _: Option<&SecretString>) -> Result<RemoteAccount, Failure> {
         self.create_account(account).await
     }
 

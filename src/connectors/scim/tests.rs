@@ -147,7 +147,7 @@ async fn every_hostile_answer_is_a_failure_in_our_words(#[case] name: &'static s
     let change = [Change { attribute: "title".to_owned(), value: Some(json!("x")) }];
     let outcomes = [
         scim().get("1").await.map(drop),
-        scim().create(&ann()).await.map(drop),
+        scim().create(&ann(), None).await.map(drop),
         scim().update("1", &change).await.map(drop),
         scim().delete("1").await,
         scim().page(None).await.map(drop),
@@ -250,7 +250,7 @@ async fn an_empty_reply_to_a_creation_is_looked_up() {
         _ => reply(200, "", list.to_string()),
     })
     .await;
-    assert_eq!(scim(&server).create(&ann()).await.unwrap().id, "1");
+    assert_eq!(scim(&server).create(&ann(), None).await.unwrap().id, "1");
 }
 
 /// Without PATCH, a change by somebody else between reading and writing is not overwritten.

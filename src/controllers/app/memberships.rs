@@ -278,7 +278,9 @@ impl<T: Target> Writer<T> {
         match self.shared.target.create(lane, entitlement, &first).await {
             Ok(id) => self.shared.put(&Entitlement::Known { kind: entitlement.kind.clone(), id }, changes),
             Err(failure) => {
-                changes.into_iter().for_each(|change| tell(change, &Err(Halt::Target(failure.clone()))));
+                for change in changes {
+                    tell(change, &Err(Halt::Target(failure.clone())));
+                }
             }
         }
     }

@@ -3,16 +3,21 @@
 //! Everything outside is reached through small ports, so that the same code runs against a real target and cluster and
 //! against a model of them.
 
+#[cfg(test)]
+mod tests;
+
 use std::future::Future;
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 use super::administrators::{self, Administration};
 use super::decide::AccountDecision;
+use crate::access::DesiredAccount;
 use crate::api::{AppSpec, EntitlementSpec, LedgerEntry, PendingIntent};
 use crate::connectors::{Connector, Failure, FailureClass};
 use crate::converge::{
-    self, Context, Observed, Plan, Query, Refusal, RemoteAccount, Reply, Resolution, Step,
+    self, Context, Observed, Plan, Query, Refusal, RemoteAccount, Reply, Resolution, Step, Wanted,
 };
 use crate::runtime::failpoint;
 
@@ -70,6 +75,12 @@ pub trait Ports: Send + Sync {
     fn now(&self) -> Timestamp;
     /// Makes sure that the User cannot vanish unnoticed while it has accounts.
     fn before_first_account(&self) -> impl Future<Output = Result<(), Stop>> + Send;
+    /// The first password of the account that is about to be made, if it is to have one. If it is kept for the person,
+    /// it was stored before this returns, and every later call returns the same one until the account is there.
+    fn first_password(
+        &self,
+        desired: &DesiredAccount,
+    ) -> impl Future<Output = Result<Option<SecretString>, Halt>> + Send;
     /// Makes sure, by a live read, that something is still to be taken away.
     fn before_removal(&self) -> impl Future<Output = Result<(), Stop>> + Send;
     /// What is known of an entitlement.
@@ -118,7 +129,8 @@ pub async fn pass<C: Connector, P: Ports>(
     work: &AccountDecision,
     policy: &AppSpec,
 ) -> Ending {
-    let mut run = Run { connector, ports, work, policy, entry: work.entry.clone(), touched: false };
+    let mut run =
+        Run { connector, ports, work, policy, entry: work.entry.clone(), touched: false, password: None };
     let mut seen = Observed::default();
     for _ in 0..ATTEMPTS {
         match run.attempt(&mut seen).await {
@@ -225,6 +237,7 @@ struct Run<'a, C, P> {
     policy: &'a AppSpec,
     entry: Option<LedgerEntry>,
     touched: bool,
+    password: Option<SecretString>,
 }
 
 impl<C: Connector, P: Ports> Run<'_, C, P> {
@@ -245,6 +258,9 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
             self.ports.before_first_account().await?;
             failpoint::hit("after-finalizer");
         }
+        if plan.steps.iter().any(|s| matches!(s, Step::Create(_))) {
+            self.prepare_password().await?;
+        }
         let Some(account) = self.carry_out(&plan, seen).await? else {
             return Ok(None);
         };
@@ -254,6 +270,17 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
             None => Ending::Settled(entry),
             Some(refusal) => Ending::Refused(entry, refusal),
         }))
+    }
+
+    /// One password a pass, whichever login the account gets.
+    async fn prepare_password(&mut self) -> Result<(), Halt> {
+        if let Wanted::Account(desired) = &self.work.wanted
+            && self.password.is_none()
+        {
+            self.password = self.ports.first_password(desired).await?;
+            failpoint::hit("after-password");
+        }
+        Ok(())
     }
 
     /// Takes the steps of a plan, and returns the account as the last reply showed it. `None`: the login was taken.
@@ -320,7 +347,8 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
         let target = self.connector;
         let reply = match step {
             Step::Create(account) => {
-                Reply::Account(failpoint::during("create-sent", target.create(account)).await?)
+                let made = target.create(account, self.password.as_ref());
+                Reply::Account(failpoint::during("create-sent", made).await?)
             }
             Step::Update { id, changes } => {
                 Reply::Account(failpoint::during("update-sent", target.update(id, changes)).await?)

@@ -5,19 +5,22 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
+use secrecy::SecretString;
 
 use super::act::{self, Ending, Halt, Ports, Stop, Wish};
 use super::decide::{AccountDecision, Departure};
 use super::guard::Ground;
 use super::store::Written;
 use super::{JOINED, SOON};
-use crate::api::{self, AppSpec, EntitlementSpec, LedgerEntry, Reason};
-use crate::connectors::Failure;
+use crate::access::DesiredAccount;
+use crate::api::{self, AppSpec, EntitlementSpec, LedgerEntry, PasswordPolicy, Reason};
 use crate::connectors::any::AnyConnector;
+use crate::connectors::{Failure, password};
 use crate::controllers::app::crew::{self, Crew};
 use crate::controllers::app::places::Place;
 use crate::controllers::app::{AppRuntime, Connected, fit};
 use crate::controllers::engine::{Engine, Touch};
+use crate::controllers::passwords;
 use crate::converge::{self, Cause, Due, Lane, Refusal, Resolution, Step, Wanted};
 use crate::runtime::events::Notice;
 use crate::runtime::failpoint;
@@ -279,6 +282,26 @@ impl Ports for Live<'_> {
                 Err(Stop::Cluster)
             }
             Written::Failed(_) => Err(Stop::Cluster),
+        }
+    }
+
+    async fn first_password(&self, desired: &DesiredAccount) -> Result<Option<SecretString>, Halt> {
+        let Some(policy) = self.account.context.spec.as_ref().and_then(|spec| spec.initial_password()) else {
+            return Ok(None);
+        };
+        let words = passwords::words(desired);
+        match policy.policy {
+            PasswordPolicy::Random => Ok(Some(password::random(policy.length.into(), words))),
+            PasswordPolicy::Secret => {
+                let owner = passwords::Owner {
+                    user: self.key,
+                    uid: &self.account.uid,
+                    app: &self.app.key.name,
+                    target: &self.account.context.target,
+                };
+                let kept = self.engine.passwords.keep(&owner, &policy, words).await;
+                kept.map(Some)
+            }
         }
     }
 

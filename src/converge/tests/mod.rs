@@ -5,6 +5,7 @@ mod compare;
 mod examples;
 mod leavers;
 mod ledger;
+mod passwords;
 mod properties;
 mod protect;
 mod world;

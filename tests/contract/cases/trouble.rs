@@ -118,7 +118,7 @@ pub(crate) async fn credentials_revoked<S: Subject>(stage: &Stage<'_, S>) -> Out
     let calls: [(&str, Called); 10] = [
         ("find", c0.find(marker, &ann.marker).await.map(drop)),
         ("get", c1.get(id).await.map(drop)),
-        ("create", c2.create(&new).await.map(drop)),
+        ("create", c2.create(&new, None).await.map(drop)),
         ("update", c3.update(id, &[change]).await.map(drop)),
         ("suspend", c4.set_active(id, false).await.map(drop)),
         ("delete", c5.delete(id).await),

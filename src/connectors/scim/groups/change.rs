@@ -78,7 +78,7 @@ impl<'a> Sending<'a> {
     }
 
     async fn send_all(&mut self) -> Result<(), Failure> {
-        let mut waiting = vec![0..self.changes.len()];
+        let mut waiting: Vec<_> = std::iter::once(0..self.changes.len()).collect();
         while let Some(range) = waiting.pop() {
             let part = self.changes.get(range.clone()).unwrap_or_default();
             match self.scim.write_members(self.group, part).await {
@@ -92,7 +92,7 @@ impl<'a> Sending<'a> {
                 Err(refused) => {
                     // About all that were not sent yet; it is not known what became of these.
                     for range in waiting.drain(..).chain([range]) {
-                        self.set(range, Some(refused.failure.clone()));
+                        self.set(range, Some(&refused.failure));
                     }
                 }
             }
@@ -114,14 +114,14 @@ impl<'a> Sending<'a> {
         if let [change] = part {
             let failure = self.explain(change, refused).await?;
             self.refused += usize::from(failure.is_some());
-            self.set(range, failure);
+            self.set(range, failure.as_ref());
         } else if refused.failure.class == FailureClass::Gone && !self.scim.group_is_there(self.group).await?
         {
             for (change, outcome) in part.iter().zip(self.outcomes.get_mut(range).into_iter().flatten()) {
                 *outcome = if change.held { Err(no_group()) } else { Ok(()) };
             }
         } else if self.taken == 0 && self.refused >= REFUSALS {
-            self.set(range, Some(refused.failure));
+            self.set(range, Some(&refused.failure));
         } else {
             let middle = range.start + range.len() / 2;
             return Ok(Some([middle..range.end, range.start..middle]));
@@ -129,9 +129,9 @@ impl<'a> Sending<'a> {
         Ok(None)
     }
 
-    fn set(&mut self, range: Range<usize>, failure: Option<Failure>) {
+    fn set(&mut self, range: Range<usize>, failure: Option<&Failure>) {
         for outcome in self.outcomes.get_mut(range).unwrap_or_default() {
-            *outcome = failure.clone().map_or(Ok(()), Err);
+            *outcome = failure.map_or(Ok(()), |failure| Err(failure.clone()));
         }
     }
 

@@ -70,7 +70,7 @@ async fn the_index_follows_what_is_done() {
     let target = crowd(&[]).await;
     let scim = target.scim(ScimProfile { lookup: Some(Lookup::Listing), ..ScimProfile::default() });
     assert_eq!(scim.find("userName", "ann").await.unwrap(), []);
-    let made = scim.create(&ann(json!({}))).await.unwrap();
+    let made = scim.create(&ann(json!({})), None).await.unwrap();
     assert_eq!(scim.find("externalId", "E-1").await.unwrap(), std::slice::from_ref(&made));
     scim.update(&made.id, &[set("userName", json!("anna"))]).await.unwrap();
     assert_eq!(scim.find("userName", "ann").await.unwrap(), []);
@@ -120,12 +120,12 @@ async fn a_blind_filter_is_found_out() {
     // That the App says otherwise does not help against what is seen.
     let scim = target.scim(ScimProfile { lookup: Some(Lookup::Filter), ..ScimProfile::default() });
     assert_eq!(scim.find("externalId", "E-1").await.unwrap(), []);
-    let failure = scim.create(&ann(json!({}))).await.unwrap_err();
+    let failure = scim.create(&ann(json!({})), None).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Conflict);
     assert_eq!(scim.find("externalId", "E-1").await.unwrap()[0].login, "ann");
     assert_eq!(scim.find("userName", "ann").await.unwrap()[0].login, "ann");
     assert_eq!(target.listings(), 1);
-    scim.create(&person("bob", "E-2", json!({}))).await.unwrap();
+    scim.create(&person("bob", "E-2", json!({})), None).await.unwrap();
     assert_eq!(scim.find("externalId", "E-2").await.unwrap()[0].login, "bob");
     assert_eq!(target.listings(), 1);
 }

@@ -21,7 +21,7 @@ async fn a_new_account_is_known_whatever_the_answer(#[case] quirks: &[Quirk], #[
     let scim = target.scim(ScimProfile::default());
     scim.profile().await.unwrap();
     let before = target.server.count("GET");
-    let made = scim.create(&ann(json!({ "title": "Nurse" }))).await.unwrap();
+    let made = scim.create(&ann(json!({ "title": "Nurse" })), None).await.unwrap();
     assert_eq!(
         (made.id.as_str(), made.login.as_str(), &made.attributes["title"]),
         ("id1", "ann", &json!("Nurse"))
@@ -33,7 +33,7 @@ async fn a_new_account_is_known_whatever_the_answer(#[case] quirks: &[Quirk], #[
 #[tokio::test]
 async fn an_account_that_is_said_to_be_made_and_is_not_there_is_none() {
     let target = Quirky::start(&[CreateEcho]).await;
-    let failure = target.scim(ScimProfile::default()).create(&ann(json!({}))).await.unwrap_err();
+    let failure = target.scim(ScimProfile::default()).create(&ann(json!({})), None).await.unwrap_err();
     assert_eq!((failure.class, failure.reason), (FailureClass::Unknown, Reason::UnexpectedAnswer));
 }
 
@@ -50,7 +50,7 @@ async fn a_duplicate_is_a_conflict_in_whatever_words(
     target.seed(json!({ "userName": "ann", "externalId": marker }));
     target.seed(json!({ "userName": "bob" }));
     target.seed(json!({ "userName": "carl" }));
-    let failure = target.scim(ScimProfile::default()).create(&ann(json!({}))).await.unwrap_err();
+    let failure = target.scim(ScimProfile::default()).create(&ann(json!({})), None).await.unwrap_err();
     assert_eq!((failure.class, failure.reason), (FailureClass::Conflict, Reason::AccountExists));
     assert!(!failure.message.contains("canary"), "{failure}");
 }
@@ -62,10 +62,10 @@ async fn a_crash_that_is_no_duplicate_stays_one() {
     target.seed(json!({ "userName": "ann" }));
     let lookup = Some(Lookup::Listing);
     let scim = target.scim(ScimProfile { lookup, ..ScimProfile::default() });
-    let failure = scim.create(&ann(json!({}))).await.unwrap_err();
+    let failure = scim.create(&ann(json!({})), None).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Conflict);
     assert_eq!(target.listings(), 1);
-    scim.create(&ann(json!({}))).await.unwrap_err();
+    scim.create(&ann(json!({})), None).await.unwrap_err();
     assert_eq!(target.listings(), 1, "the listing explains it");
 }
 
@@ -79,7 +79,7 @@ async fn a_creation_that_failed_and_happened_is_found(
     let target = Quirky::start(&quirks).await;
     let scim = target.scim(ScimProfile::default());
     assert_eq!(scim.find("externalId", "E-1").await.unwrap(), []);
-    let failure = scim.create(&ann(json!({}))).await.unwrap_err();
+    let failure = scim.create(&ann(json!({})), None).await.unwrap_err();
     assert_eq!(failure.class, FailureClass::Conflict);
     assert_eq!(scim.find("externalId", "E-1").await.unwrap().len(), 1);
 }

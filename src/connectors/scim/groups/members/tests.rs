@@ -58,7 +58,7 @@ proptest! {
         let after: Vec<String> = group["members"].as_array().unwrap().iter().filter_map(id).collect();
         for n in 0..12 {
             let count = after.iter().filter(|id| **id == name(&n)).count();
-            let was = members.iter().filter(|m| **m == n).count();
+            let was = members.iter().filter(|m| u64::from(**m) == u64::from(n)).count();
             prop_assert_eq!(count, match changes.get(&n) {
                 Some(true) => was.max(1),
                 Some(false) => 0,
