@@ -134,7 +134,10 @@ fn link(entry: &mut LedgerEntry, id: &str, login: &str, ctx: &Context<'_>) {
     show(entry, login);
     ctx.target.clone_into(&mut entry.target);
     entry.applied.clear();
+    // Since when it is due does not begin anew with a crash; it is forgotten once the account is to be in use.
+    let due_since = entry.due_since;
     keep(entry);
+    entry.due_since = due_since;
     set_state(entry, AccountState::Active, ctx);
 }
 

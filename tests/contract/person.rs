@@ -104,8 +104,10 @@ impl<'a, 's, S: Subject> Person<'a, 's, S> {
                 target: "target".to_owned(),
                 spec: None,
                 marker: self.marker.clone(),
+                protected: false,
                 resume: false,
                 cannot_suspend: None,
+                left_at: None,
             },
         }
     }
