@@ -299,7 +299,10 @@ async fn a_suspension_that_does_not_take_is_not_believed() {
     let _operator = scene.operator().start().await;
     scene.user("ann", &["all"], json!({})).await;
     scene.ready("ann").await;
-    crm.proxy().inject(Rule::new(Action::status(204)).method("PATCH"));
+    // What a PATCH did not do, a PUT would.
+    for method in ["PATCH", "PUT"] {
+        crm.proxy().inject(Rule::new(Action::status(204)).method(method));
+    }
     scene.user("ann", &["all"], json!({"state": "Terminated"})).await;
     let message = eventually(SOON, async || {
         let app = scene.get("App", "crm").await;

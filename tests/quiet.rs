@@ -23,12 +23,36 @@ async fn versions(scene: &Scene) -> BTreeMap<String, String> {
     all
 }
 
-fn lookups_and_creates(server: &ScimServer) -> (usize, usize) {
+/// One lookup and one create a person; and one of the people may be who the App's filters are tried with.
+fn each_is_looked_for_and_made_once(server: &ScimServer) {
     let requests = server.proxy().requests();
-    let by_marker = "/Users?filter=externalId";
-    let lookups = requests.iter().filter(|r| r.method == "GET" && r.path.contains(by_marker)).count();
-    let creates = requests.iter().filter(|r| r.method == "POST" && r.path.ends_with("/Users")).count();
-    (lookups, creates)
+    let mut asked = BTreeMap::<_, Vec<_>>::new();
+    for request in &requests {
+        let whose = match request.method.as_str() {
+            "GET" if request.path.contains("/Users?filter=externalId") => request.path.clone(),
+            "POST" if request.path.ends_with("/Users") => request.json()["userName"].to_string(),
+            _ => continue,
+        };
+        asked.entry((request.method.as_str(), whose)).or_default().push((
+            request.at,
+            request.status,
+            request.took,
+        ));
+    }
+    assert_eq!(asked.len(), 2 * PEOPLE, "people looked for and made");
+    let more: Vec<_> = asked.iter().filter(|(_, times)| times.len() > 1).collect();
+    let tried = more.iter().all(|((method, _), times)| *method == "GET" && times.len() == 2);
+    assert!(more.len() <= 1 && tried, "more than once: {more:?}");
+}
+
+/// What is known of an App says so when it was tried: with somebody, so after the first accounts at the earliest.
+async fn is_tried(scene: &Scene, app: &str) {
+    support::eventually(Duration::from_mins(1), async || {
+        let capabilities = scene.get("App", app).await["status"]["capabilities"].clone();
+        let lookup = capabilities.as_array().unwrap().iter().find(|c| c["name"] == "lookup").unwrap();
+        if lookup["source"] == "Probed" { Ok(()) } else { Err(format!("{app}: {lookup}")) }
+    })
+    .await;
 }
 
 /// Onboarding 300 people into two Apps: at most 2.1 writes a person to the API server, one lookup and one create an
@@ -42,7 +66,8 @@ async fn three_hundred_people_cost_little_and_then_nothing() {
             .role_for(&format!("all-{app}"), json!({"match": "user.employeeType == 'Employee'"}), app, &[])
             .await;
     }
-    let operator = scene.operator().start().await;
+    // Probed soon again: Apps without anybody cannot be tried in all, and their status changes when they have been.
+    let operator = operator(&scene).await;
     for app in ["crm", "git"] {
         scene.condition("App", app, "Ready", "True").await;
     }
@@ -65,12 +90,19 @@ async fn three_hundred_people_cost_little_and_then_nothing() {
     println!("{} writes for {PEOPLE} people: {counts:?}", writes.len());
     assert!(writes.len() * 10 <= PEOPLE * 21, "more than 2.1 writes a person: {counts:?}");
     for server in [&crm, &git] {
-        assert_eq!(lookups_and_creates(server), (PEOPLE, PEOPLE));
+        each_is_looked_for_and_made_once(server);
         assert_eq!(server.users().await.len(), PEOPLE);
+    }
+    for app in ["crm", "git"] {
+        is_tried(&scene, app).await;
     }
     // The counts of Apps and Roles are written within ten seconds more.
     tokio::time::sleep(Duration::from_secs(15)).await;
     silence(&scene, operator, &[&crm, &git]).await;
+}
+
+async fn operator(scene: &Scene) -> support::Operator {
+    scene.operator().args(["--probe-seconds", "5"]).start().await
 }
 
 async fn silence(scene: &Scene, operator: support::Operator, servers: &[&ScimServer]) {
@@ -82,7 +114,7 @@ async fn silence(scene: &Scene, operator: support::Operator, servers: &[&ScimSer
         tokio::time::sleep(Duration::from_secs(6)).await;
     }
     drop(operator);
-    let operator = scene.operator().start().await;
+    let operator = self::operator(scene).await;
     // Longer than the old lease lasts, so that the new process has led for a while.
     support::eventually(Duration::from_secs(30), async || {
         match operator.metrics().await.get("tenure_leader", &[]) {

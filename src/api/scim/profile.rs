@@ -236,6 +236,8 @@ pub enum Preset {
     Gitlab,
     /// HCP Terraform.
     HcpTerraform,
+    /// Miro.
+    Miro,
     /// `PagerDuty`.
     Pagerduty,
     /// Salesforce.

@@ -191,11 +191,9 @@ impl Scim {
 impl Connector for Scim {
     async fn probe(&self) -> Result<Probe, Failure> {
         let probing = Self { probing: true, ..self.clone() };
-        let profile = if let Some(profile) = self.shared.profile.explored() {
-            probing.collection_answers("Users").await?;
-            profile
-        } else {
-            probing.explore().await?
+        let profile = match self.shared.profile.explored() {
+            Some(_) => probing.look_again().await?,
+            None => probing.explore().await?,
         };
         let suspension = match profile.suspension {
             Suspension::Reversible => Suspending::Reversible,

@@ -44,8 +44,22 @@ impl Scim {
         let (users, paged) = trials.first_page().await?;
         self.discover_all().await?;
         trials.paging(paged).await?;
-        trials.filters(&users).await?;
-        self.shared.profile.set_explored();
+        let complete = trials.filters(&users).await?;
+        self.shared.profile.set_explored(!complete);
+        Ok(self.shared.profile.so_far())
+    }
+
+    /// Whether it answers still. What was tried is not tried again, but what wanted for an account is, once there is
+    /// one.
+    pub(super) async fn look_again(&self) -> Result<Arc<Profile>, Failure> {
+        if self.shared.profile.is_open() {
+            let mut trials = Trials { scim: self, left: TRIALS };
+            let (users, _) = trials.first_page().await?;
+            let complete = !users.is_empty() && trials.filters(&users).await?;
+            self.shared.profile.set_explored(!complete);
+        } else {
+            self.collection_answers("Users").await?;
+        }
         Ok(self.shared.profile.so_far())
     }
 }
@@ -100,26 +114,28 @@ impl Trials<'_> {
         Ok(())
     }
 
-    /// Filters that are promised are tried, with somebody who cannot exist and with somebody who does.
-    async fn filters(&mut self, users: &[Value]) -> Result<(), Failure> {
+    /// Filters that are promised are tried, with somebody who cannot exist and with somebody who does; whether nothing
+    /// is left to try.
+    async fn filters(&mut self, users: &[Value]) -> Result<bool, Failure> {
         if self.profile().lookup != Lookup::Filter || self.is_configured("lookup") {
-            return Ok(());
+            return Ok(true);
         }
         let listing = ScimProfile { lookup: Some(Lookup::Listing), ..ScimProfile::default() };
         let nobody = format!("tenure-probe-{:032x}", rand::random::<u128>());
         if self.find("userName", &nobody).await?.is_none_or(|found| !found.is_empty()) {
             self.scim.learn(listing);
-            return Ok(());
+            return Ok(true);
         }
-        let Some(known) = self.somebody(users) else { return Ok(()) };
+        let Some(known) = self.somebody(users) else { return Ok(!users.is_empty()) };
         if !self.finds(&known, "userName", &known.login).await? {
             self.scim.learn(listing);
-            return Ok(());
+            return Ok(true);
         }
         let lookup = Some(Lookup::Filter);
         self.scim.learn(ScimProfile { lookup, ..ScimProfile::default() });
         self.marker(&known).await?;
-        self.letter_case(&known).await
+        self.letter_case(&known).await?;
+        Ok(true)
     }
 
     /// Whether accounts are found by the marker, which is what it is for.

@@ -17,6 +17,7 @@ pub(super) enum Unreadable {
     NoId,
     Active,
     TooMuch,
+    TooMany,
 }
 
 impl Unreadable {
@@ -26,6 +27,7 @@ impl Unreadable {
             Self::NoId => "a resource has no usable id",
             Self::Active => "the attribute active is neither true nor false",
             Self::TooMuch => "the accounts have more values than can be kept",
+            Self::TooMany => "too many resources match",
         }
     }
 }

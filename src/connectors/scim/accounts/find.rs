@@ -9,11 +9,11 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use super::super::listing::Query;
+use super::super::listing::{Query, unreadable};
 use super::super::profile::Profile;
 use super::super::resource::{self, Unreadable, is_like, matches};
 use super::super::{Scim, about_collection};
-use super::index::Pairs;
+use super::index::{Pairs, candidates};
 use super::patch::is_multi_valued;
 use super::written::terms;
 use crate::api::scim::{Lookup, ScimProfile};
@@ -23,6 +23,8 @@ use crate::converge::RemoteAccount;
 
 /// More values of accounts than this are not kept: some hundred megabytes.
 const PAIRS_AT_MOST: usize = 4_000_000;
+/// Of so many accounts with one value each is still read; of more, none is anybody's.
+const MATCHES_AT_MOST: usize = 100;
 
 const EVERYBODY: Query<'static> =
     Query { operation: "find account", collection: "Users", filter: None, without_members: false };
@@ -95,8 +97,12 @@ impl Scim {
         let Some(key) = self.shared.index.key(attribute, value) else {
             return self.find_in_all(attribute, value).await;
         };
+        let candidates = self.candidates(key).await?;
+        if candidates.len() > MATCHES_AT_MOST {
+            return Err(unreadable(EVERYBODY.operation, Unreadable::TooMany));
+        }
         let mut found = Vec::new();
-        for id in self.candidates(key).await? {
+        for id in candidates {
             match self.account(&id).await? {
                 Some(account) if matches(&account, &self.shared.marker, attribute, value) => {
                     found.push(account);
@@ -134,18 +140,25 @@ impl Scim {
             return Err(failure);
         }
         let begun = index.begin(Instant::now());
-        let outcome = self.list_pairs().await;
+        let outcome = self.list_pairs(key).await;
         index.end(&begun, outcome, key)
     }
 
-    async fn list_pairs(&self) -> Result<Pairs, Failure> {
+    /// Everybody, in short; given up when more than can be read have the value that is looked for.
+    async fn list_pairs(&self, key: u64) -> Result<Pairs, Failure> {
         let terms = Arc::new(terms(&*self.profile().await?));
         let pairs = Mutex::new(Pairs::new());
         let keep = |user: &Value| {
             let account = resource::account(user, &self.shared.marker, &terms)?;
             let mut pairs = pairs.lock();
             self.shared.index.pairs(&account, &mut pairs);
-            if pairs.len() > PAIRS_AT_MOST { Err(Unreadable::TooMuch) } else { Ok(None::<()>) }
+            if pairs.len() > PAIRS_AT_MOST {
+                Err(Unreadable::TooMuch)
+            } else if candidates(&pairs, key).nth(MATCHES_AT_MOST).is_some() {
+                Err(Unreadable::TooMany)
+            } else {
+                Ok(None::<()>)
+            }
         };
         let listed = self.collect(&EVERYBODY, keep).await;
         listed.map_err(|refused| about_collection(EVERYBODY.operation, refused))?;

@@ -107,7 +107,8 @@ impl Index {
     pub(super) fn candidates(&self, key: Key, now: Instant) -> Option<Vec<Arc<str>>> {
         let known = self.known.lock();
         let listed = known.listed.as_ref()?;
-        (now.saturating_duration_since(listed.begun) < VALID).then(|| candidates(&listed.pairs, key))
+        (now.saturating_duration_since(listed.begun) < VALID)
+            .then(|| candidates(&listed.pairs, key).cloned().collect())
     }
 
     /// Takes note of an account that was made or changed here.
@@ -174,7 +175,7 @@ impl Index {
         let meanwhile = known.meanwhile.take();
         let mut pairs = outcome?;
         pairs.extend(meanwhile.into_iter().flatten());
-        let found = candidates(&pairs, key);
+        let found = candidates(&pairs, key).cloned().collect();
         if known.epoch == begun.epoch {
             known.listed = Some(Listed { pairs, begun: begun.at });
         }
@@ -182,9 +183,10 @@ impl Index {
     }
 }
 
-fn candidates(pairs: &Pairs, key: Key) -> Vec<Arc<str>> {
+/// Ids of those who may have the value.
+pub(super) fn candidates(pairs: &Pairs, key: Key) -> impl Iterator<Item = &Arc<str>> {
     let from = (key, Arc::from(""));
-    pairs.range(from..).take_while(|(other, _)| *other == key).map(|(_, id)| id.clone()).collect()
+    pairs.range(from..).take_while(move |(other, _)| *other == key).map(|(_, id)| id)
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rstest::rstest;
 use serde_json::json;
@@ -138,6 +139,31 @@ async fn an_empty_service_provider_is_believed() {
     let profile = profile(&Manner { empty: true, ..manner(&[]) }).await;
     assert_eq!(profile.lookup, Lookup::Filter);
     assert!(!probed(&profile, "lookup") && !probed(&profile, "userNameCase"));
+}
+
+/// What wanted for an account is tried once there is one, and then no more.
+#[tokio::test]
+async fn what_could_not_be_tried_is_made_up_for() {
+    let here = Arc::new(AtomicBool::new(false));
+    let (filled, manner) = (here.clone(), manner(&[]));
+    let answer = move |request: &Received| {
+        Manner { empty: !filled.load(Ordering::Relaxed), ..manner.clone() }.answer(request)
+    };
+    let server = Server::start(answer).await;
+    let scim = scim_with(&server, ScimProfile::default());
+    let mut asked = 0;
+    let mut requests = async || {
+        scim.probe().await.unwrap();
+        let so_far = server.count("GET");
+        so_far - std::mem::replace(&mut asked, so_far)
+    };
+    requests().await;
+    assert_eq!(requests().await, 1);
+    here.store(true, Ordering::Relaxed);
+    assert_eq!(requests().await, 5, "an account, nobody, the login, the marker, the letter case");
+    assert_eq!(requests().await, 1);
+    let profile = scim.shared.profile.explored().unwrap();
+    assert!(probed(&profile, "lookup") && probed(&profile, "userNameCase"));
 }
 
 #[rstest]

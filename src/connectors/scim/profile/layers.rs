@@ -21,6 +21,8 @@ struct Known {
     /// All layers, once the service provider was asked.
     profile: Option<Arc<Profile>>,
     explored: bool,
+    /// Something could not be tried, for there was nobody to try it with.
+    open: bool,
 }
 
 impl Layers {
@@ -46,9 +48,16 @@ impl Layers {
         known.profile.clone().filter(|_| known.explored)
     }
 
-    /// Notes that the service provider was tried.
-    pub(in crate::connectors::scim) fn set_explored(&self) {
-        self.write().explored = true;
+    /// Whether something is still to be tried, for there was nobody to try it with.
+    pub(in crate::connectors::scim) fn is_open(&self) -> bool {
+        self.read().open
+    }
+
+    /// Notes that the service provider was tried; `open`: for want of an account not in all.
+    pub(in crate::connectors::scim) fn set_explored(&self, open: bool) {
+        let mut known = self.write();
+        known.explored = true;
+        known.open = open;
     }
 
     /// Keeps what the service provider says of itself.

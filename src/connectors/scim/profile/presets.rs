@@ -22,6 +22,7 @@ pub fn preset(preset: Preset) -> ScimProfile {
         Preset::GithubOrganization => github_organization(),
         Preset::Gitlab => gitlab(),
         Preset::HcpTerraform => hcp_terraform(),
+        Preset::Miro => miro(),
         Preset::Pagerduty => pagerduty(),
         Preset::Salesforce => salesforce(),
         Preset::Slack => slack(),
@@ -159,6 +160,16 @@ fn hcp_terraform() -> ScimProfile {
         // `startIndex` and `count`, capped at 200.
         paging: Some(Paging::Index),
         page_size: Some(200),
+        ..ScimProfile::default()
+    }
+}
+
+/// Miro Developer, "SCIM: rate limits and errors".
+fn miro() -> ScimProfile {
+    ScimProfile {
+        members: Some(MemberChange::Patch),
+        // Of PATCHes of a group that are longer than 500 bytes only five in 30 s are taken: few and large ones.
+        members_per_patch: Some(1000),
         ..ScimProfile::default()
     }
 }

@@ -64,6 +64,24 @@ async fn a_failed_listing_finds_nobody_and_is_shared() {
     assert_eq!(target.listings(), 2);
 }
 
+/// A value that a crowd has tells nobody from another: they are not read one by one, and others are found as ever.
+#[tokio::test]
+async fn a_crowd_with_one_marker_is_nobody() {
+    let target = crowd(&[]).await;
+    for _ in 0..101 {
+        target.seed(json!({ "userName": "twin", "externalId": "E-2" }));
+    }
+    let scim = target.scim(ScimProfile { lookup: Some(Lookup::Listing), ..ScimProfile::default() });
+    for _ in 0..2 {
+        let failure = scim.find("externalId", "E-2").await.unwrap_err();
+        assert_eq!(failure.class, FailureClass::Unknown);
+        assert!(failure.message.contains("too many resources match"), "{}", failure.message);
+        assert_eq!(scim.find("userName", "user1").await.unwrap().len(), 1);
+    }
+    let reads = target.server.requests.lock().unwrap().iter().filter(|r| r.path.contains("/Users/")).count();
+    assert_eq!((reads, target.listings()), (2, 2));
+}
+
 /// What the connector does itself is in the index; what others did is read before it counts.
 #[tokio::test]
 async fn the_index_follows_what_is_done() {

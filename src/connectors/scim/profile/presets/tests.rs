@@ -22,6 +22,7 @@ fn what_a_preset_says_takes_effect(
         Preset::GithubOrganization,
         Preset::Gitlab,
         Preset::HcpTerraform,
+        Preset::Miro,
         Preset::Pagerduty,
         Preset::Salesforce,
         Preset::Slack,
