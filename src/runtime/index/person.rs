@@ -97,8 +97,8 @@ pub struct StoredPerson {
     pub finalizers: Box<[Box<str>]>,
     /// Annotation `tenure.dev/paused: "true"`.
     pub paused: bool,
-    /// Annotation `tenure.dev/protected` with a reason.
-    pub protected: bool,
+    /// Annotation `tenure.dev/protected`: the reason.
+    pub protected: Option<Box<str>>,
     /// Annotation `tenure.dev/resume`.
     pub resume: Option<Box<str>>,
     /// Annotation `tenure.dev/reconcile-requested-at`, or Flux's.
@@ -182,7 +182,7 @@ impl StoredPerson {
             requested: annotation(api::RECONCILE_REQUESTED)
                 .or_else(|| annotation(api::FLUX_RECONCILE_REQUESTED)),
             paused: annotation(api::PAUSED).as_deref() == Some("true"),
-            protected: annotation(api::PROTECTED).is_some(),
+            protected: annotation(api::PROTECTED),
             deleting: meta.deletion_timestamp.is_some(),
             finalizers: meta.finalizers.iter().flatten().map(|f| f.as_str().into()).collect(),
             uid: meta.uid.unwrap_or_default().into(),
@@ -227,7 +227,7 @@ impl StoredPerson {
             deleting: self.deleting,
             finalizers: self.finalizers.iter().map(std::string::ToString::to_string).collect(),
             paused: self.paused,
-            protected: self.protected,
+            protected: self.protected.is_some(),
             resume: self.resume.as_deref().map(str::to_owned),
             requested: self.requested.as_deref().map(str::to_owned),
             spec: serde_json::from_str(&self.spec).ok()?,
