@@ -68,14 +68,14 @@ impl Default for Setup {
             group_needs: None,
             members_by_login: false,
             crowd: 5,
-            sample: usual,
+            sample: |class, who| Some(usual(class, who)),
             everybody: &[],
         }
     }
 }
 
 /// Attributes that most servers have.
-pub(crate) fn usual(class: Class, who: &str) -> Option<Sample> {
+pub(crate) fn usual(class: Class, who: &str) -> Sample {
     let phone = |number: &str, kind: &str| json!({ "value": number, "type": kind });
     let mail = |kind: &str, primary: bool| json!({ "value": format!("{who}@{kind}.example.com"), "type": kind, "primary": primary });
     let (attribute, first, second) = match class {
@@ -94,7 +94,7 @@ pub(crate) fn usual(class: Class, who: &str) -> Option<Sample> {
             json!([mail("work", false), mail("home", true)]),
         ),
     };
-    Some(Sample { attribute, first, second })
+    Sample { attribute, first, second }
 }
 
 /// A SCIM server.

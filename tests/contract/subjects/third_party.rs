@@ -69,7 +69,7 @@ pub(crate) async fn canaille() -> Scim {
             second: json!([{ "value": "+49 30 3" }]),
         }),
         Class::Flag => None,
-        _ => usual(class, who),
+        _ => Some(usual(class, who)),
     };
     let member =
         |user: &Value| json!({ "members": [{ "value": user["id"], "$ref": user["meta"]["location"] }] });
