@@ -21,7 +21,7 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 demo: prerequisites ## Show Tenure at work on a real control plane (KEEP=1 leaves it running)
-	@$(MAKE) -j3 control-plane test-servers compile-demo
+	@$(MAKE) -j2 control-plane compile-demo
 	$(SAY) "the demo"
 	@export TENURE_CONTROL_PLANE="$$(tools/control-plane/build.sh)"; \
 	KEEP="$(KEEP)" TENURE_BIN="$(abspath $(TARGET_DIR))/debug/tenure" tools/demo/run.sh

@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+#[path = "admission/profiles.rs"]
+mod profiles;
 mod support;
 
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
+use profiles::PROFILES;
 use serde_json::{Value, json};
 use support::ControlPlane;
 
@@ -65,7 +68,7 @@ const CASES: &[Case] = &[
     ("case names twice", "Role", r#"{"spec":{"cases":[{"name":"x","user":{},"matches":true},{"name":"x","user":{},"matches":false}]}}"#, Some("Duplicate value")),
     // App: connector
     ("minimal app", "App", r"{}", None),
-    ("no connector", "App", r#"{"spec":{"connector":{"scim":null}}}"#, Some("set exactly one connector: scim")),
+    ("no connector", "App", r#"{"spec":{"connector":{"scim":null}}}"#, Some("set exactly one connector: scim, ldap or activeDirectory")),
     ("connector missing", "App", r#"{"spec":{"connector":null}}"#, Some("spec.connector: Required value")),
     ("plain http", "App", r#"{"spec":{"connector":{"scim":{"baseUrl":"http://app.example/scim"}}}}"#, Some("baseUrl must be https")),
     ("plain http allowed", "App", r#"{"spec":{"connector":{"scim":{"baseUrl":"http://app.example/scim","plainHttp":"Allow"}}}}"#, None),
@@ -84,6 +87,52 @@ const CASES: &[Case] = &[
     ("secret of another namespace", "App", r#"{"spec":{"connector":{"scim":{"auth":{"bearer":{"tokenSecretRef":{"name":"other/s","key":"t"}}}}}}}"#, Some("references across namespaces are not possible")),
     ("secret key with slash", "App", r#"{"spec":{"connector":{"scim":{"auth":{"bearer":{"tokenSecretRef":{"name":"s","key":"a/b"}}}}}}}"#, Some("tokenSecretRef.key")),
     ("time-out too long for the lease", "App", r#"{"spec":{"connector":{"scim":{"timeoutSeconds":11}}}}"#, Some("should be less than or equal to 10")),
+    // App: directories
+    ("minimal ldap", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example"}}}}"#, None),
+    ("two connectors", "App", r#"{"spec":{"connector":{"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example"}}}}"#, Some("set exactly one connector")),
+    ("ldap with everything", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","caSecretRef":{"name":"s","key":"ca"},"timeoutSeconds":5,"pageSize":100,"switchBackAfter":"1m","objectClasses":["inetOrgPerson","posixAccount"],"rdnAttribute":"cn","binaryAttributes":["jpegPhoto","userCertificate;binary"],"groups":{"baseDn":"ou=groups,dc=example","kind":"GroupOfUniqueNames","creation":"OnDemand"},"suspension":{"mechanism":"LeaversUnit","leaversDn":"ou=leavers,ou=people,dc=example"},"suspend":"BestEffort","posix":{"counterDn":"cn=next,dc=example","first":5000,"last":60000,"gidNumber":100}}}}}"#, None),
+    ("ldap without servers", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":[],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example"}}}}"#, Some("should have at least 1 items")),
+    ("ldap server of another scheme", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["https://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example"}}}}"#, Some("each server must be ldaps://host[:port]")),
+    ("ldap server with path", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example/dc=x"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example"}}}}"#, Some("each server must be ldaps://host[:port]")),
+    ("ldap server twice", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://a.example","ldaps://a.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example"}}}}"#, Some("a server is named twice")),
+    ("ldap with StartTLS", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldap://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example"}}}}"#, None),
+    ("ldap in the clear", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldap://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","plainText":"Allow"}}}}"#, Some("plainText: Allow is for servers ldap:// on this machine only")),
+    ("ldap in the clear to this machine", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldap://127.0.0.1:1389"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","plainText":"Allow"}}}}"#, None),
+    ("ldap in the clear to a host that looks like loopback", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldap://127.0.0.1.evil.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","plainText":"Allow"}}}}"#, Some("plainText: Allow is for")),
+    ("ldap time-out too long for the lease", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","timeoutSeconds":11}}}}"#, Some("should be less than or equal to 10")),
+    ("ldap page of nothing", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","pageSize":0}}}}"#, Some("should be greater than or equal to 1")),
+    ("ldap switchBackAfter without unit", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","switchBackAfter":"5"}}}}"#, Some("switchBackAfter is a number and one unit")),
+    ("ldap base that is no name", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"people"}}}}"#, Some("give a distinguished name")),
+    ("ldap group base that is no name", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","groups":{"baseDn":"groups"}}}}}"#, Some("give a distinguished name")),
+    ("ldap class malformed", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","objectClasses":["inet Org"]}}}}"#, Some("spec.connector.ldap.objectClasses[0]")),
+    ("ldap posixAccount without numbers", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","objectClasses":["inetOrgPerson","posixAccount"]}}}}"#, Some("set posix.counterDn")),
+    ("ldap posixGroup made without numbers", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","groups":{"kind":"PosixGroup","creation":"OnDemand"}}}}}"#, Some("set posix.counterDn")),
+    ("ldap numbers reversed", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","posix":{"counterDn":"cn=next,dc=example","first":9,"last":8}}}}}"#, Some("first must not be greater than last")),
+    ("ldap leavers nowhere", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","suspension":{"mechanism":"LeaversUnit"}}}}}"#, Some("needs the entry that leavers are moved under")),
+    ("ldap mechanism unknown", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","suspension":{"mechanism":"Magic"}}}}}"#, Some(r#"supported values: "Auto""#)),
+    ("ldap with random first passwords", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","initialPassword":{}}}}}"#, None),
+    ("ldap with first passwords in Secrets", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","initialPassword":{"policy":"Secret","removeAfter":"72h","length":127}}}}}"#, None),
+    ("first passwords that are nowhere removed", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","initialPassword":{"removeAfter":"72h"}}}}}"#, Some("removeAfter goes with policy Secret")),
+    ("first passwords removed at no time", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","initialPassword":{"policy":"Secret","removeAfter":"soon"}}}}}"#, Some("removeAfter is a number and one unit")),
+    ("first passwords too short", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","initialPassword":{"length":11}}}}}"#, Some("should be greater than or equal to 12")),
+    ("first passwords too long", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","initialPassword":{"length":128}}}}}"#, Some("should be less than or equal to 127")),
+    ("first passwords of another kind", "App", r#"{"spec":{"connector":{"scim":null,"ldap":{"servers":["ldaps://ldap.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"ou=people,dc=example","initialPassword":{"policy":"Fixed"}}}}}"#, Some(r#"supported values: "Random", "Secret""#)),
+    ("first passwords where there are none", "App", r#"{"spec":{"connector":{"scim":{"initialPassword":{"policy":"Secret"}}}}}"#, Some("unknown field")),
+    ("minimal active directory", "App", r#"{"spec":{"connector":{"scim":null,"activeDirectory":{"domain":"corp.example","servers":["ldaps://dc1.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}}}}}}"#, None),
+    ("active directory with everything", "App", r#"{"spec":{"connector":{"scim":null,"activeDirectory":{"domain":"corp.example","servers":["ldaps://dc1.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"caSecretRef":{"name":"s","key":"ca"},"pageSize":1000,"baseDn":"OU=Staff,DC=corp,DC=example","newAccountsDn":"OU=New,OU=Staff,DC=corp,DC=example","userPrincipalNameSuffix":"example.com","protectedDns":["OU=Tier 0,DC=corp,DC=example"],"groups":{"baseDn":"OU=Groups,DC=corp,DC=example","creation":"OnDemand","scope":"Universal"},"suspension":{"password":"Keep","leaversDn":"OU=Leavers,OU=Staff,DC=corp,DC=example"}}}}}"#, None),
+    ("active directory in the clear", "App", r#"{"spec":{"connector":{"scim":null,"activeDirectory":{"domain":"corp.example","servers":["ldap://dc1.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"plainText":"Allow"}}}}"#, Some("plainText: Allow is for")),
+    ("active directory without domain", "App", r#"{"spec":{"connector":{"scim":null,"activeDirectory":{"servers":["ldaps://dc1.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}}}}}}"#, Some("spec.connector.activeDirectory.domain: Required value")),
+    ("active directory with a name for a domain", "App", r#"{"spec":{"connector":{"scim":null,"activeDirectory":{"domain":"DC=corp,DC=example","servers":["ldaps://dc1.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}}}}}}"#, Some("domain is a DNS name")),
+    ("active directory base that is no name", "App", r#"{"spec":{"connector":{"scim":null,"activeDirectory":{"domain":"corp.example","servers":["ldaps://dc1.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"baseDn":"Staff"}}}}"#, Some("give a distinguished name")),
+    ("active directory place of new accounts that is no name", "App", r#"{"spec":{"connector":{"scim":null,"activeDirectory":{"domain":"corp.example","servers":["ldaps://dc1.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"newAccountsDn":"Staff"}}}}"#, Some("give a distinguished name")),
+    ("active directory leavers' place that is no name", "App", r#"{"spec":{"connector":{"scim":null,"activeDirectory":{"domain":"corp.example","servers":["ldaps://dc1.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"suspension":{"leaversDn":"Leavers"}}}}}"#, Some("give a distinguished name")),
+    ("active directory groups' place that is no name", "App", r#"{"spec":{"connector":{"scim":null,"activeDirectory":{"domain":"corp.example","servers":["ldaps://dc1.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"groups":{"baseDn":"Groups"}}}}}"#, Some("give a distinguished name")),
+    ("active directory protects what is no name", "App", r#"{"spec":{"connector":{"scim":null,"activeDirectory":{"domain":"corp.example","servers":["ldaps://dc1.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"protectedDns":["Tier 0"]}}}}"#, Some("spec.connector.activeDirectory.protectedDns[0]")),
+    ("active directory suffix with a sign", "App", r#"{"spec":{"connector":{"scim":null,"activeDirectory":{"domain":"corp.example","servers":["ldaps://dc1.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"userPrincipalNameSuffix":"@example.com"}}}}"#, Some("userPrincipalNameSuffix is a DNS name")),
+    ("active directory scope unknown", "App", r#"{"spec":{"connector":{"scim":null,"activeDirectory":{"domain":"corp.example","servers":["ldaps://dc1.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"groups":{"scope":"Local"}}}}}"#, Some("spec.connector.activeDirectory.groups.scope")),
+    ("active directory password unknown", "App", r#"{"spec":{"connector":{"scim":null,"activeDirectory":{"domain":"corp.example","servers":["ldaps://dc1.example"],"bind":{"usernameSecretRef":{"name":"s","key":"u"},"passwordSecretRef":{"name":"s","key":"p"}},"suspension":{"password":"Forget"}}}}}"#, Some("spec.connector.activeDirectory.suspension.password")),
+    ("marker of the connector", "App", r#"{"spec":{"marker":{"prefix":"a/"}}}"#, None),
+    ("marker chosen", "App", r#"{"spec":{"marker":{"attribute":"employeeNumber"}}}"#, None),
     // App: policies
     ("all policies", "App", r#"{"spec":{"onLeave":{"action":"Suspend","deleteAfter":"30d","removeEntitlements":"Managed"},"onUnassign":{"action":"Delete"},"onUserDeleted":{"action":"Retain"}}}"#, None),
     ("deleteAfter with Retain", "App", r#"{"spec":{"onLeave":{"action":"Retain","deleteAfter":"30d"}}}"#, Some("deleteAfter goes with action Suspend")),
@@ -144,49 +193,6 @@ const UPDATES: &[Case] = &[
     ("state changed", "User", r#"{"spec":{"state":"Terminated"}}"#, None),
     ("status left alone by a spec patch", "User", r#"{"status":{"state":"Left"}}"#, None),
     ("policy made contradictory", "App", r#"{"spec":{"onLeave":{"action":"Retain","deleteAfter":"1d"}}}"#, Some("deleteAfter goes with action Suspend")),
-];
-
-/// Profiles of SCIM service providers: a name, the profile, and what the refusal must say.
-#[rustfmt::skip]
-const PROFILES: &[(&str, &str, Option<&str>)] = &[
-    ("empty", r"{}", None),
-    ("everything about PATCH", r#"{"update":"Patch","patchStyle":"NoPath","operationCase":"Capitalised","clearing":"ReplaceEmpty","booleans":"String","members":"Patch","memberRemoval":"ValueArray","membersPerPatch":50,"memberReference":"ValueAndRef","memberReads":"Group","emptyGroups":"Refused"}"#, None),
-    ("PATCH implied", r#"{"patchStyle":"DottedKeys","clearing":"ReplaceNull","memberRemoval":"ReplaceAll"}"#, None),
-    ("patchStyle without PATCH", r#"{"update":"Put","patchStyle":"NoPath"}"#, Some("patchStyle is about PATCH, and update is Put")),
-    ("clearing without PATCH", r#"{"update":"Put","clearing":"Remove"}"#, Some("clearing is about PATCH, and update is Put")),
-    ("operationCase for groups alone", r#"{"update":"Put","members":"Patch","operationCase":"Lower"}"#, None),
-    ("operationCase without PATCH", r#"{"update":"Put","members":"Put","operationCase":"Lower"}"#, Some("neither update nor members is Patch")),
-    ("booleans with PUT", r#"{"update":"Put","booleans":"String"}"#, None),
-    ("memberRemoval with PUT", r#"{"members":"Put","memberRemoval":"ValueFilter"}"#, Some("memberRemoval is about PATCH")),
-    ("membersPerPatch with PUT", r#"{"members":"Put","membersPerPatch":10}"#, Some("membersPerPatch is about PATCH")),
-    ("memberReference with PUT", r#"{"members":"Put","memberReference":"ValueAndRef","emptyGroups":"Refused"}"#, None),
-    ("memberReference without members", r#"{"members":"Unsupported","memberReference":"Value"}"#, Some("memberReference is about members")),
-    ("memberReads without members", r#"{"members":"Unsupported","memberReads":"Group"}"#, Some("memberReads is about members")),
-    ("emptyGroups without members", r#"{"members":"Unsupported","emptyGroups":"Allowed"}"#, Some("emptyGroups is about members")),
-    ("hidden members written back", r#"{"members":"Put","memberReads":"Hidden"}"#, Some("members Put writes back what was read")),
-    ("hidden members that stay", r#"{"memberRemoval":"ReplaceAll","memberReads":"Hidden"}"#, Some("ReplaceAll writes the members that stay")),
-    ("members by filter", r#"{"memberReads":"Filter","lookup":"Filter","filterable":["userName","externalId"]}"#, None),
-    ("members by filter without filters", r#"{"memberReads":"Filter","lookup":"Listing"}"#, Some("memberReads Filter needs filters")),
-    ("filterable without filters", r#"{"lookup":"Listing","filterable":["userName"]}"#, Some("filterable is about filters")),
-    ("filterable empty", r#"{"filterable":[]}"#, Some("filterable")),
-    ("filterable twice", r#"{"filterable":["userName","userName"]}"#, Some("Duplicate value")),
-    ("pageSize without pages", r#"{"paging":"None","pageSize":10}"#, Some("pageSize is about pages")),
-    ("pageSize of zero", r#"{"pageSize":0}"#, Some("should be greater than or equal to 1")),
-    ("pages by cursor", r#"{"paging":"Cursor","pageSize":1000}"#, None),
-    ("manager without extension", r#"{"extensions":"None","manager":"Object"}"#, Some("the manager is in the enterprise extension")),
-    ("no manager without extension", r#"{"extensions":"None","manager":"None"}"#, None),
-    ("versions without discovery", r#"{"etag":"Use","discovery":"None","mediaType":"Json"}"#, None),
-    ("attributes not sent", r#"{"unsupportedAttributes":["title","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department"]}"#, None),
-    ("sessions and logins", r#"{"sessions":"TokensLiveOn","passwordLogin":"Accepted"}"#, None),
-    ("sessions unknown", r#"{"sessions":"Gone"}"#, Some(r#"supported values: "Unknown", "End", "TokensLiveOn", "StayOpen""#)),
-    ("all attributes sent", r#"{"unsupportedAttributes":[]}"#, None),
-    ("attributes twice", r#"{"unsupportedAttributes":["title","title"]}"#, Some("Duplicate value")),
-    ("userName not sent", r#"{"unsupportedAttributes":["username"]}"#, Some("id, schemas, userName and active are always sent")),
-    ("active not sent", r#"{"unsupportedAttributes":["active"]}"#, Some("if accounts cannot be suspended, set suspension")),
-    ("the marker not sent", r#"{"unsupportedAttributes":["externalID"]}"#, Some("the marker is written into this attribute")),
-    ("preset with more", r#"{"preset":"hcpTerraform","pageSize":50}"#, None),
-    ("preset unknown", r#"{"preset":"Aws"}"#, Some("Unsupported value")),
-    ("choice unknown", r#"{"update":"Post"}"#, Some(r#"supported values: "Patch", "Put""#)),
 ];
 
 fn valid(kind: &str) -> Value {
@@ -408,11 +414,43 @@ fn reference_of_the_scim_profile_is_complete() {
     assert!(wrong.is_empty(), "docs/connectors/scim.md: {}", wrong.join(", "));
 }
 
+/// Every field of a directory's connector has its row, itself or with the one that it is part of, and every choice is named.
+#[test]
+fn reference_of_directories_is_complete() {
+    let mut wrong = Vec::new();
+    for (connector, page) in [
+        ("ldap", include_str!("../docs/connectors/ldap.md")),
+        ("activeDirectory", include_str!("../docs/connectors/active-directory.md")),
+    ] {
+        missing_rows("", &connector_schema(connector), page, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "docs/connectors: {}", wrong.join(", "));
+}
+
+fn missing_rows(above: &str, schema: &Value, page: &str, wrong: &mut Vec<String>) {
+    for (name, field) in schema["properties"].as_object().unwrap() {
+        let path = format!("{above}{name}");
+        let rows = || page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+        if rows().any(|cell| cell.contains(&format!("`{path}`"))) {
+            let choices = field["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let unnamed = choices.filter(|choice| !page.contains(&format!("`{choice}`")));
+            wrong.extend(unnamed.map(|choice| format!("{path}: no {choice}")));
+        } else if field["properties"]["key"].is_null() && field["properties"].is_object() {
+            missing_rows(&format!("{path}."), field, page, wrong);
+        } else {
+            wrong.push(format!("{path}: no row"));
+        }
+    }
+}
+
 fn profile_schema() -> Value {
+    connector_schema("scim")["properties"]["profile"]["properties"].clone()
+}
+
+fn connector_schema(name: &str) -> Value {
     let crds = serde_json::to_value(tenure::cli::crds::definitions()).unwrap();
-    let place = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/connector/properties/scim\
-                 /properties/profile/properties";
-    crds.as_array().unwrap().iter().find_map(|crd| crd.pointer(place)).unwrap().clone()
+    let place = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/connector/properties";
+    crds.as_array().unwrap().iter().find_map(|crd| crd.pointer(place)).unwrap()[name].clone()
 }
 
 #[test]

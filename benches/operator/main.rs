@@ -8,6 +8,8 @@
 )]
 #![allow(clippy::cast_precision_loss, reason = "what is counted here is far below 2^52")]
 
+mod directories;
+mod entries;
 mod groups;
 mod index;
 mod joiners;
@@ -31,6 +33,7 @@ use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
 
+use directories::Entries;
 use report::{Report, grouped};
 use serde_json::Value;
 
@@ -75,6 +78,7 @@ enum Part {
     Joiners,
     Pace,
     Groups,
+    Directories,
 }
 
 /// How much is measured.
@@ -84,6 +88,7 @@ struct Scale {
     rounds: usize,
     index: usize,
     members: usize,
+    entries: Entries,
     /// Seconds for which a limit is tried.
     pace: usize,
     only: Vec<Part>,
@@ -94,12 +99,18 @@ impl Scale {
         let (people, joiners, rounds, index) =
             if args.quick { (500, 200, 1, 10_000) } else { (5_000, 2_000, 3, 100_000) };
         let (members, seconds) = if args.quick { (100, 10) } else { (1_000, 30) };
+        let entries = if args.quick {
+            Entries { made: 500, leavers: 50, listed: 5_000, domain: 50 }
+        } else {
+            Entries { made: 10_000, leavers: 1_000, listed: 100_000, domain: 1_000 }
+        };
         Self {
             people: args.people.unwrap_or(people).max(1),
             joiners: args.joiners.unwrap_or(joiners).max(1),
             rounds: args.rounds.unwrap_or(rounds).max(1),
             index: args.index.unwrap_or(index).max(1),
             members,
+            entries,
             pace: seconds,
             only: args.only.clone(),
         }
@@ -139,9 +150,9 @@ async fn run(scale: &Scale, report: &mut Report) {
         if scale.includes(Part::Onboarding) {
             onboarding(scale, &templates.status, report).await;
         }
+        let mut status = templates.status;
+        status["accounts"].as_array_mut().expect("a ledger").truncate(1);
         if scale.includes(Part::Joiners) {
-            let mut status = templates.status;
-            status["accounts"].as_array_mut().expect("a ledger").truncate(1);
             joiners::measure(scale.joiners, scale.rounds, &status, &templates.account, report).await;
         }
         if scale.includes(Part::Pace) {
@@ -149,6 +160,9 @@ async fn run(scale: &Scale, report: &mut Report) {
         }
         if scale.includes(Part::Groups) {
             groups::measure(scale.members, report).await;
+        }
+        if scale.includes(Part::Directories) {
+            directories::measure(scale.entries, (scale.joiners, scale.rounds), &status, report).await;
         }
     }
     if let Some(index) = index {

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{AttributeRule, EntitlementSpec};
+use super::directory::{ActiveDirectoryConnector, DirectoryServers, LdapConnector};
 use super::initial_password::InitialPassword;
 use super::scim::ScimConnector;
 
@@ -48,7 +49,7 @@ use super::scim::ScimConnector;
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!has(self.connector.scim) || !has(self.connector.scim.profile) || !has(self.connector.scim.profile.unsupportedAttributes) || !self.connector.scim.profile.unsupportedAttributes.exists(a, a.lowerAscii() == self.marker.attribute.lowerAscii())").message("the marker is written into this attribute: choose another marker.attribute, or take it from unsupportedAttributes").field_path(".connector.scim.profile.unsupportedAttributes")
+    validation = Rule::new("!has(self.connector.scim) || !has(self.connector.scim.profile) || !has(self.connector.scim.profile.unsupportedAttributes) || !self.connector.scim.profile.unsupportedAttributes.exists(a, a.lowerAscii() == (has(self.marker.attribute) ? self.marker.attribute.lowerAscii() : 'externalid'))").message("the marker is written into this attribute: choose another marker.attribute, or take it from unsupportedAttributes").field_path(".connector.scim.profile.unsupportedAttributes")
 )]
 pub struct AppSpec {
     /// The system and how to reach it. Exactly one connector is set.
@@ -102,9 +103,15 @@ pub struct AppSpec {
 }
 
 impl AppSpec {
-    /// What the first password of new accounts is to be; `None`: they get none.
+    /// The attribute that bears the marker.
+    pub fn marker_attribute(&self) -> &str {
+        let own = if self.connector.directory().is_some() { "employeeNumber" } else { "externalId" };
+        self.marker.attribute.as_deref().unwrap_or(own)
+    }
+
+    /// What the first password of new accounts is to be; `None`: nothing is said of it.
     pub fn initial_password(&self) -> Option<InitialPassword> {
-        None
+        self.connector.directory()?.initial_password.clone()
     }
 }
 
@@ -112,36 +119,41 @@ impl AppSpec {
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("[has(self.scim)].filter(c, c).size() == 1").message("set exactly one connector: scim")
+    validation = Rule::new("[has(self.scim), has(self.ldap), has(self.activeDirectory)].filter(c, c).size() == 1").message("set exactly one connector: scim, ldap or activeDirectory")
 )]
 pub struct Connector {
     /// A SCIM 2.0 service provider (RFC 7643, RFC 7644).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scim: Option<ScimConnector>,
+    /// An LDAP v3 directory (RFC 4511).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ldap: Option<LdapConnector>,
+    /// A domain of Active Directory, or of Samba.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_directory: Option<ActiveDirectoryConnector>,
+}
+
+impl Connector {
+    /// What is said of the directory's servers, where it is a directory.
+    pub fn directory(&self) -> Option<&DirectoryServers> {
+        let ldap = self.ldap.as_ref().map(|ldap| &ldap.directory);
+        ldap.or_else(|| self.active_directory.as_ref().map(|ad| &ad.directory))
+    }
 }
 
 /// Where Tenure writes a person's `personId`, by which it recognises its own accounts.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Marker {
-    /// Attribute of the target. SCIM: a searchable one, `externalId` by default (RFC 7643 §3.1).
-    #[serde(default = "default_marker")]
+    /// Attribute of the target, a searchable one. Unset: the connector's own, which is `externalId` for SCIM
+    /// (RFC 7643 §3.1) and `employeeNumber` for directories.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256), regex(pattern = r"^[A-Za-z][A-Za-z0-9:._;\-]*$"))]
-    pub attribute: String,
+    pub attribute: Option<String>,
     /// Written before the `personId`; tells several Tenures on one target apart.
     #[serde(default)]
     #[schemars(length(max = 64), regex(pattern = r"^[A-Za-z0-9:._/\-]*$"))]
     pub prefix: String,
-}
-
-fn default_marker() -> String {
-    "externalId".to_owned()
-}
-
-impl Default for Marker {
-    fn default() -> Self {
-        Self { attribute: default_marker(), prefix: String::new() }
-    }
 }
 
 /// Whether and how existing accounts are taken over. One with our marker is ours under every policy.

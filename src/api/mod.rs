@@ -5,6 +5,7 @@
 pub mod app;
 pub mod binding;
 pub mod common;
+pub mod directory;
 pub mod initial_password;
 pub mod ledger;
 pub mod person;

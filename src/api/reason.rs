@@ -116,6 +116,8 @@ reasons! {
     SuspendDeletes,
     /// This App cannot suspend accounts, and a policy, or the state of a person, asks for it: choose action `Delete` or `Retain` in `onLeave`, `onUnassign` and `onUserDeleted`; a person in state `Suspended` keeps the account in use.
     SuspendUnsupported,
+    /// It is not proved that a suspended account cannot be used, or that it stays so when somebody sets a password: see the message, and set `suspend: BestEffort` in the connector if that will do.
+    SuspendUnproved,
     /// Kept by policy although no longer granted.
     RetainedByPolicy,
     /// The App is in quarantine after repeated failures; it is probed and released by itself.

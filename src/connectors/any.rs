@@ -2,6 +2,8 @@
 
 use secrecy::SecretString;
 
+use super::active_directory::{self, ActiveDirectory};
+use super::ldap::{self, Ldap};
 use super::scim::{self, Scim};
 use super::{Connector, Failure, LeftOpen, Membership, Page, Probe};
 use crate::access::ConnectorTraits;
@@ -9,8 +11,14 @@ use crate::api::{EntitlementSpec, app};
 use crate::converge::{Change, Lane, NewAccount, RemoteAccount, SessionReport, Standing};
 
 /// What access computes for accounts of this kind of system.
-pub fn traits(_connector: &app::Connector) -> &'static ConnectorTraits {
-    &scim::TRAITS
+pub fn traits(connector: &app::Connector) -> &'static ConnectorTraits {
+    if connector.ldap.is_some() {
+        &ldap::TRAITS
+    } else if connector.active_directory.is_some() {
+        &active_directory::TRAITS
+    } else {
+        &scim::TRAITS
+    }
 }
 
 /// A connector of some kind. Clones share connections and what was learnt.
@@ -18,6 +26,10 @@ pub fn traits(_connector: &app::Connector) -> &'static ConnectorTraits {
 pub enum AnyConnector {
     /// A SCIM service provider.
     Scim(Scim),
+    /// An LDAP directory.
+    Ldap(Ldap),
+    /// A domain of Active Directory.
+    ActiveDirectory(ActiveDirectory),
 }
 
 /// Calls the same method of whichever connector it is.
@@ -25,6 +37,8 @@ macro_rules! each {
     ($any:expr, $connector:ident => $call:expr) => {
         match $any {
             AnyConnector::Scim($connector) => $call,
+            AnyConnector::Ldap($connector) => $call,
+            AnyConnector::ActiveDirectory($connector) => $call,
         }
     };
 }
@@ -35,6 +49,8 @@ impl AnyConnector {
     pub fn with_lane(&self, lane: Lane) -> Self {
         match self {
             Self::Scim(scim) => Self::Scim(scim.with_lane(lane)),
+            Self::Ldap(ldap) => Self::Ldap(ldap.with_lane(lane)),
+            Self::ActiveDirectory(domain) => Self::ActiveDirectory(domain.with_lane(lane)),
         }
     }
 }

@@ -3,10 +3,13 @@
 //! A connector is dumb and careful: it does one thing at a time, believes no answer that it has not checked, and turns
 //! every trouble into a [`Failure`] of its own words; nothing that a target said leaves this layer.
 
+pub mod active_directory;
 pub mod any;
+pub mod directory;
 pub mod fence;
 pub mod gate;
 pub mod http;
+pub mod ldap;
 pub mod locks;
 pub mod password;
 pub mod scim;
@@ -94,7 +97,7 @@ impl LeftOpen {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "a password still logs in",
-            Self::Tokens => "tokens issued before stay good until they expire",
+            Self::Tokens => "tokens or tickets issued before stay good until they expire",
             Self::Connections => "open connections stay open",
             Self::Sessions => "open sessions stay open",
         }

@@ -46,7 +46,7 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// Whether accounts of this person can be told by a marker.
     pub(super) fn marks(&self) -> bool {
-        !self.spec.marker.attribute.is_empty() && !self.marker.is_empty()
+        !self.spec.marker_attribute().is_empty() && !self.marker.is_empty()
     }
 
     /// Whether the account bears exactly this person's marker.

@@ -117,7 +117,7 @@ fn marked<'o>(seen: &'o Observed, ctx: &Context<'_>) -> Result<Vec<&'o RemoteAcc
     if !ctx.marks() {
         return Ok(Vec::new());
     }
-    let found = seen.find(&ctx.spec.marker.attribute, ctx.marker)?;
+    let found = seen.find(ctx.spec.marker_attribute(), ctx.marker)?;
     Ok(distinct(found.iter().filter(|account| ctx.marked(account))))
 }
 
@@ -170,7 +170,7 @@ fn match_one<'o>(desired: &DesiredAccount, account: &'o RemoteAccount, ctx: &Con
 /// What to search for: each listed attribute that is mapped, with each value that the person could have there.
 fn searches<'d>(desired: &'d DesiredAccount, ctx: &Context<'d>) -> BTreeSet<(&'d str, &'d str)> {
     let listed =
-        ctx.spec.adoption.match_on.iter().filter(|attribute| **attribute != ctx.spec.marker.attribute);
+        ctx.spec.adoption.match_on.iter().filter(|attribute| *attribute != ctx.spec.marker_attribute());
     listed
         .flat_map(|attribute| {
             let values = if attribute == ctx.login_attribute {
@@ -205,7 +205,7 @@ pub(super) fn recognised(
     if keeps_login(desired, account) {
         agreeing.insert(ctx.login_attribute);
     }
-    agreeing.remove(ctx.spec.marker.attribute.as_str());
+    agreeing.remove(ctx.spec.marker_attribute());
     agreeing.len() > 1 && by.iter().any(|listed| agreeing.contains(mapped_name(desired, listed)))
 }
 

@@ -72,7 +72,7 @@ fn plan_create(
     }
     steps.push(Step::Create(NewAccount {
         login: login.to_owned(),
-        marker: (ctx.spec.marker.attribute.clone(), ctx.marker.to_owned()),
+        marker: (ctx.spec.marker_attribute().to_owned(), ctx.marker.to_owned()),
         attributes: initial_attributes(desired),
     }));
     steps.extend(entitlements.grants);
@@ -211,7 +211,7 @@ fn rename(
 }
 
 fn missing_marker(account: &RemoteAccount, ctx: &Context<'_>) -> Option<Change> {
-    (ctx.marks() && !ctx.marked(account)).then(|| change(&ctx.spec.marker.attribute, ctx.marker))
+    (ctx.marks() && !ctx.marked(account)).then(|| change(ctx.spec.marker_attribute(), ctx.marker))
 }
 
 fn change(attribute: &str, value: &str) -> Change {

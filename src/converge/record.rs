@@ -286,7 +286,7 @@ fn settle_account(
 /// Names of what was written and is not there.
 fn unkept(desired: &DesiredAccount, account: &RemoteAccount, ctx: &Context<'_>) -> Vec<String> {
     let login = (!keeps_login(desired, account)).then(|| ctx.login_attribute.to_owned());
-    let marker = (ctx.marks() && !ctx.marked(account)).then(|| ctx.spec.marker.attribute.clone());
+    let marker = (ctx.marks() && !ctx.marked(account)).then(|| ctx.spec.marker_attribute().to_owned());
     let attributes = changes(desired, account).into_iter().map(|change| change.attribute);
     login.into_iter().chain(marker).chain(attributes).collect()
 }

@@ -27,6 +27,8 @@ pub enum Lists {
     ValueOnly,
     /// The primary element, else the first.
     One,
+    /// A set of texts: numbers and truth values are texts too, and a list of one is that one.
+    Texts,
 }
 
 impl Terms {
@@ -43,8 +45,29 @@ impl Terms {
                 let primary = items.iter().find(|item| item.get("primary") == Some(&Value::Bool(true)));
                 Cow::Owned(primary.or_else(|| items.first()).cloned().into_iter().collect::<Vec<_>>().into())
             }
+            (Lists::Texts, value) => texts(value),
             _ => Cow::Borrowed(value),
         })
+    }
+}
+
+fn texts(value: &Value) -> Cow<'_, Value> {
+    match value {
+        Value::Number(number) => Cow::Owned(Value::String(number.to_string())),
+        Value::Bool(truth) => Cow::Owned(Value::from(if *truth { "TRUE" } else { "FALSE" })),
+        Value::Array(items) => {
+            let mut kept: Vec<Value> = Vec::with_capacity(items.len());
+            for item in items.iter().map(|item| texts(item).into_owned()) {
+                if !kept.contains(&item) && item != "" {
+                    kept.push(item);
+                }
+            }
+            Cow::Owned(match kept.as_slice() {
+                [one] => one.clone(),
+                _ => Value::Array(kept),
+            })
+        }
+        _ => Cow::Borrowed(value),
     }
 }
 

@@ -112,4 +112,8 @@ subjects! {
     scim / scimmy: crate::subjects::Scim = crate::subjects::scimmy();
     scim / canaille: crate::subjects::Scim = crate::subjects::canaille();
     scim / django_scim2_server: crate::subjects::Scim = crate::subjects::django_scim2_server();
+    ldap / slapd: crate::subjects::Ldap = crate::subjects::slapd(crate::support::targets::slapd::Policy::Lockout);
+    ldap / slapd_without_policy: crate::subjects::Ldap =
+        crate::subjects::slapd(crate::support::targets::slapd::Policy::Absent);
+    active_directory / samba: crate::subjects::Domain = crate::subjects::samba();
 }

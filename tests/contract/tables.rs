@@ -32,7 +32,7 @@ fn path(family: &str, server: &str) -> PathBuf {
 }
 
 fn page(family: &str) -> PathBuf {
-    repository("docs/connectors").join(format!("{family}-servers.md"))
+    repository("docs/connectors").join(format!("{}-servers.md", family.replace('_', "-")))
 }
 
 fn read(family: &str, server: &str) -> Option<Table> {

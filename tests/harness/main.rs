@@ -6,6 +6,7 @@
 mod support;
 
 mod control_plane;
+mod directories;
 mod node_targets;
 mod python_targets;
 mod targets;

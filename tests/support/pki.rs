@@ -1,6 +1,7 @@
-//! Certificates and keys of one control plane.
+//! Certificates and keys of control planes and of directory servers.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -62,6 +63,23 @@ pub fn authority() -> CertifiedIssuer<'static, KeyPair> {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a CA")
+}
+
+/// The authority that vouches for every directory server of this process, so that one App can use several.
+pub fn directories() -> &'static CertifiedIssuer<'static, KeyPair> {
+    static CA: OnceLock<CertifiedIssuer<'static, KeyPair>> = OnceLock::new();
+    CA.get_or_init(authority)
+}
+
+/// Files of what a server serves with that [`directories`] vouches for: `ca.crt`, `server.crt`, and `server.key`,
+/// which its owner alone may read.
+pub fn directory_server(folder: &Path, names: &[&str]) -> Identity {
+    use std::os::unix::fs::PermissionsExt;
+    write(folder, "ca.crt", &directories().pem());
+    let identity = issue(folder, directories(), "server", "directory", None, names);
+    let only_owner = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&identity.key, only_owner).unwrap_or_else(|e| panic!("server.key: {e}"));
+    identity
 }
 
 /// What a server that `ca` vouches for serves with: valid for these names, and until then.

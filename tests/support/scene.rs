@@ -87,10 +87,16 @@ impl Scene {
 
     /// A Secret with credentials.
     pub async fn secret(&self, name: &str, key: &str, value: &str) {
+        self.secret_of(name, &[(key, value)]).await;
+    }
+
+    /// The same with several keys.
+    pub async fn secret_of(&self, name: &str, data: &[(&str, &str)]) {
+        let data: std::collections::BTreeMap<_, _> = data.iter().copied().collect();
         let object = json!({
             "apiVersion": "v1", "kind": "Secret",
             "metadata": {"name": name, "labels": {"tenure.dev/credentials": ""}},
-            "stringData": {key: value},
+            "stringData": data,
         });
         let params = PatchParams::apply("test").force();
         self.api("Secret").patch(name, &params, &Patch::Apply(&object)).await.unwrap();

@@ -107,7 +107,7 @@ const METADATA: [IpAddr; 4] = [
 ];
 
 /// Why requests must not go to an address, if so: there live kubelets and the clouds' metadata services.
-fn forbidden(address: IpAddr, allow_insecure: bool) -> Option<&'static str> {
+pub(in crate::connectors) fn forbidden(address: IpAddr, allow_insecure: bool) -> Option<&'static str> {
     let (link, here) = match address {
         IpAddr::V4(v4) => (v4.is_link_local(), v4.is_loopback() || v4.is_unspecified()),
         IpAddr::V6(v6) => (v6.is_unicast_link_local(), v6.is_loopback() || v6.is_unspecified()),

@@ -25,6 +25,8 @@ pub use self::body::{TREE_AT_MOST, heft};
 pub use self::client::HttpConfig;
 pub use self::verdict::{Judge, Verdict, by_status};
 
+pub(super) use self::client::forbidden;
+
 use self::auth::Authorizer;
 use self::body::{FencedBody, Part, Wait, read};
 use self::client::TIMEOUT_AT_MOST;
@@ -341,7 +343,7 @@ impl Http {
 }
 
 /// Name of a failure's class in metrics.
-fn class(failure: &Failure) -> &'static str {
+pub(super) fn class(failure: &Failure) -> &'static str {
     match failure.class {
         FailureClass::RetryAfter if failure.reason == Reason::Throttled => "throttled",
         FailureClass::RetryAfter => "retry",

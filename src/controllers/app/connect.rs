@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt};
 use secrecy::SecretString;
@@ -11,17 +12,26 @@ use tokio_util::sync::CancellationToken;
 
 use super::catalogue::Catalogue;
 use super::target;
+use crate::api::directory::{
+    ActiveDirectoryConnector, DirectoryServers, LdapConnector, PlainText, SimpleBind,
+};
 use crate::api::scim::{GroupCreation, ScimAuth, ScimConnector};
-use crate::api::{AppSpec, CREDENTIALS_LABEL, Reason, SecretKeyRef};
+use crate::api::{AppSpec, CREDENTIALS_LABEL, Mode, Reason, SecretKeyRef, app};
+use crate::connectors::active_directory::{ActiveDirectory, ActiveDirectoryConfig};
 use crate::connectors::any::AnyConnector;
+use crate::connectors::directory::{DirectoryConfig, Identity};
 use crate::connectors::fence::Fence;
 use crate::connectors::gate::Gate;
 use crate::connectors::http::{Credentials, HttpConfig, Meter};
+use crate::connectors::ldap::{Ldap, LdapConfig};
 use crate::connectors::scim::{Scim, ScimConfig};
+use crate::converge::parse_duration;
 use crate::runtime::index::Name;
 
 /// How long reading a Secret may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// `switchBackAfter` where it cannot be read, which admission prevents.
+const SWITCH_BACK: Duration = Duration::from_mins(5);
 
 /// A connector in use.
 pub struct Connected {
@@ -60,6 +70,11 @@ pub fn secrets(spec: &AppSpec) -> Vec<Name> {
 }
 
 fn references(spec: &AppSpec) -> Vec<&SecretKeyRef> {
+    if let Some(directory) = spec.connector.directory() {
+        let SimpleBind { username_secret_ref, password_secret_ref } = &directory.bind;
+        let bind = [username_secret_ref, password_secret_ref];
+        return directory.ca_secret_ref.iter().chain(bind).collect();
+    }
     let Some(scim) = &spec.connector.scim else {
         return Vec::new();
     };
@@ -79,32 +94,28 @@ pub async fn connect(
     gate: Gate,
     end: CancellationToken,
 ) -> Result<Connected, Refused> {
-    let Some(scim) = &spec.connector.scim else {
-        return Err((Reason::InvalidConfiguration, "spec.connector: set exactly one connector".to_owned()));
-    };
-    if scim.base_url.starts_with("http://") && !around.insecure_targets {
-        let cure = "spec.connector.scim.baseUrl is plain http: use https, or run the operator with --allow-insecure-targets";
-        return Err((Reason::InvalidConfiguration, cure.to_owned()));
-    }
     let values = Values::read(around, namespace, spec).await?;
-    let config = ScimConfig {
-        http: HttpConfig {
-            base_url: scim.base_url.clone(),
-            ca_pem: scim.ca_secret_ref.as_ref().map(|r| values.bytes(r)).transpose()?,
-            timeout: Duration::from_secs(scim.timeout_seconds.into()).min(around.longest_request),
-            allow_insecure: around.insecure_targets,
-            user_agent: concat!("tenure/", env!("CARGO_PKG_VERSION")).to_owned(),
-        },
-        credentials: credentials(&scim.auth, &values)?,
-        marker_attribute: spec.marker.attribute.clone(),
-        search_by: spec.adoption.match_on.clone(),
-        profile: scim.profile.clone().unwrap_or_default(),
-        create_groups: creates_groups(scim),
+    let context = (around.fence.clone(), gate, around.meter.clone());
+    let connector = match &spec.connector {
+        app::Connector { scim: Some(scim), .. } => {
+            let config = scim_config(around, spec, scim, &values)?;
+            Scim::new(config, context.0, context.1, context.2).map(AnyConnector::Scim)
+        }
+        app::Connector { ldap: Some(ldap), .. } => {
+            let config = ldap_config(around, spec, ldap, &values)?;
+            Ldap::new(config, context).map(AnyConnector::Ldap)
+        }
+        app::Connector { active_directory: Some(domain), .. } => {
+            let config = domain_config(around, spec, domain, &values)?;
+            ActiveDirectory::new(config, context).map(AnyConnector::ActiveDirectory)
+        }
+        _ => {
+            let message = "spec.connector: set exactly one connector";
+            return Err((Reason::InvalidConfiguration, message.to_owned()));
+        }
     };
-    let connector = Scim::new(config, around.fence.clone(), gate, around.meter.clone())
-        .map_err(|failure| (failure.reason, failure.message))?;
     Ok(Connected {
-        connector: AnyConnector::Scim(connector),
+        connector: connector.map_err(|failure| (failure.reason, failure.message))?,
         target: target::hash(spec),
         catalogue: Arc::default(),
         concurrency: spec.limits.concurrency,
@@ -112,8 +123,92 @@ pub async fn connect(
     })
 }
 
-fn creates_groups(scim: &ScimConnector) -> bool {
-    scim.group_creation == GroupCreation::OnDemand
+fn scim_config(
+    around: &Surroundings,
+    spec: &AppSpec,
+    scim: &ScimConnector,
+    values: &Values,
+) -> Result<ScimConfig, Refused> {
+    if scim.base_url.starts_with("http://") && !around.insecure_targets {
+        let cure = "spec.connector.scim.baseUrl is plain http: use https, or run the operator with --allow-insecure-targets";
+        return Err((Reason::InvalidConfiguration, cure.to_owned()));
+    }
+    Ok(ScimConfig {
+        http: HttpConfig {
+            base_url: scim.base_url.clone(),
+            ca_pem: scim.ca_secret_ref.as_ref().map(|r| values.bytes(r)).transpose()?,
+            timeout: Duration::from_secs(scim.timeout_seconds.into()).min(around.longest_request),
+            allow_insecure: around.insecure_targets,
+            user_agent: concat!("tenure/", env!("CARGO_PKG_VERSION")).to_owned(),
+        },
+        credentials: credentials(&scim.auth, values)?,
+        marker_attribute: spec.marker_attribute().to_owned(),
+        search_by: spec.adoption.match_on.clone(),
+        profile: scim.profile.clone().unwrap_or_default(),
+        create_groups: scim.group_creation == GroupCreation::OnDemand,
+    })
+}
+
+/// Connections to an LDAP directory: more of them do not make it faster.
+const LDAP_CONNECTIONS: usize = 2;
+
+fn ldap_config(
+    around: &Surroundings,
+    spec: &AppSpec,
+    ldap: &LdapConnector,
+    values: &Values,
+) -> Result<LdapConfig, Refused> {
+    let mut attributes: Vec<_> = spec.attributes.iter().map(|rule| rule.to.clone()).collect();
+    attributes.extend(spec.adoption.match_on.iter().cloned());
+    Ok(LdapConfig {
+        directory: directory_config(around, &ldap.directory, values, LDAP_CONNECTIONS)?,
+        spec: ldap.clone(),
+        marker: spec.marker_attribute().to_owned(),
+        attributes,
+        may_try: spec.mode == Mode::Enforce,
+    })
+}
+
+/// Connections to a domain: more of them make some controllers slower.
+const DOMAIN_CONNECTIONS: usize = 2;
+
+fn domain_config(
+    around: &Surroundings,
+    spec: &AppSpec,
+    domain: &ActiveDirectoryConnector,
+    values: &Values,
+) -> Result<ActiveDirectoryConfig, Refused> {
+    let mut attributes: Vec<_> = spec.attributes.iter().map(|rule| rule.to.clone()).collect();
+    attributes.extend(spec.adoption.match_on.iter().cloned());
+    Ok(ActiveDirectoryConfig {
+        directory: directory_config(around, &domain.directory, values, DOMAIN_CONNECTIONS)?,
+        spec: domain.clone(),
+        marker: spec.marker_attribute().to_owned(),
+        attributes,
+    })
+}
+
+fn directory_config(
+    around: &Surroundings,
+    directory: &DirectoryServers,
+    values: &Values,
+    connections: usize,
+) -> Result<DirectoryConfig, Refused> {
+    let switch_back = parse_duration(&directory.switch_back_after).map(SignedDuration::unsigned_abs);
+    Ok(DirectoryConfig {
+        servers: directory.servers.clone(),
+        ca_pem: directory.ca_secret_ref.as_ref().map(|r| values.bytes(r)).transpose()?,
+        plain_text: directory.plain_text == PlainText::Allow,
+        identity: Identity {
+            name: values.text(&directory.bind.username_secret_ref)?,
+            password: values.secret(&directory.bind.password_secret_ref)?,
+        },
+        timeout: Duration::from_secs(directory.timeout_seconds.into()).min(around.longest_request),
+        switch_back: switch_back.unwrap_or(SWITCH_BACK),
+        page_size: directory.page_size,
+        connections,
+        allow_insecure: around.insecure_targets,
+    })
 }
 
 fn credentials(auth: &ScimAuth, values: &Values) -> Result<Credentials, Refused> {

@@ -78,7 +78,7 @@ impl Target for Hand {
         let lock = self.app.writing.of(&(kind.to_owned(), id.to_owned()));
         let _turn = if self.batch(kind) > 1 { Some(lock.lock().await) } else { None };
         let connector = self.connected.connector.with_lane(lane);
-        let written = failpoint::during("members-sent", connector.entitle(kind, id, changes)).await;
+        let written = failpoint::during("members-sent", Box::pin(connector.entitle(kind, id, changes))).await;
         let mut failures =
             written.iter().flatten().filter_map(|one| one.as_ref().err()).chain(written.as_ref().err());
         if failures.any(|failure| failure.reason == Reason::EntitlementNotFound) {

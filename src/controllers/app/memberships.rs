@@ -76,6 +76,10 @@ struct Shared<T> {
 #[derive(Default)]
 struct Desk {
     batch: Batch<String, Tell>,
+    /// Whether some change is more than tidying up behind people who are suspended already. Tidying keeps a server
+    /// busy that may still have others to suspend (a directory takes out of a large group some ninety a second), so it
+    /// waits for them, were it as much as one request can hold.
+    hurried: bool,
     bell: Arc<Notify>,
 }
 
@@ -118,7 +122,7 @@ impl<T: Target> Memberships<T> {
             waiters: vec![Waiter { ticket, tell: Tell { outcome, lane } }],
             due: (Instant::now() + linger).into(),
         };
-        shared.put(&wish.entitlement, vec![change]);
+        shared.put(&wish.entitlement, vec![change], wish.held || wish.urgent);
         let mut withdrawal = Withdrawal { shared, account: wish.account, ticket, needed: true };
         let told = told.await;
         withdrawal.needed = false;
@@ -145,7 +149,7 @@ impl<T> Drop for Withdrawal<'_, T> {
 }
 
 impl<T: Target> Shared<T> {
-    fn put(self: &Arc<Self>, entitlement: &Entitlement, changes: Vec<Waiting>) {
+    fn put(self: &Arc<Self>, entitlement: &Entitlement, changes: Vec<Waiting>, hurried: bool) {
         if self.end.is_cancelled() {
             return changes.into_iter().for_each(|change| tell(change, &Err(Halt::Stop(Stop::Changed))));
         }
@@ -156,6 +160,7 @@ impl<T: Target> Shared<T> {
             self.tasks.spawn(writer.run());
             Desk::default()
         });
+        desk.hurried |= hurried;
         for change in changes {
             replaced.extend(desk.batch.add(change, Instant::now().into()));
         }
@@ -235,7 +240,8 @@ impl<T: Target> Writer<T> {
                 let limit = self.shared.target.batch(kind).max(1);
                 let left = desk.batch.due().map(|due| Instant::from(due).saturating_duration_since(now));
                 let expected = self.shared.target.expects(left.unwrap_or_default() / FRACTION);
-                (limit, desk.batch.next(limit, expected, QUIET, now.into()))
+                let enough = if desk.hurried || !expected { limit } else { usize::MAX };
+                (limit, desk.batch.next(enough, expected, QUIET, now.into()))
             }
             // Whoever waits for it to be made waits for the same.
             Entitlement::ToMake(_) => (usize::MAX, desk.batch.next(1, false, Duration::ZERO, now.into())),
@@ -276,7 +282,9 @@ impl<T: Target> Writer<T> {
         let first = self.shared.target.batch(&entitlement.kind).max(1);
         let first: Vec<_> = changes.iter().take(first).map(|change| change.key.clone()).collect();
         match self.shared.target.create(lane, entitlement, &first).await {
-            Ok(id) => self.shared.put(&Entitlement::Known { kind: entitlement.kind.clone(), id }, changes),
+            Ok(id) => {
+                self.shared.put(&Entitlement::Known { kind: entitlement.kind.clone(), id }, changes, true);
+            }
             Err(failure) => {
                 for change in changes {
                     tell(change, &Err(Halt::Target(failure.clone())));

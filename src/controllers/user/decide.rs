@@ -384,7 +384,7 @@ impl Situation<'_> {
                 Grant::Yes(_) if frozen && entry.is_some_and(|e| !e.entitlements.is_empty()) => freeze(),
                 Grant::Yes(mut account) => {
                     // The marker is Tenure's own; a rule for it would fight it.
-                    account.attributes.remove(&spec.marker.attribute);
+                    account.attributes.remove(spec.marker_attribute());
                     let target = target::hash(spec);
                     account.refer(traits(&spec.connector), |user| self.ns.remote_id(user, app, &target));
                     Wanted::Account(account)

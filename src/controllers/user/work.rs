@@ -110,7 +110,7 @@ impl Engine {
         if account.dry_run {
             return self.rehearse(&connector, &ports, &policy).await;
         }
-        let ending = act::pass(&connector, &ports, &account, &policy).await;
+        let ending = Box::pin(act::pass(&connector, &ports, &account, &policy)).await;
         if !self.is_same(key, &account.uid) {
             // The object went, or was made anew: what was done will be found by its marker.
             return Outcome::Ok;

@@ -226,7 +226,7 @@ proptest! {
         case.world.members.clear();
         case.entry = None;
         if !configured {
-            case.spec.marker.attribute = String::new();
+            case.spec.marker.attribute = Some(String::new());
         }
         let (ctx, mut world, mut entry) = (case.context(), case.world.clone(), None);
         pass(&mut world, &case.wanted, &mut entry, &ctx, Crash { after: Some(after), stores });

@@ -286,13 +286,13 @@ impl Namespace {
 /// Attribute rules of an App, over its connector's defaults.
 fn compile_app(spec: &AppSpec) -> (AppRules, Vec<FieldProblem>) {
     let (rules, mut problems) = AppRules::compile(connectors::any::traits(&spec.connector), &spec.attributes);
-    let marker = spec.attributes.iter().position(|rule| rule.to == spec.marker.attribute);
+    let marker = spec.attributes.iter().position(|rule| rule.to == spec.marker_attribute());
     problems.extend(marker.map(|place| FieldProblem {
         field: format!("spec.attributes[{place}].to"),
         reason: Reason::InvalidConfiguration,
         message: format!(
             "{} is the marker, which Tenure writes itself: choose another spec.marker.attribute",
-            spec.marker.attribute
+            spec.marker_attribute()
         ),
     }));
     (rules, problems)

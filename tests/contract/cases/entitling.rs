@@ -200,11 +200,14 @@ pub(crate) async fn other_types<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let chief = stage.subject.entitlement(ANY).kind;
     let types = traits(&stage.subject.spec().connector).entitlement_types;
     let mut wrong = Vec::new();
-    for kind in types.iter().filter(|kind| **kind != chief) {
-        let mut ann = stage.person(kind);
+    for (n, kind) in types.iter().filter(|kind| **kind != chief).enumerate() {
+        let mut ann = stage.person(&format!("t{n}"));
         ann.joins().await?;
-        let value = stage.name("\"x\" & y");
-        ann.desired.entitlements.insert(EntitlementSpec { kind: (*kind).to_owned(), value });
+        let wanted = EntitlementSpec { kind: (*kind).to_owned(), value: stage.name("\"x\" & y") };
+        if stage.connector().resolve(&wanted).await.at(kind)?.is_none() {
+            stage.subject.make_entitlement(&wanted).await;
+        }
+        ann.desired.entitlements.insert(wanted);
         if let Err(why) = comes_and_goes(stage, &mut ann, kind).await {
             wrong.push(format!("{kind}: {why}"));
         }

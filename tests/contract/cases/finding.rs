@@ -12,7 +12,7 @@ pub(crate) async fn find_by_marker<S: Subject>(stage: &Stage<'_, S>) -> Outcome 
     let (mut ann, mut bob) = (stage.person("a"), stage.person("b"));
     ann.joins().await?;
     bob.joins().await?;
-    let attribute = ann.spec.marker.attribute.clone();
+    let attribute = ann.spec.marker_attribute().to_owned();
     let found = stage.connector().find(&attribute, &ann.marker).await?;
     unless(!found.is_empty(), "it is not found")?;
     assert_eq!(found.len(), 1);
@@ -44,7 +44,7 @@ pub(crate) async fn find_nothing<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let nobody = stage.person("nobody");
     let text = stage.subject.sample(Class::Text, &ann.who).expect("a text").attribute;
     for (attribute, value) in [
-        (nobody.spec.marker.attribute.as_str(), nobody.marker.as_str()),
+        (nobody.spec.marker_attribute(), nobody.marker.as_str()),
         (nobody.login_attribute(), nobody.login.as_str()),
         (text, nobody.who.as_str()),
     ] {
@@ -88,7 +88,7 @@ pub(crate) async fn hostile_searches<S: Subject>(stage: &Stage<'_, S>) -> Outcom
     for value in
         [any.as_str(), "*", "\\", "\"", "a\\\"b", "*)(objectClass=*", "%22", "&filter=", "é\u{1F600}"]
     {
-        for attribute in [login, text, ann.spec.marker.attribute.as_str()] {
+        for attribute in [login, text, ann.spec.marker_attribute()] {
             let found = stage.connector().find(attribute, value).await.at(&format!("{attribute} {value}"))?;
             assert_eq!(found, [], "{attribute} {value}");
         }

@@ -78,7 +78,7 @@ pub(crate) async fn get_deleted<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let found = stage.connector().get(ann.id()).await.at("get")?;
     assert!(found.as_ref().is_none_or(|account| !account.active));
     unless(found.is_none(), "it can still be read, out of use")?;
-    let marker = ann.spec.marker.attribute.clone();
+    let marker = ann.spec.marker_attribute().to_owned();
     assert_eq!(stage.connector().find(&marker, &ann.marker).await.at("find")?, []);
     let sample = stage.subject.sample(Class::Text, &ann.who).expect("a text");
     let change = set(sample.attribute, sample.first);

@@ -22,7 +22,7 @@ pub(crate) async fn suspend<S: Subject>(stage: &Stage<'_, S>) -> Outcome {
     let same = (&shown.login, &shown.marker, &shown.attributes)
         == (&before.login, &before.marker, &before.attributes);
     unless(same, "the account changes")?;
-    let marker = ann.spec.marker.attribute.clone();
+    let marker = ann.spec.marker_attribute().to_owned();
     let found = stage.connector().find(&marker, &ann.marker).await.at("find")?;
     unless(found.len() == 1 && !found[0].active, "it is not found by its marker")
 }

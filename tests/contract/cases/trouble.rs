@@ -25,7 +25,7 @@ pub(crate) async fn lost_reply_to_create<S: Subject>(stage: &Stage<'_, S>) -> Ou
     assert_eq!(stage.count().await, 1, "no second account");
     let entry = settled.at("the next pass")?.entry;
     assert_eq!(entry.state, AccountState::Active);
-    let marker = ann.spec.marker.attribute.clone();
+    let marker = ann.spec.marker_attribute().to_owned();
     let found = stage.connector().find(&marker, &ann.marker).await.at("find")?;
     assert_eq!(found.iter().map(|account| &account.id).collect::<Vec<_>>(), [&entry.id]);
     assert!(stage.shown(&entry.id).await.active);
@@ -106,7 +106,7 @@ pub(crate) async fn credentials_revoked<S: Subject>(stage: &Stage<'_, S>) -> Out
     }
     stage.line.revoke_credentials();
     let [c0, c1, c2, c3, c4, c5, c6, c7, c8, c9] = &connectors[..] else { unreachable!() };
-    let (marker, id) = (ann.spec.marker.attribute.as_str(), ann.id());
+    let (marker, id) = (ann.spec.marker_attribute(), ann.id());
     let text = stage.subject.sample(Class::Text, &ann.who).expect("a text");
     let change = set(text.attribute, text.second);
     let new = tenure::converge::NewAccount {

@@ -235,8 +235,11 @@ impl Subject for Scim {
             profile: None,
             timeout_seconds: 10,
         };
-        let mut spec = AppSpec { connector: Connector { scim: Some(scim) }, ..AppSpec::default() };
-        self.setup.marker.clone_into(&mut spec.marker.attribute);
+        let mut spec = AppSpec {
+            connector: Connector { scim: Some(scim), ..Connector::default() },
+            ..AppSpec::default()
+        };
+        spec.marker.attribute = Some(self.setup.marker.to_owned());
         spec
     }
 

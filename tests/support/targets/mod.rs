@@ -1,9 +1,11 @@
-//! Third-party SCIM servers, each as its makers ship it, behind a recording proxy.
+//! Third-party servers, each as its makers ship it: SCIM servers behind a recording proxy, and directories.
 
 pub mod better_auth;
 pub mod canaille;
 pub mod django_scim2_server;
+pub mod samba;
 pub mod scimmy;
+pub mod slapd;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -144,6 +144,19 @@ fn sales() -> Entitlement {
 
 const CHANGED: Outcome = Err(Halt::Stop(Stop::Changed));
 
+/// Whoever is suspended already waits for others to be, however many they are.
+#[tokio::test(start_paused = true)]
+async fn tidying_waits_while_more_is_expected() {
+    let office = office(100, true);
+    let tidied = tokio::spawn(join_all((0..300).map(|account| office.change(account, false))));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(office.sizes(), [] as [usize; 0]);
+    office.model.0.expecting.store(false, Ordering::Relaxed);
+    assert!(tidied.await.unwrap().iter().all(Result::is_ok));
+    assert_eq!(office.sizes(), [100, 100, 100]);
+    office.close().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_thousand_changes_are_ten_writes() {
     let office = office(100, true);
