@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+#[path = "admission/profiles.rs"]
+mod profiles;
 mod support;
 
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
+use profiles::PROFILES;
 use serde_json::{Value, json};
 use support::ControlPlane;
 
@@ -136,6 +139,27 @@ const CASES: &[Case] = &[
     ("deleteAfter without unit", "App", r#"{"spec":{"onLeave":{"deleteAfter":"30"}}}"#, Some("deleteAfter is a number and one unit of s, m, h, d")),
     ("deleteAfter of zero", "App", r#"{"spec":{"onLeave":{"deleteAfter":"0d"}}}"#, Some("deleteAfter is a number and one unit")),
     ("deleteAfter on a deleted User", "App", r#"{"spec":{"onUserDeleted":{"deleteAfter":"1d"}}}"#, Some("the ledger ends with the User")),
+    ("everything goes", "App", r#"{"spec":{"onLeave":{"removeEntitlements":"All","revokeSessions":false}}}"#, None),
+    ("entitlements unknown", "App", r#"{"spec":{"onLeave":{"removeEntitlements":"Some"}}}"#, Some(r#"supported values: "None", "Managed", "All""#)),
+    ("entitlements with Retain", "App", r#"{"spec":{"onUnassign":{"action":"Retain","removeEntitlements":"All"}}}"#, Some("spec.onUnassign.removeEntitlements: Invalid value: action Retain leaves the account as it is")),
+    ("time to hand over", "App", r#"{"spec":{"onUnassign":{"action":"Delete","after":"14d"}}}"#, None),
+    ("time without unit", "App", r#"{"spec":{"onUnassign":{"after":"14"}}}"#, Some("after is a number and one unit of s, m, h, d")),
+    ("time of zero", "App", r#"{"spec":{"onUnassign":{"after":"0d"}}}"#, Some("after is a number and one unit")),
+    ("time beyond bounds", "App", r#"{"spec":{"onUnassign":{"after":"1000d"}}}"#, Some("at most 99999s, 99999m, 99999h or 999d")),
+    ("time with Retain", "App", r#"{"spec":{"onUnassign":{"action":"Retain","after":"14d"}}}"#, Some("after goes with actions Suspend and Delete")),
+    ("a leaver keeps access", "App", r#"{"spec":{"onLeave":{"after":"1h"}}}"#, Some("spec.onLeave.after: Invalid value: after would let people who left keep their access so long")),
+    ("a leaver keeps access, denied", "App", r#"{"spec":{"onLeave":{"after":"1h","leaverKeepsAccess":false}}}"#, Some("set leaverKeepsAccess: true beside it")),
+    ("a leaver keeps access, as said", "App", r#"{"spec":{"onLeave":{"after":"1h","leaverKeepsAccess":true}}}"#, None),
+    ("a leaver keeps nothing, as said", "App", r#"{"spec":{"onLeave":{"leaverKeepsAccess":true}}}"#, Some("leaverKeepsAccess goes with after")),
+    ("a mover keeps access, as said", "App", r#"{"spec":{"onUnassign":{"after":"1h","leaverKeepsAccess":true}}}"#, Some("leaverKeepsAccess is about onLeave")),
+    ("time on a deleted User", "App", r#"{"spec":{"onUserDeleted":{"after":"1h"}}}"#, Some("spec.onUserDeleted.after: Invalid value: after is not possible here")),
+    ("protected accounts", "App", r#"{"spec":{"protectedAccounts":["admin","svc-*","2819c223-7f76"]}}"#, None),
+    ("protected account twice", "App", r#"{"spec":{"protectedAccounts":["admin","admin"]}}"#, Some("Duplicate value")),
+    ("protected account empty", "App", r#"{"spec":{"protectedAccounts":[""]}}"#, Some("spec.protectedAccounts[0]")),
+    ("administrators", "App", r#"{"spec":{"administrators":[{"type":"group","value":"Admins"},{"type":"role","value":"Admins"}]}}"#, None),
+    ("administrators twice", "App", r#"{"spec":{"administrators":[{"type":"group","value":"Admins"},{"type":"group","value":"Admins"}]}}"#, Some("Duplicate value")),
+    ("administrators without type", "App", r#"{"spec":{"administrators":[{"value":"Admins"}]}}"#, Some("spec.administrators[0].type: Required value")),
+    ("every account protected", "App", r#"{"spec":{"protectedAccounts":["**"]}}"#, Some("this protects every account")),
     ("action unknown", "App", r#"{"spec":{"onLeave":{"action":"Destroy"}}}"#, Some(r#"supported values: "Suspend", "Delete", "Retain""#)),
     ("sweep and what follows from it", "App", r#"{"spec":{"sweepInterval":"30m","drift":"Report","orphans":"Suspend","marker":{"prefix":"tenure/"}}}"#, None),
     ("sweepInterval in seconds", "App", r#"{"spec":{"sweepInterval":"30s"}}"#, Some("sweepInterval is a number and one unit of m, h, d")),
@@ -195,47 +219,6 @@ const UPDATES: &[Case] = &[
     ("state changed", "User", r#"{"spec":{"state":"Terminated"}}"#, None),
     ("status left alone by a spec patch", "User", r#"{"status":{"state":"Left"}}"#, None),
     ("policy made contradictory", "App", r#"{"spec":{"onLeave":{"action":"Retain","deleteAfter":"1d"}}}"#, Some("deleteAfter goes with action Suspend")),
-];
-
-/// Profiles of SCIM service providers: a name, the profile, and what the refusal must say.
-#[rustfmt::skip]
-const PROFILES: &[(&str, &str, Option<&str>)] = &[
-    ("empty", r"{}", None),
-    ("everything about PATCH", r#"{"update":"Patch","patchStyle":"NoPath","operationCase":"Capitalised","clearing":"ReplaceEmpty","booleans":"String","members":"Patch","memberRemoval":"ValueArray","membersPerPatch":50,"memberReference":"ValueAndRef","memberReads":"Group","emptyGroups":"Refused"}"#, None),
-    ("PATCH implied", r#"{"patchStyle":"DottedKeys","clearing":"ReplaceNull","memberRemoval":"ReplaceAll"}"#, None),
-    ("patchStyle without PATCH", r#"{"update":"Put","patchStyle":"NoPath"}"#, Some("patchStyle is about PATCH, and update is Put")),
-    ("clearing without PATCH", r#"{"update":"Put","clearing":"Remove"}"#, Some("clearing is about PATCH, and update is Put")),
-    ("operationCase for groups alone", r#"{"update":"Put","members":"Patch","operationCase":"Lower"}"#, None),
-    ("operationCase without PATCH", r#"{"update":"Put","members":"Put","operationCase":"Lower"}"#, Some("neither update nor members is Patch")),
-    ("booleans with PUT", r#"{"update":"Put","booleans":"String"}"#, None),
-    ("memberRemoval with PUT", r#"{"members":"Put","memberRemoval":"ValueFilter"}"#, Some("memberRemoval is about PATCH")),
-    ("membersPerPatch with PUT", r#"{"members":"Put","membersPerPatch":10}"#, Some("membersPerPatch is about PATCH")),
-    ("memberReference with PUT", r#"{"members":"Put","memberReference":"ValueAndRef","emptyGroups":"Refused"}"#, None),
-    ("memberReference without members", r#"{"members":"Unsupported","memberReference":"Value"}"#, Some("memberReference is about members")),
-    ("memberReads without members", r#"{"members":"Unsupported","memberReads":"Group"}"#, Some("memberReads is about members")),
-    ("emptyGroups without members", r#"{"members":"Unsupported","emptyGroups":"Allowed"}"#, Some("emptyGroups is about members")),
-    ("hidden members written back", r#"{"members":"Put","memberReads":"Hidden"}"#, Some("members Put writes back what was read")),
-    ("hidden members that stay", r#"{"memberRemoval":"ReplaceAll","memberReads":"Hidden"}"#, Some("ReplaceAll writes the members that stay")),
-    ("members by filter", r#"{"memberReads":"Filter","lookup":"Filter","filterable":["userName","externalId"]}"#, None),
-    ("members by filter without filters", r#"{"memberReads":"Filter","lookup":"Listing"}"#, Some("memberReads Filter needs filters")),
-    ("filterable without filters", r#"{"lookup":"Listing","filterable":["userName"]}"#, Some("filterable is about filters")),
-    ("filterable empty", r#"{"filterable":[]}"#, Some("filterable")),
-    ("filterable twice", r#"{"filterable":["userName","userName"]}"#, Some("Duplicate value")),
-    ("pageSize without pages", r#"{"paging":"None","pageSize":10}"#, Some("pageSize is about pages")),
-    ("pageSize of zero", r#"{"pageSize":0}"#, Some("should be greater than or equal to 1")),
-    ("pages by cursor", r#"{"paging":"Cursor","pageSize":1000}"#, None),
-    ("manager without extension", r#"{"extensions":"None","manager":"Object"}"#, Some("the manager is in the enterprise extension")),
-    ("no manager without extension", r#"{"extensions":"None","manager":"None"}"#, None),
-    ("versions without discovery", r#"{"etag":"Use","discovery":"None","mediaType":"Json"}"#, None),
-    ("attributes not sent", r#"{"unsupportedAttributes":["title","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department"]}"#, None),
-    ("all attributes sent", r#"{"unsupportedAttributes":[]}"#, None),
-    ("attributes twice", r#"{"unsupportedAttributes":["title","title"]}"#, Some("Duplicate value")),
-    ("userName not sent", r#"{"unsupportedAttributes":["username"]}"#, Some("id, schemas, userName and active are always sent")),
-    ("active not sent", r#"{"unsupportedAttributes":["active"]}"#, Some("if accounts cannot be suspended, set suspension")),
-    ("the marker not sent", r#"{"unsupportedAttributes":["externalID"]}"#, Some("the marker is written into this attribute")),
-    ("preset with more", r#"{"preset":"hcpTerraform","pageSize":50}"#, None),
-    ("preset unknown", r#"{"preset":"Aws"}"#, Some("Unsupported value")),
-    ("choice unknown", r#"{"update":"Post"}"#, Some(r#"supported values: "Patch", "Put""#)),
 ];
 
 fn valid(kind: &str) -> Value {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::budget::{RemovalBudget, RemovalUse};
-use super::common::AttributeRule;
+use super::common::{AttributeRule, EntitlementSpec};
 use super::directory::{ActiveDirectoryConnector, DirectoryServers, LdapConnector};
 use super::initial_password::InitialPassword;
 use super::scim::ScimConnector;
@@ -72,14 +72,16 @@ pub struct AppSpec {
     pub adoption: Adoption,
     /// What happens to the account of a person who left.
     #[serde(default)]
+    #[x_kube(validation = Rule::new("!has(self.after) || (has(self.leaverKeepsAccess) && self.leaverKeepsAccess)").message("after would let people who left keep their access so long: take it out, or set leaverKeepsAccess: true beside it if that is meant").field_path(".after"))]
     pub on_leave: RemovalPolicy,
     /// What happens to the account of a person who no longer has a role that grants it.
     #[serde(default)]
+    #[x_kube(validation = Rule::new("!has(self.leaverKeepsAccess) || !self.leaverKeepsAccess").message("leaverKeepsAccess is about onLeave").field_path(".leaverKeepsAccess"))]
     pub on_unassign: RemovalPolicy,
-    /// What happens to the account when the User object is deleted. The ledger ends with the object, so `deleteAfter`
-    /// is not possible here.
+    /// What happens to the account when the User object is deleted. The ledger ends with the object, so `after` and
+    /// `deleteAfter` are not possible here.
     #[serde(default)]
-    #[x_kube(validation = Rule::new("!has(self.deleteAfter)").message("deleteAfter is not possible here: the ledger ends with the User. Set the User's state to Terminated first, or choose action Delete").field_path(".deleteAfter"))]
+    #[x_kube(validation = Rule::new("!has(self.leaverKeepsAccess) || !self.leaverKeepsAccess").message("leaverKeepsAccess is about onLeave").field_path(".leaverKeepsAccess"), validation = Rule::new("!has(self.after)").message("after is not possible here: the ledger ends with the User. Take the person's roles away first, and delete the User later").field_path(".after"), validation = Rule::new("!has(self.deleteAfter)").message("deleteAfter is not possible here: the ledger ends with the User. Set the User's state to Terminated first, or choose action Delete").field_path(".deleteAfter"))]
     pub on_user_deleted: RemovalPolicy,
     /// How often all accounts are listed and held against the ledgers: a number and a unit `m`, `h` or `d`, as in `30m`.
     /// The annotation `tenure.dev/reconcile-requested-at` asks for it at once.
@@ -96,6 +98,22 @@ pub struct AppSpec {
     /// How much may be taken away before a person has to say yes.
     #[serde(default)]
     pub removal_budget: RemovalBudget,
+    /// Accounts that Tenure never takes over, suspends, deletes or strips of entitlements: their logins, in which `*`
+    /// stands for any text and letter case does not count, or their remote ids. Those that the connector knows as the
+    /// App's own are always among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 256)))]
+    #[x_kube(
+        merge_strategy = ListMerge::Set,
+        validation = Rule::new("self.all(a, !a.matches('^[*]+$'))").message("this protects every account: to have nothing taken away at all, set the action Retain, or the annotation tenure.dev/paused")
+    )]
+    pub protected_accounts: Vec<String>,
+    /// Entitlements that make an administrator of the App. The last account in use that holds one of them is never
+    /// suspended, deleted or stripped of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into(), "value".into()]))]
+    pub administrators: Vec<EntitlementSpec>,
     /// How fast the App may be used.
     #[serde(default)]
     pub limits: Limits,
@@ -194,24 +212,57 @@ pub enum AdoptionPolicy {
 }
 
 /// What happens to an account that a person should no longer use.
-#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!has(self.deleteAfter) || self.action == 'Suspend'").message("deleteAfter goes with action Suspend: Delete deletes at once, Retain never").field_path(".deleteAfter")
+    validation = Rule::new("!has(self.deleteAfter) || self.action == 'Suspend'").message("deleteAfter goes with action Suspend: Delete deletes at once, Retain never").field_path(".deleteAfter"),
+    validation = Rule::new("!has(self.after) || self.action != 'Retain'").message("after goes with actions Suspend and Delete: Retain never does anything").field_path(".after"),
+    validation = Rule::new("!has(self.leaverKeepsAccess) || !self.leaverKeepsAccess || has(self.after)").message("leaverKeepsAccess goes with after: without it nothing is kept").field_path(".leaverKeepsAccess"),
+    validation = Rule::new("self.removeEntitlements == 'None' || self.action != 'Retain'").message("action Retain leaves the account as it is: removeEntitlements must be None").field_path(".removeEntitlements")
 )]
 pub struct RemovalPolicy {
     /// What is done at once.
     #[serde(default)]
     pub action: RemovalAction,
+    /// How long the account stays in use before anything is done, so that work can be handed over: a number and a unit
+    /// `s`, `m`, `h` or `d`, as in `14d`. Unset: nothing is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    #[x_kube(validation = Rule::new("self.matches('^([1-9][0-9]{0,4}[smh]|[1-9][0-9]{0,2}d)$')").message("after is a number and one unit of s, m, h, d, as in 14d; at most 99999s, 99999m, 99999h or 999d"))]
+    pub after: Option<String>,
+    /// Says that `after` in `onLeave` is meant: a person who left keeps their access so long.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaver_keeps_access: bool,
     /// How long after the suspension the account is deleted: a number and a unit `s`, `m`, `h` or `d`, as in `30d`.
     /// Unset: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     #[x_kube(validation = Rule::new("self.matches('^[1-9][0-9]{0,8}[smhd]$')").message("deleteAfter is a number and one unit of s, m, h, d, as in 30d"))]
     pub delete_after: Option<String>,
+    /// Whether the account's sessions and tokens are ended after the suspension, as far as the App lets us. The ledger
+    /// says what came of it.
+    #[serde(default = "default_revoke_sessions")]
+    pub revoke_sessions: bool,
     /// Which entitlements are taken away after the suspension.
     #[serde(default)]
     pub remove_entitlements: RemoveEntitlements,
+}
+
+const fn default_revoke_sessions() -> bool {
+    true
+}
+
+impl Default for RemovalPolicy {
+    fn default() -> Self {
+        Self {
+            action: RemovalAction::Suspend,
+            after: None,
+            leaver_keeps_access: false,
+            delete_after: None,
+            revoke_sessions: default_revoke_sessions(),
+            remove_entitlements: RemoveEntitlements::None,
+        }
+    }
 }
 
 /// What is done at once with an account that a person should no longer use.
@@ -234,6 +285,8 @@ pub enum RemoveEntitlements {
     None,
     /// Those that Tenure granted.
     Managed,
+    /// All that the account holds, whoever granted them.
+    All,
 }
 
 /// How fast the App may be used.
@@ -313,7 +366,8 @@ pub struct AppStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 256))]
     pub last_handled_reconcile_at: String,
-    /// `Ready`, `Reachable`, `CredentialsValid`, and while they hold `Held`, `Reconciling`, `Stalled` and `Paused`.
+    /// `Ready`, `Reachable`, `CredentialsValid`, and while they hold `Held`, `LoginLeftOpen` (suspending an account leaves
+    /// a way in open), `Reconciling`, `Stalled` and `Paused`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

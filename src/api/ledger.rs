@@ -30,6 +30,43 @@ pub enum AccountState {
     Failed,
 }
 
+/// Whether the sessions and tokens of an account that was cut off are known to have ended.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sessions {
+    /// They have: the target showed it, or is known to end them with the suspension that was read back.
+    Revoked,
+    /// They may live on: `sessionsReason` says why.
+    Unproved,
+    /// The target has no way to end them: `sessionsReason` says why.
+    NotSupported,
+}
+
+/// Why sessions and tokens may live on.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SessionsReason {
+    /// Nothing is known of what the target does about the sessions of a suspended account.
+    Unknown,
+    /// Tokens or tickets that were issued before stay good until they expire.
+    TokensLiveOn,
+    /// Connections that are open stay open until they are closed.
+    ConnectionsStayOpen,
+    /// Sessions stay as they were: the target only refuses new logins.
+    SessionsStayOpen,
+    /// The target refused to end them.
+    Refused,
+}
+
+impl Sessions {
+    /// As it stands in a ledger.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Revoked => "Revoked",
+            Self::Unproved => "Unproved",
+            Self::NotSupported => "NotSupported",
+        }
+    }
+}
+
 /// A remote operation announced before it is sent, because a crash could not be recovered by looking.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -66,7 +103,8 @@ pub struct LedgerEntry {
     /// Where the account stands.
     #[serde(default)]
     pub state: AccountState,
-    /// What Tenure granted there, as `type:remote-id`. Only these are ever revoked.
+    /// What Tenure granted there, as `type:remote-id`. Only these are ever revoked, unless a policy says
+    /// `removeEntitlements: All`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(max = 300)))]
     pub entitlements: Vec<String>,
@@ -83,6 +121,24 @@ pub struct LedgerEntry {
     /// When something was last taken away within the removal budget; see `App.spec.removalBudget`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed_at: Option<Timestamp>,
+    /// Since when the account is due to be cut off: when the person left, or the last role that granted it went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_since: Option<Timestamp>,
+    /// When the account was suspended or deleted, or was first seen so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_at: Option<Timestamp>,
+    /// When the account was read back, suspended or gone, since it is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_at: Option<Timestamp>,
+    /// Whether the sessions and tokens of the account are known to have ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<Sessions>,
+    /// Why they may live on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions_reason: Option<SessionsReason>,
+    /// Every entitlement of the account was taken away, Tenure's own or not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stripped: bool,
     /// When the suspended account will be deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_at: Option<Timestamp>,
@@ -94,4 +150,51 @@ pub struct LedgerEntry {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 512))]
     pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As most are: an id of 36 characters, two entitlements.
+    fn entry() -> LedgerEntry {
+        let id = "2819c223-7f76-453a-919d-413861904646";
+        LedgerEntry {
+            app: "crm-production".to_owned(),
+            target: "0123456789abcdef".to_owned(),
+            id: id.to_owned(),
+            user_name: "firstname.lastname@example.com".to_owned(),
+            state: AccountState::Active,
+            entitlements: vec![format!("group:{id}"); 2],
+            applied: format!("v1:{id}"),
+            last_transition_time: Some(Timestamp::constant(1_800_000_000, 0)),
+            ..LedgerEntry::default()
+        }
+    }
+
+    fn bytes(entry: &LedgerEntry) -> usize {
+        serde_json::to_vec(entry).unwrap().len()
+    }
+
+    /// A hundred thousand people with ten accounts each are half a gigabyte at the most, of the two that etcd has by
+    /// default.
+    #[test]
+    fn an_entry_is_small_also_of_somebody_who_left() {
+        let at = Some(Timestamp::constant(1_800_000_000, 0));
+        let left = LedgerEntry {
+            state: AccountState::Suspended,
+            applied: String::new(),
+            due_since: at,
+            cut_at: at,
+            verified_at: at,
+            sessions: Some(Sessions::Unproved),
+            sessions_reason: Some(SessionsReason::ConnectionsStayOpen),
+            stripped: true,
+            entitlements: Vec::new(),
+            delete_at: at,
+            ..entry()
+        };
+        assert!(bytes(&entry()) <= 500 && bytes(&left) <= 500, "{} {}", bytes(&entry()), bytes(&left));
+        assert!(bytes(&left) <= bytes(&entry()) + 100, "{}", bytes(&left));
+    }
 }

@@ -22,7 +22,7 @@ pub use binding::{AppBinding, AppBindingSpec, AppBindingStatus};
 pub use common::{AttributeRule, EntitlementSpec, LocalRef, SecretKeyRef, Strength};
 pub use hold::{Hold, HoldOutcome, HoldSpec, HoldStatus};
 pub use initial_password::{InitialPassword, PasswordPolicy};
-pub use ledger::{AccountState, LedgerEntry, PendingIntent};
+pub use ledger::{AccountState, LedgerEntry, PendingIntent, Sessions, SessionsReason};
 pub use reason::Reason;
 pub use role::{Role, RoleSpec, RoleStatus};
 pub use user::{DesiredState, EffectiveRole, RoleAssignment, RoleEffect, User, UserSpec, UserStatus};
@@ -47,6 +47,8 @@ pub const RESUME: &str = "tenure.dev/resume";
 pub const REMOVE_NOW: &str = "tenure.dev/remove-now";
 /// Label of a Hold: the name of its App, cut to what a label takes.
 pub const APP_LABEL: &str = "tenure.dev/app";
+/// Annotation with a reason, which keeps everything that a person has from being taken away.
+pub const PROTECTED: &str = "tenure.dev/protected";
 /// Label (any value) without which a Secret is never read.
 pub const CREDENTIALS_LABEL: &str = "tenure.dev/credentials";
 /// Label of the Secrets that hold first passwords of accounts; its value is empty.

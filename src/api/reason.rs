@@ -144,6 +144,18 @@ reasons! {
     Undecodable,
     /// The person left, and access was cut.
     AccessCut,
+    /// The person left, and on some App the account is not read back suspended or gone yet: the message names it.
+    AccessNotCut,
+    /// The person left, and some account is kept by policy or was let go of: it may be in use.
+    AccountsKept,
+    /// The App protects this account (`spec.protectedAccounts`, or one of its own): nothing is taken away from it, and it is not taken over.
+    ProtectedAccount,
+    /// The account is the last one in use that is an administrator of the App (`spec.administrators`): make somebody else one first.
+    LastAdministrator,
+    /// The User bears the annotation `tenure.dev/protected`: nothing is taken away from this person.
+    ProtectedPerson,
+    /// Suspending an account in this App does not close every way in: the message names those that are known. Cut the single sign-on as well.
+    LoginLeftOpen,
 }
 
 impl fmt::Display for Reason {

@@ -10,7 +10,8 @@ use super::SecretKeyRef;
 pub use profile::{
     AttributeCase, Booleans, Clearing, Deletion, Discovery, EmptyGroups, Etag, Extensions, Lookup,
     ManagerShape, MediaType, MemberChange, MemberReads, MemberReference, MemberRemoval, MultiValued,
-    OperationCase, Paging, PatchStyle, Preset, ScimProfile, Suspension, Update,
+    OperationCase, Paging, PasswordLogin, PatchStyle, Preset, ScimProfile, SuspendedSessions, Suspension,
+    Update,
 };
 
 /// A SCIM 2.0 service provider.

@@ -296,7 +296,8 @@ pub struct UserStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 256))]
     pub handled_remove_now: String,
-    /// `Ready`, and while they hold `Reconciling`, `Stalled` and `Paused`.
+    /// `Ready`; of a person who left `AccessRevoked`, which is `True` when on every App the account was read back
+    /// suspended or gone; and while they hold `Reconciling`, `Stalled` and `Paused`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -7,10 +7,10 @@ use secrecy::SecretString;
 use super::active_directory::{self, ActiveDirectory};
 use super::ldap::{self, Ldap};
 use super::scim::{self, Scim};
-use super::{Connector, Failure, Membership, Page, Probe};
+use super::{Connector, Failure, LeftOpen, Membership, Page, Probe};
 use crate::access::ConnectorTraits;
 use crate::api::{EntitlementSpec, app};
-use crate::converge::{Change, Lane, NewAccount, RemoteAccount};
+use crate::converge::{Change, Lane, NewAccount, RemoteAccount, SessionReport, Standing};
 
 /// What access computes for accounts of this kind of system.
 pub fn traits(connector: &app::Connector) -> &'static ConnectorTraits {
@@ -125,6 +125,22 @@ impl Connector for AnyConnector {
 
     fn shows(&self, account: &RemoteAccount, kind: &str, entitlement: &str) -> Option<bool> {
         each!(self, connector => connector.shows(account, kind, entitlement))
+    }
+
+    async fn end_sessions(&self, id: &str) -> Result<SessionReport, Failure> {
+        each!(self, connector => connector.end_sessions(id).await)
+    }
+
+    async fn held(&self, id: &str) -> Result<Vec<(String, String)>, Failure> {
+        each!(self, connector => connector.held(id).await)
+    }
+
+    fn standing(&self, account: &RemoteAccount) -> Standing {
+        each!(self, connector => connector.standing(account))
+    }
+
+    fn left_open(&self) -> Vec<LeftOpen> {
+        each!(self, connector => connector.left_open())
     }
 
     async fn page(&self, cursor: Option<&str>) -> Result<Page, Failure> {

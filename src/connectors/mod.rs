@@ -23,8 +23,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::api::app::Capability;
-use crate::api::{EntitlementSpec, Reason};
-use crate::converge::{Change, NewAccount, RemoteAccount};
+use crate::api::{EntitlementSpec, Reason, SessionsReason};
+use crate::converge::{Change, NewAccount, RemoteAccount, SessionReport, Standing};
 
 /// What kind of trouble it was, which decides what is done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,6 +90,40 @@ pub enum Suspending {
     Unsupported,
 }
 
+/// A way in that suspending an account leaves open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LeftOpen {
+    /// A password still logs in.
+    Password,
+    /// Tokens or tickets that were issued before stay good until they expire.
+    Tokens,
+    /// Connections that are open stay open.
+    Connections,
+    /// Sessions in a browser stay open.
+    Sessions,
+}
+
+impl LeftOpen {
+    /// The same for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "a password still logs in",
+            Self::Tokens => "tokens or tickets issued before stay good until they expire",
+            Self::Connections => "open connections stay open",
+            Self::Sessions => "open sessions stay open",
+        }
+    }
+}
+
+pub(crate) fn cannot_show(what: &str) -> Failure {
+    Failure {
+        class: FailureClass::Permanent,
+        reason: Reason::InvalidConfiguration,
+        message: format!("this kind of App cannot show {what}"),
+        retry_after: None,
+    }
+}
+
 /// One account's part in a change of an entitlement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
@@ -149,7 +183,7 @@ pub trait Connector: Send + Sync {
         active: bool,
     ) -> impl Future<Output = Result<RemoteAccount, Failure>> + Send;
 
-    /// Deletes. An account that is gone already is a success.
+    /// Deletes, and reads back that the account is gone or out of use. One that is gone already is a success.
     fn delete(&self, id: &str) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// The remote id of an entitlement, or `None` where it does not exist.
@@ -198,6 +232,32 @@ pub trait Connector: Send + Sync {
     fn shows(&self, account: &RemoteAccount, kind: &str, entitlement: &str) -> Option<bool> {
         let _ = (account, kind, entitlement);
         None
+    }
+
+    /// Ends the sessions and tokens of an account that is out of use, as far as the target lets us.
+    ///
+    /// [`SessionReport::REVOKED`] only where that is proved; what the target refuses for good is a report, not an error.
+    fn end_sessions(&self, id: &str) -> impl Future<Output = Result<SessionReport, Failure>> + Send {
+        let _ = id;
+        async { Ok(SessionReport::unproved(SessionsReason::Unknown)) }
+    }
+
+    /// Everything that an account holds, whoever granted it, as type and remote id. What cannot be seen completely is an
+    /// error.
+    fn held(&self, id: &str) -> impl Future<Output = Result<Vec<(String, String)>, Failure>> + Send {
+        let _ = id;
+        async { Err(cannot_show("all that an account holds: choose removeEntitlements Managed or None")) }
+    }
+
+    /// What is known of an account beyond what is written in it.
+    fn standing(&self, account: &RemoteAccount) -> Standing {
+        let _ = account;
+        Standing::Ordinary
+    }
+
+    /// Ways in that this target is known to leave open when it suspends an account.
+    fn left_open(&self) -> Vec<LeftOpen> {
+        Vec::new()
     }
 
     /// One page of all accounts; `cursor` is `None` for the first. A listing that cannot be complete is an error.

@@ -22,6 +22,11 @@ pub const CREDENTIALS_VALID: &str = "CredentialsValid";
 /// The Role's own tests hold.
 pub const CASES_PASSED: &str = "CasesPassed";
 
+/// The person left, and on every App their account was read back suspended or gone (present for leavers only).
+pub const ACCESS_REVOKED: &str = "AccessRevoked";
+/// Suspending an account in the App leaves a way in open (present only while true).
+pub const LOGIN_LEFT_OPEN: &str = "LoginLeftOpen";
+
 /// What a condition is to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
@@ -86,8 +91,13 @@ impl Conditions {
 
     /// Sets an abnormal-true condition, or removes it.
     pub fn only_while(&mut self, kind: &str, statement: Option<(Reason, String)>) {
+        self.set_or_remove(kind, statement.map(|(reason, message)| Statement::yes(reason, message)));
+    }
+
+    /// Sets a condition, or removes it.
+    pub fn set_or_remove(&mut self, kind: &str, statement: Option<Statement>) {
         match statement {
-            Some((reason, message)) => self.set(kind, Statement::yes(reason, message)),
+            Some(statement) => self.set(kind, statement),
             None => self.list.retain(|c| c.type_ != kind),
         }
     }

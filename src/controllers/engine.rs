@@ -19,6 +19,7 @@ use super::summary::Summaries;
 use super::user::decide::{self, Decision, Departure};
 use super::user::flush;
 use super::user::guard::Guard;
+use super::user::leavers::Leavers;
 use super::user::record::Recorder;
 use super::user::store::Store;
 use crate::connectors::fence::Fence;
@@ -75,6 +76,8 @@ pub struct Engine {
     pub holds: Locks<Key>,
     /// Places for finalizer patches of joiners.
     pub(super) holders: Semaphore,
+    /// Who left and may still have access somewhere.
+    pub leavers: Leavers,
     /// Roles, Apps and `AppBindings` whose status may have to be written.
     pub summaries: Summaries,
     /// Whether remote systems may be changed.
@@ -119,6 +122,7 @@ impl Engine {
             guard: Guard::new(client.clone(), fleet.clone()),
             holds: Locks::default(),
             holders: Semaphore::new(flush::WRITERS),
+            leavers: Leavers::default(),
             summaries: Summaries::default(),
             fence,
             metrics,

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::engine::Engine;
 use super::summary::Tally;
 use crate::api::AccountState;
 use crate::runtime::health::Gate;
+use crate::runtime::index::Key;
 use crate::runtime::lease::Standing;
 
 /// How often gauges are sampled: a sample looks at every queued key.
@@ -48,7 +51,11 @@ fn sample(engine: &Engine) {
     for (kind, count) in engine.watching.undecodable() {
         engine.metrics.undecodable_objects(kind, usize::try_from(count).unwrap_or(usize::MAX));
     }
+    let (leavers, now) = (engine.leavers.by_app(), Timestamp::now());
     for app in engine.all_apps() {
+        let Key { namespace, name } = &app.key;
+        let unproved = leavers.get(&(namespace.clone(), name.clone())).copied().unwrap_or_default();
+        engine.metrics.unproved_leavers(namespace, name, unproved.count, unproved.age(now));
         engine.metrics.queue(&app.key.namespace, &app.key.name, &app.queue.stats());
     }
     for (namespace, content) in engine.fleet.all().iter() {

@@ -9,7 +9,10 @@ use crate::api::{AccountState, AppSpec, LedgerEntry, Reason};
 /// How a suspended person's account is treated: kept, with all it holds, for their return.
 static SUSPENSION: RemovalPolicy = RemovalPolicy {
     action: RemovalAction::Suspend,
+    after: None,
+    leaver_keeps_access: false,
     delete_after: None,
+    revoke_sessions: true,
     remove_entitlements: RemoveEntitlements::None,
 };
 
@@ -26,6 +29,8 @@ pub struct Context<'a> {
     pub marker: &'a str,
     /// The connector's login attribute.
     pub login_attribute: &'a str,
+    /// Whether nothing may be taken away from this person.
+    pub protected: bool,
     /// Whether a person has said, by an annotation not yet handled, that an account suspended by somebody else may
     /// be taken back into use.
     pub resume: bool,
@@ -34,6 +39,8 @@ pub struct Context<'a> {
     pub cannot_suspend: Option<Reason>,
     /// What a sweep found about the account, and nobody has looked at yet.
     pub findings: &'a [Finding],
+    /// When the person left, if they did; it may lie ahead.
+    pub left_at: Option<Timestamp>,
     /// The instant of the decision.
     pub now: Timestamp,
 }
@@ -84,6 +91,29 @@ impl Context<'_> {
         Some(recorded.min(latest).max(earliest))
     }
 
+    /// Since when the account of `entry` is due to be cut off for this cause.
+    pub(super) fn due_since(&self, cause: Cause, entry: &LedgerEntry) -> Timestamp {
+        let left = self.left_at.filter(|at| cause == Cause::Leave && *at <= self.now);
+        left.or(entry.due_since).unwrap_or(self.now)
+    }
+
+    /// Until when the account of `entry` stays in use so that work can be handed over; `None`: no longer, or it is not
+    /// in use.
+    pub(super) fn handed_over_at(&self, cause: Cause, entry: &LedgerEntry) -> Option<Timestamp> {
+        let policy = self.policy(cause);
+        let waits = policy.action != RemovalAction::Retain;
+        let after = policy.after.as_deref().filter(|_| waits).and_then(parse_duration)?;
+        let out_of_use = matches!(entry.state, AccountState::Suspended | AccountState::Deleting);
+        let in_use = !out_of_use && self.linked(Some(entry)).is_some();
+        let until = later(self.due_since(cause, entry), after);
+        (in_use && until > self.now).then_some(until)
+    }
+
+    /// Whether the account was read back since it became due for this cause. A leave asks for proof of its own.
+    pub(super) fn is_verified(&self, cause: Cause, entry: &LedgerEntry) -> bool {
+        verified_since(entry, self.left_at.filter(|_| cause == Cause::Leave), self.now)
+    }
+
     /// The entry if it names an account on the App's present target.
     pub(super) fn linked<'e>(&self, entry: Option<&'e LedgerEntry>) -> Option<&'e LedgerEntry> {
         entry.filter(|entry| entry.target == self.target && has_account(entry))
@@ -98,6 +128,24 @@ pub(super) fn is_ended(entry: &LedgerEntry) -> bool {
         AccountState::Released => entry.reason != Reason::AppDeleted.as_str(),
         _ => false,
     }
+}
+
+/// Whether it is proved that the account cannot be used: it was read back suspended or gone, for somebody who left since
+/// they left.
+pub fn is_proved(entry: &LedgerEntry, left_at: Option<Timestamp>, now: Timestamp) -> bool {
+    match entry.state {
+        AccountState::Deleted => true,
+        AccountState::Suspended | AccountState::Deleting | AccountState::Released => {
+            verified_since(entry, left_at, now)
+        }
+        _ => false,
+    }
+}
+
+/// What lies ahead cannot be asked for yet.
+fn verified_since(entry: &LedgerEntry, since: Option<Timestamp>, now: Timestamp) -> bool {
+    let asked = since.filter(|at| *at <= now);
+    entry.verified_at.is_some_and(|verified| asked.is_none_or(|asked| verified >= asked))
 }
 
 /// The id by which others may refer to the account, if it is there on this target.

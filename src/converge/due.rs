@@ -6,7 +6,7 @@ use super::compare::{is_empty, same_login, wished_login};
 use super::context::is_ended;
 use super::digest::digest;
 use super::entitlements::split;
-use super::record::{at_rest, clear_reason, release, set_reason};
+use super::record::{at_rest, clear_reason, keep, release, set_reason};
 use super::removal::deletion_due;
 use super::{Cause, Context, Lane, Wanted};
 use crate::access::DesiredAccount;
@@ -57,10 +57,10 @@ fn due_account(desired: &DesiredAccount, entry: Option<&LedgerEntry>, ctx: &Cont
         return Due::Work { lane: Lane::Change, removal: may_take_away(desired, entry) };
     }
     let noted = !entry.reason.is_empty() && entry.reason != Reason::AttributesNotKept.as_str();
-    if noted || entry.delete_at.is_some() {
+    if noted || entry.delete_at.is_some() || entry.due_since.is_some() {
         let mut entry = entry.clone();
         clear_reason(&mut entry);
-        entry.delete_at = None;
+        keep(&mut entry);
         return Due::Ledger(Box::new(entry));
     }
     NOTHING
@@ -88,6 +88,9 @@ fn due_gone(cause: Cause, entry: &LedgerEntry, ctx: &Context<'_>) -> Due {
     if is_ended(entry) {
         return NOTHING;
     }
+    if let Some(until) = ctx.handed_over_at(cause, entry) {
+        return hand_over(cause, entry, until, ctx);
+    }
     let policy = ctx.policy(cause);
     let keep = policy.action == RemovalAction::Retain;
     let work = Due::Work { lane: Lane::Leave, removal: !keep };
@@ -95,18 +98,37 @@ fn due_gone(cause: Cause, entry: &LedgerEntry, ctx: &Context<'_>) -> Due {
         return work;
     }
     let suspended = entry.state == AccountState::Suspended;
-    let held = || entry.entitlements.iter().any(|held| split(held).is_some());
-    let strip = policy.remove_entitlements == RemoveEntitlements::Managed && held();
+    let proved = ctx.is_verified(cause, entry) && (entry.sessions.is_some() || !policy.revoke_sessions);
+    let strip = to_strip(policy.remove_entitlements, entry);
     match policy.action {
         RemovalAction::Retain => {
             let state = if suspended { AccountState::Suspended } else { AccountState::Retained };
             rest(entry, state, cause, ctx)
         }
-        RemovalAction::Suspend if suspended && !strip && !deletion_due(cause, entry, ctx) => {
+        RemovalAction::Suspend if suspended && proved && !strip && !deletion_due(cause, entry, ctx) => {
             rest(entry, entry.state, cause, ctx)
         }
         RemovalAction::Suspend | RemovalAction::Delete => work,
     }
+}
+
+/// Whether entitlements of a suspended account are still to be taken away.
+pub(super) fn to_strip(which: RemoveEntitlements, entry: &LedgerEntry) -> bool {
+    let held = || entry.entitlements.iter().any(|held| split(held).is_some());
+    match which {
+        RemoveEntitlements::None => false,
+        RemoveEntitlements::Managed => held(),
+        RemoveEntitlements::All => !entry.stripped || held(),
+    }
+}
+
+/// The account stays in use for a while; the ledger remembers since when it is due.
+fn hand_over(cause: Cause, entry: &LedgerEntry, until: Timestamp, ctx: &Context<'_>) -> Due {
+    let since = Some(ctx.due_since(cause, entry));
+    if entry.due_since == since {
+        return Due::Nothing { next: Some(until) };
+    }
+    Due::Ledger(Box::new(LedgerEntry { due_since: since, ..entry.clone() }))
 }
 
 fn rest(entry: &LedgerEntry, state: AccountState, cause: Cause, ctx: &Context<'_>) -> Due {
@@ -117,7 +139,12 @@ fn rest(entry: &LedgerEntry, state: AccountState, cause: Cause, ctx: &Context<'_
         resting.applied.clear();
     }
     let resting = at_rest(resting, cause, ctx);
-    if resting == *entry { Due::Nothing { next: resting.delete_at } } else { Due::Ledger(Box::new(resting)) }
+    if resting != *entry {
+        return Due::Ledger(Box::new(resting));
+    }
+    // Who was let go before their first day has left as of that day.
+    let leaves = ctx.left_at.filter(|at| cause == Cause::Leave && *at > ctx.now);
+    Due::Nothing { next: resting.delete_at.into_iter().chain(leaves).min() }
 }
 
 fn due_release(reason: Reason, entry: &LedgerEntry, ctx: &Context<'_>) -> Due {

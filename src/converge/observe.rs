@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{RemoteAccount, Resolution, Resolved};
+use super::{RemoteAccount, Resolution, Resolved, Standing};
 use crate::api::EntitlementSpec;
 
 /// A question that must be answered before [`plan`](super::plan) can go on. None of them changes anything.
@@ -17,6 +17,11 @@ pub enum Query {
         /// The value.
         value: String,
     },
+    /// All that the account with this id holds, whoever granted it: `Connector::held`. Answer with [`Observed::holds`].
+    Held(String),
+    /// Whether the account with this id is the last one in use that is an administrator of the App. Answer with
+    /// [`Observed::administers`].
+    LastAdministrator(String),
     /// What is known of an entitlement: `Connector::resolve` and `may_create`. Answer with [`Observed::resolution`].
     Resolve(EntitlementSpec),
 }
@@ -26,6 +31,9 @@ pub enum Query {
 pub struct Observed {
     accounts: BTreeMap<String, Option<RemoteAccount>>,
     found: BTreeMap<(String, String), Vec<RemoteAccount>>,
+    standing: BTreeMap<String, Standing>,
+    last_administrator: BTreeMap<String, bool>,
+    held: BTreeMap<String, BTreeSet<(String, String)>>,
     resolved: Resolved,
     refused: BTreeSet<String>,
 }
@@ -43,6 +51,21 @@ impl Observed {
         self.found.insert((attribute, value), accounts);
     }
 
+    /// Notes what the connector knows of an account; to be told with every account that is taken in.
+    pub fn stands(&mut self, id: &str, standing: Standing) {
+        self.standing.insert(id.to_owned(), standing);
+    }
+
+    /// Takes in the answer to [`Query::LastAdministrator`].
+    pub fn administers(&mut self, id: String, alone: bool) {
+        self.last_administrator.insert(id, alone);
+    }
+
+    /// Takes in the answer to [`Query::Held`]: type and remote id of each entitlement.
+    pub fn holds(&mut self, id: String, entitlements: impl IntoIterator<Item = (String, String)>) {
+        self.held.insert(id, entitlements.into_iter().collect());
+    }
+
     /// Takes in the answer to [`Query::Resolve`].
     pub fn resolution(&mut self, entitlement: EntitlementSpec, resolution: Resolution) {
         self.resolved.insert(entitlement, resolution);
@@ -55,6 +78,7 @@ impl Observed {
     pub fn refused(&mut self, login: String) {
         self.accounts.clear();
         self.found.clear();
+        self.last_administrator.clear();
         self.refused.insert(login);
     }
 
@@ -68,6 +92,18 @@ impl Observed {
             Some(accounts) => Ok(accounts),
             None => Err(Query::Find { attribute: key.0, value: key.1 }),
         }
+    }
+
+    pub(super) fn standing(&self, id: &str) -> Standing {
+        self.standing.get(id).copied().unwrap_or_default()
+    }
+
+    pub(super) fn is_last_administrator(&self, id: &str) -> Result<bool, Query> {
+        self.last_administrator.get(id).copied().ok_or_else(|| Query::LastAdministrator(id.to_owned()))
+    }
+
+    pub(super) fn held(&self, id: &str) -> Result<&BTreeSet<(String, String)>, Query> {
+        self.held.get(id).ok_or_else(|| Query::Held(id.to_owned()))
     }
 
     pub(super) fn resolve(&self, entitlement: &EntitlementSpec) -> Result<&Resolution, Query> {

@@ -8,6 +8,7 @@ use super::compare::{changes, is_empty, keeps_login};
 use super::correlate::{Located, locate, recognised, uncertain_create};
 use super::entitlements::{entitlements, held};
 use super::observe::{Observed, Query};
+use super::protect::{is_protected, protected, spare};
 use super::removal::plan_gone;
 use super::steps::{CREATE, Plan, Refusal, Step, announce};
 use super::sweep::is_recent;
@@ -173,6 +174,10 @@ fn plan_existing(
         let refusal = Refusal::new(Reason::SuspendedElsewhere, message);
         return Ok(Plan { account: Some(account.clone()), ..Plan::blocked(refusal) });
     }
+    let guarded = is_protected(account, seen, ctx);
+    if guarded && linked.is_none() {
+        return Ok(Plan { account: Some(account.clone()), ..Plan::blocked(protected()) });
+    }
     let held = linked.map(held).unwrap_or_default();
     let (rename, login_refusal) = rename(desired, account, seen, ctx)?;
     // Some targets drop what a suspended account held.
@@ -186,7 +191,8 @@ fn plan_existing(
     if linked.is_none() {
         steps.push(Step::Adopt { id: id(), login: account.login.clone() });
     }
-    steps.extend(entitlements.revokes);
+    let (revokes, spared) = spare(entitlements.revokes, account, seen, ctx)?;
+    steps.extend(revokes);
     let mut changed = changes(desired, account);
     changed.extend(rename);
     changed.extend(missing_marker(account, ctx));
@@ -197,7 +203,8 @@ fn plan_existing(
         steps.push(Step::Resume { id: id() });
     }
     steps.extend(entitlements.grants);
-    Ok(Plan { steps, blocked: login_refusal.or(entitlements.refusal), account: Some(account.clone()) })
+    let blocked = login_refusal.or(entitlements.refusal).or(spared);
+    Ok(Plan { steps, blocked, account: Some(account.clone()) })
 }
 
 /// Only what the ledger says Tenure suspended, or a person said may come back.

@@ -7,8 +7,8 @@ use super::entitlements::{ledger_id, split};
 use super::steps::{DELETE, Plan, Refusal, Step};
 use super::{Cause, Context, RemoteAccount, Wanted};
 use crate::access::DesiredAccount;
-use crate::api::app::RemovalAction;
-use crate::api::{AccountState, LedgerEntry, Reason};
+use crate::api::app::{RemovalAction, RemoveEntitlements};
+use crate::api::{AccountState, LedgerEntry, Reason, Sessions, SessionsReason};
 
 /// Length of `LedgerEntry.message`, in characters.
 const MAX_MESSAGE: usize = 512;
@@ -25,8 +25,34 @@ pub enum Reply {
     Account(RemoteAccount),
     /// Remote id of the entitlement that was granted: of grant.
     Entitlement(String),
+    /// What became of sessions and tokens: of end-sessions.
+    Sessions(SessionReport),
     /// Nothing to tell: of revoke, delete and every step that is ledger only.
     Done,
+}
+
+/// What became of the sessions and tokens of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionReport {
+    /// Whether they are known to have ended.
+    pub sessions: Sessions,
+    /// Why they may live on; `None` with [`Sessions::Revoked`].
+    pub reason: Option<SessionsReason>,
+}
+
+impl SessionReport {
+    /// They have ended, and that is proved.
+    pub const REVOKED: Self = Self { sessions: Sessions::Revoked, reason: None };
+
+    /// They may live on, for this reason.
+    pub const fn unproved(reason: SessionsReason) -> Self {
+        Self { sessions: Sessions::Unproved, reason: Some(reason) }
+    }
+
+    /// The target has no way to end them, so that they live on for this reason.
+    pub const fn not_supported(reason: SessionsReason) -> Self {
+        Self { sessions: Sessions::NotSupported, reason: Some(reason) }
+    }
 }
 
 /// The entry to begin a pass with: the one there is, or a new one.
@@ -76,11 +102,22 @@ pub fn record(mut entry: LedgerEntry, step: &Step, reply: &Reply, ctx: &Context<
                 show(&mut entry, &account.login);
             }
         }
-        Step::Resume { .. } => set_state(&mut entry, AccountState::Active, ctx),
+        Step::Resume { .. } => {
+            keep(&mut entry);
+            set_state(&mut entry, AccountState::Active, ctx);
+        }
         // Not of another account with the same marker: the ledger has no place for it.
         Step::Suspend { id } => {
-            if *id == entry.id && entry.state != AccountState::Deleting {
-                set_state(&mut entry, AccountState::Suspended, ctx);
+            if *id == entry.id {
+                suspended(&mut entry, ctx);
+            }
+        }
+        Step::EndSessions { id } => {
+            if let Reply::Sessions(report) = reply
+                && *id == entry.id
+            {
+                entry.sessions = Some(report.sessions);
+                entry.sessions_reason = report.reason;
             }
         }
         Step::Delete { .. } => deleted(&mut entry, ctx),
@@ -100,8 +137,41 @@ fn link(entry: &mut LedgerEntry, id: &str, login: &str, ctx: &Context<'_>) {
     show(entry, login);
     ctx.target.clone_into(&mut entry.target);
     entry.applied.clear();
-    entry.delete_at = None;
+    // Since when it is due does not begin anew with a crash; it is forgotten once the account is to be in use.
+    let due_since = entry.due_since;
+    keep(entry);
+    entry.due_since = due_since;
     set_state(entry, AccountState::Active, ctx);
+}
+
+/// Forgets when the account was cut off: it is in use, or is to be.
+pub(super) fn keep(entry: &mut LedgerEntry) {
+    entry.due_since = None;
+    entry.cut_at = None;
+    entry.verified_at = None;
+    entry.sessions = None;
+    entry.sessions_reason = None;
+    entry.stripped = false;
+    entry.delete_at = None;
+}
+
+/// Notes that the account was in use until now: what was known of it when it was out of use before does not count.
+fn suspended(entry: &mut LedgerEntry, ctx: &Context<'_>) {
+    let (due_since, delete_at) = (entry.due_since, entry.delete_at);
+    keep(entry);
+    (entry.due_since, entry.delete_at, entry.cut_at) = (due_since, delete_at, Some(ctx.now));
+    if entry.state != AccountState::Deleting {
+        set_state(entry, AccountState::Suspended, ctx);
+    }
+}
+
+/// Notes that the account was read back out of use.
+fn verify(entry: &mut LedgerEntry, cause: Cause, ctx: &Context<'_>) {
+    entry.cut_at.get_or_insert(ctx.now);
+    if !ctx.is_verified(cause, entry) {
+        entry.verified_at = Some(ctx.now);
+    }
+    entry.due_since = Some(ctx.due_since(cause, entry));
 }
 
 /// Notes the login, cut to what the ledger keeps: the target says it, and one that is too long must not keep the rest of
@@ -122,6 +192,9 @@ fn set_state(entry: &mut LedgerEntry, state: AccountState, ctx: &Context<'_>) {
 
 fn deleted(entry: &mut LedgerEntry, ctx: &Context<'_>) {
     set_state(entry, AccountState::Deleted, ctx);
+    entry.cut_at.get_or_insert(ctx.now);
+    // A deletion is read back, as a suspension is.
+    entry.verified_at = Some(ctx.now);
     entry.entitlements.clear();
     entry.pending = None;
     entry.delete_at = None;
@@ -171,7 +244,7 @@ pub fn settle(
         && account.is_some_and(|account| account.active)
     {
         set_state(&mut entry, AccountState::Active, ctx);
-        entry.delete_at = None;
+        keep(&mut entry);
     }
     if let Some(Refusal { reason, message }) = &plan.blocked {
         return Some(fail(entry, *reason, message, ctx));
@@ -240,6 +313,10 @@ fn settle_gone(
     }
     let ended = matches!(entry.state, AccountState::Deleted | AccountState::Released);
     let active = account.is_some_and(|account| account.active);
+    if active && ctx.handed_over_at(cause, &entry).is_some() {
+        entry.due_since = Some(ctx.due_since(cause, &entry));
+        return Some(entry);
+    }
     if ctx.policy(cause).action == RemovalAction::Retain {
         if !ended && active {
             set_state(&mut entry, AccountState::Retained, ctx);
@@ -249,6 +326,10 @@ fn settle_gone(
             return Some(fail(entry, Reason::NotApplied, "the App does not show the account suspended", ctx));
         }
         set_state(&mut entry, AccountState::Suspended, ctx);
+        verify(&mut entry, cause, ctx);
+        entry.stripped |= ctx.policy(cause).remove_entitlements == RemoveEntitlements::All;
+    } else if entry.state == AccountState::Deleted {
+        verify(&mut entry, cause, ctx);
     }
     Some(at_rest(entry, cause, ctx))
 }
@@ -286,6 +367,7 @@ pub fn fail(mut entry: LedgerEntry, reason: Reason, message: &str, ctx: &Context
             | Reason::AmbiguousMatch
             | Reason::NothingToAdopt
             | Reason::NotOurs
+            | Reason::ProtectedAccount
             | Reason::SuspendedElsewhere => AccountState::Conflict,
             _ => AccountState::Failed,
         };
@@ -293,7 +375,7 @@ pub fn fail(mut entry: LedgerEntry, reason: Reason, message: &str, ctx: &Context
         entry.id.clear();
         entry.user_name.clear();
         entry.entitlements.clear();
-        entry.delete_at = None;
+        keep(&mut entry);
         ctx.target.clone_into(&mut entry.target);
     } else if reason == Reason::SuspendedElsewhere && entry.state == AccountState::Active {
         // It is not in use, and Tenure did not suspend it: neither of those states would be true.

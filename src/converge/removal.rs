@@ -4,6 +4,8 @@ use super::context::{has_account, is_ended};
 use super::correlate::{Leaver, locate_leaver};
 use super::entitlements::{held, revoke};
 use super::observe::{Observed, Query};
+use super::protect::spared;
+use super::record::open;
 use super::steps::{DELETE, Plan, Refusal, Step, announce};
 use super::{Cause, Context, RemoteAccount};
 use crate::api::app::{RemovalAction, RemoveEntitlements};
@@ -22,18 +24,24 @@ pub(super) fn plan_gone(
     }
     let Leaver { accounts, unclear } = locate_leaver(entry, seen, ctx)?;
     Ok(match accounts.as_slice() {
-        [one] => plan_removal(cause, one, entry, ctx),
+        [one] => plan_removal(cause, one, entry, seen, ctx)?,
         [] => Plan { steps: no_account(unclear.is_some(), entry, ctx), blocked: unclear, account: None },
         several => {
             let keep = ctx.policy(cause).action == RemovalAction::Retain || ctx.cannot_suspend.is_some();
-            let active = several.iter().filter(|account| account.active && !keep);
+            let mut active = Vec::new();
+            for account in several.iter().copied().filter(|account| account.active && !keep) {
+                if spared(account, seen, ctx)?.is_none() {
+                    active.push(account);
+                }
+            }
+            let sessions = active.iter().copied().filter(|_| ctx.policy(cause).revoke_sessions);
             let message = if keep {
                 "several accounts bear this person's marker: none is touched; take the marker from all but one"
             } else {
                 "several accounts bear this person's marker: all are suspended; take the marker from all but one"
             };
             Plan {
-                steps: active.map(|account| Step::Suspend { id: account.id.clone() }).collect(),
+                steps: active.iter().copied().map(suspend).chain(sessions.map(end_sessions)).collect(),
                 blocked: Some(Refusal::new(Reason::AmbiguousMatch, message)),
                 account: None,
             }
@@ -51,13 +59,14 @@ fn no_account(unclear: bool, entry: Option<&LedgerEntry>, ctx: &Context<'_>) -> 
     }
 }
 
-/// Suspends, then strips, then deletes what is a leaver's.
+/// Suspends, then ends sessions, then strips, then deletes what is a leaver's.
 fn plan_removal(
     cause: Cause,
     account: &RemoteAccount,
     entry: Option<&LedgerEntry>,
+    seen: &Observed,
     ctx: &Context<'_>,
-) -> Plan {
+) -> Result<Plan, Query> {
     let policy = ctx.policy(cause);
     let linked = ctx.linked(entry).filter(|entry| entry.id == account.id);
     let id = || account.id.clone();
@@ -65,28 +74,78 @@ fn plan_removal(
     if linked.is_none() {
         steps.push(Step::Adopt { id: id(), login: account.login.clone() });
     }
+    if account.active && stays_in_use(cause, account, entry, linked, ctx) {
+        return Ok(Plan { steps, blocked: None, account: Some(account.clone()) });
+    }
     if policy.action == RemovalAction::Retain {
         steps.push(Step::Retain);
-        return Plan { steps, blocked: None, account: Some(account.clone()) };
+        return Ok(Plan { steps, blocked: None, account: Some(account.clone()) });
+    }
+    if let Some(why) = spared(account, seen, ctx)? {
+        return Ok(Plan { account: Some(account.clone()), ..Plan::blocked(why) });
     }
     match ctx.cannot_suspend.filter(|_| account.active) {
         Some(_) if policy.action == RemovalAction::Delete => {}
         Some(reason) => {
-            return Plan { steps, blocked: Some(no_suspension(reason)), account: Some(account.clone()) };
+            let blocked = Some(no_suspension(reason));
+            return Ok(Plan { steps, blocked, account: Some(account.clone()) });
         }
-        None if account.active => steps.push(Step::Suspend { id: id() }),
-        None => {}
+        None => {
+            steps.extend(account.active.then(|| suspend(account)));
+            // Sessions of a time when the account was in use before are no proof for these.
+            let proved = |entry: &LedgerEntry| entry.sessions.is_some() && ctx.is_verified(cause, entry);
+            let ended = !account.active && linked.is_some_and(proved);
+            steps.extend((policy.revoke_sessions && !ended).then(|| end_sessions(account)));
+        }
     }
-    if let Some(entry) = linked
-        && policy.remove_entitlements == RemoveEntitlements::Managed
-    {
-        steps.extend(held(entry).into_iter().map(|(kind, remote)| revoke(&account.id, kind, remote)));
-    }
+    steps.extend(strip(policy.remove_entitlements, account, linked, seen)?);
     if policy.action == RemovalAction::Delete || linked.is_some_and(|entry| deletion_due(cause, entry, ctx)) {
         steps.extend(announce(linked, DELETE, &account.id, ctx));
         steps.push(Step::Delete { id: id() });
     }
-    Plan { steps, blocked: None, account: Some(account.clone()) }
+    Ok(Plan { steps, blocked: None, account: Some(account.clone()) })
+}
+
+/// Whether work is still to be handed over, also with an account that was only just found.
+fn stays_in_use(
+    cause: Cause,
+    account: &RemoteAccount,
+    entry: Option<&LedgerEntry>,
+    linked: Option<&LedgerEntry>,
+    ctx: &Context<'_>,
+) -> bool {
+    let found = LedgerEntry {
+        id: account.id.clone(),
+        target: ctx.target.to_owned(),
+        state: AccountState::Active,
+        ..open(entry, ctx)
+    };
+    ctx.handed_over_at(cause, linked.unwrap_or(&found)).is_some()
+}
+
+fn suspend(account: &RemoteAccount) -> Step {
+    Step::Suspend { id: account.id.clone() }
+}
+
+fn end_sessions(account: &RemoteAccount) -> Step {
+    Step::EndSessions { id: account.id.clone() }
+}
+
+/// Takes away what the account holds: what Tenure granted, or all that it is seen to hold besides.
+fn strip(
+    which: RemoveEntitlements,
+    account: &RemoteAccount,
+    linked: Option<&LedgerEntry>,
+    seen: &Observed,
+) -> Result<Vec<Step>, Query> {
+    let mut all = match which {
+        RemoveEntitlements::None => return Ok(Vec::new()),
+        RemoveEntitlements::Managed | RemoveEntitlements::All => linked.map(held).unwrap_or_default(),
+    };
+    if which == RemoveEntitlements::All {
+        all.extend(seen.held(&account.id)?.iter().map(|(kind, remote)| (kind.as_str(), remote.as_str())));
+    }
+    Ok(all.into_iter().map(|(kind, remote)| revoke(&account.id, kind, remote)).collect())
 }
 
 /// A deletion cannot be undone, so it never stands in for a suspension.

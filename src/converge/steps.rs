@@ -58,6 +58,11 @@ pub enum Step {
         /// Remote id.
         id: String,
     },
+    /// Ends the sessions and tokens of an account that is out of use, as far as the target lets us.
+    EndSessions {
+        /// Remote id.
+        id: String,
+    },
     /// Deletes the account.
     Delete {
         /// Remote id.
@@ -86,6 +91,7 @@ impl Step {
             Self::Resume { .. } => "resume",
             Self::Grant { .. } => "grant",
             Self::Suspend { .. } => "suspend",
+            Self::EndSessions { .. } => "end-sessions",
             Self::Delete { .. } => "delete",
             Self::Retain => "retain",
             Self::Release { .. } => "release",

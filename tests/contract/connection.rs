@@ -11,7 +11,7 @@ use tenure::api::{EntitlementSpec, LedgerEntry};
 use tenure::connectors::{Connector, Failure, Membership};
 use tenure::controllers::app::catalogue::Catalogue;
 use tenure::controllers::app::memberships::{Memberships, Target};
-use tenure::controllers::user::act::{Halt, Ports, Stop, Wish};
+use tenure::controllers::user::act::{Halt, Ports, Stop, Turn, Wish};
 use tenure::converge::budget::Permit;
 use tenure::converge::{Lane, Plan, Resolution, Step};
 use tokio_util::sync::CancellationToken;
@@ -113,6 +113,10 @@ impl<C: Connector + 'static> Ports for Pass<'_, C> {
     async fn entitle(&self, _entry: Option<&LedgerEntry>, wishes: Vec<Wish>) -> Vec<Result<String, Halt>> {
         let changes = wishes.into_iter().map(|wish| self.connection.memberships.change(wish, Lane::Change));
         futures::future::join_all(changes).await
+    }
+
+    async fn administration(&self) -> Turn {
+        Arc::<tokio::sync::Mutex<()>>::default().lock_owned().await
     }
 
     async fn announce(&self, _entry: &LedgerEntry) -> Result<(), Stop> {

@@ -105,9 +105,11 @@ impl<'a, 's, S: Subject> Person<'a, 's, S> {
                 target: "target".to_owned(),
                 spec: None,
                 marker: self.marker.clone(),
+                protected: false,
                 resume: false,
                 cannot_suspend: None,
                 findings: Vec::new(),
+                left_at: None,
             },
         }
     }

@@ -71,6 +71,24 @@ choices! {
         /// Nothing: the service provider knows no suspended accounts.
         Unsupported,
     }
+    /// What becomes of the sessions of an account that is suspended.
+    SuspendedSessions {
+        /// Nothing is known.
+        Unknown,
+        /// They end at once, and tokens that were issued before with them.
+        End,
+        /// They end, and tokens that were issued before stay good until they expire.
+        TokensLiveOn,
+        /// They stay open: only new logins are refused.
+        StayOpen,
+    }
+    /// Whether the password of a suspended account still logs in.
+    PasswordLogin {
+        /// It does not (RFC 7643 §4.1.1: `active` implies that the user can log in).
+        Refused,
+        /// It does.
+        Accepted,
+    }
     /// What DELETE of an account does.
     Deletion {
         /// The account is gone.
@@ -202,6 +220,8 @@ pub enum Preset {
     Atlassian,
     /// AWS IAM Identity Center.
     Aws,
+    /// An application made with better-auth and its SCIM plugin.
+    BetterAuth,
     /// Canaille.
     Canaille,
     /// Canva.
@@ -270,6 +290,12 @@ pub struct ScimProfile {
     /// What `active: false` does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspension: Option<Suspension>,
+    /// What becomes of the sessions of an account that is suspended: what Tenure may report of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<SuspendedSessions>,
+    /// Whether the password of a suspended account still logs in: if so, the App warns of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_login: Option<PasswordLogin>,
     /// What DELETE of an account does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion: Option<Deletion>,

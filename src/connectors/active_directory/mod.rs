@@ -39,13 +39,14 @@ use super::directory::{Directory, DirectoryConfig, Dn, Op};
 use super::fence::Fence;
 use super::gate::Gate;
 use super::http::Meter;
-use super::{Connector, Failure, FailureClass, Membership, Page, Probe, Suspending, configuration, trouble};
+use super::{Connector, Failure, FailureClass, LeftOpen, Membership, Page, Probe, Suspending};
+use super::{configuration, trouble};
 use crate::access::ConnectorTraits;
 use crate::api::directory::ActiveDirectoryConnector;
 use crate::api::directory::active_directory::SuspendedPassword;
 use crate::api::scim::GroupCreation;
-use crate::api::{EntitlementSpec, Reason};
-use crate::converge::{Change, Lane, NewAccount, RemoteAccount};
+use crate::api::{EntitlementSpec, Reason, SessionsReason};
+use crate::converge::{Change, Lane, NewAccount, RemoteAccount, SessionReport};
 
 /// The entitlement type whose remote ids are those of groups.
 const GROUP: &str = "group";
@@ -323,6 +324,16 @@ impl Connector for ActiveDirectory {
 
     async fn holders(&self, kind: &str, entitlement: &str) -> Result<Option<HashSet<String>>, Failure> {
         self.members_of(kind, entitlement).await
+    }
+
+    /// Kerberos does not take back tickets that were issued: service tickets stay good for ten hours by default (MS-KILE
+    /// §3.3.5.7.1).
+    async fn end_sessions(&self, _id: &str) -> Result<SessionReport, Failure> {
+        Ok(SessionReport::unproved(SessionsReason::TokensLiveOn))
+    }
+
+    fn left_open(&self) -> Vec<LeftOpen> {
+        vec![LeftOpen::Tokens, LeftOpen::Connections]
     }
 
     async fn page(&self, cursor: Option<&str>) -> Result<Page, Failure> {

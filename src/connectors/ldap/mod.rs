@@ -33,12 +33,13 @@ use super::directory::{Filter, Scope, Search, values};
 use super::fence::Fence;
 use super::gate::Gate;
 use super::http::Meter;
-use super::{Connector, Failure, FailureClass, Membership, Page, Probe, Suspending, configuration, trouble};
+use super::{Connector, Failure, FailureClass, LeftOpen, Membership, Page, Probe, Suspending};
+use super::{configuration, trouble};
 use crate::access::ConnectorTraits;
-use crate::api::EntitlementSpec;
 use crate::api::directory::LdapConnector;
 use crate::api::scim::GroupCreation;
-use crate::converge::{Change, Lane, NewAccount, RemoteAccount};
+use crate::api::{EntitlementSpec, SessionsReason};
+use crate::converge::{Change, Lane, NewAccount, RemoteAccount, SessionReport};
 
 /// The entitlement type whose remote ids are those of groups.
 const GROUP: &str = "group";
@@ -274,6 +275,15 @@ impl Connector for Ldap {
 
     async fn holders(&self, kind: &str, entitlement: &str) -> Result<Option<HashSet<String>>, Failure> {
         self.members_of(kind, entitlement).await
+    }
+
+    /// Who is bound stays so until the connection is closed: LDAP has no way to end somebody else's (RFC 4511 §4.3).
+    async fn end_sessions(&self, _id: &str) -> Result<SessionReport, Failure> {
+        Ok(SessionReport::unproved(SessionsReason::ConnectionsStayOpen))
+    }
+
+    fn left_open(&self) -> Vec<LeftOpen> {
+        vec![LeftOpen::Connections]
     }
 
     async fn page(&self, cursor: Option<&str>) -> Result<Page, Failure> {

@@ -2,9 +2,9 @@
 
 mod change;
 mod lookup;
-mod members;
+pub(super) mod members;
 mod request;
-mod sight;
+pub(super) mod sight;
 
 use std::collections::HashSet;
 

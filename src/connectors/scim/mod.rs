@@ -12,6 +12,7 @@ mod accounts;
 mod discovery;
 mod groups;
 mod holders;
+mod leaving;
 mod listing;
 mod path;
 mod probing;
@@ -38,11 +39,11 @@ use super::fence::Fence;
 use super::gate::Gate;
 use super::http::{Answer, Call, Credentials, Http, HttpConfig, Meter, Protocol, Refused, SINGLE};
 use super::http::{Verdict, by_status};
-use super::{Connector, Failure, FailureClass, Membership, Page, Probe, Suspending, trouble};
+use super::{Connector, Failure, FailureClass, LeftOpen, Membership, Page, Probe, Suspending, trouble};
 use crate::access::ConnectorTraits;
 use crate::api::scim::{MediaType, ScimProfile, Suspension};
 use crate::api::{EntitlementSpec, Reason};
-use crate::converge::{Change, Lane, NewAccount, RemoteAccount};
+use crate::converge::{Change, Lane, NewAccount, RemoteAccount, SessionReport};
 
 /// Schema of users (RFC 7643 §4.1).
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
@@ -285,6 +286,18 @@ impl Connector for Scim {
 
     fn shows(&self, account: &RemoteAccount, kind: &str, entitlement: &str) -> Option<bool> {
         self.shows_value(account, kind, entitlement)
+    }
+
+    async fn end_sessions(&self, _id: &str) -> Result<SessionReport, Failure> {
+        self.sessions().await
+    }
+
+    async fn held(&self, id: &str) -> Result<Vec<(String, String)>, Failure> {
+        self.all_held(id).await
+    }
+
+    fn left_open(&self) -> Vec<LeftOpen> {
+        self.ways_left_open()
     }
 
     async fn page(&self, cursor: Option<&str>) -> Result<Page, Failure> {

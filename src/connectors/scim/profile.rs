@@ -10,7 +10,7 @@ use crate::api::app::{Capability, CapabilitySource};
 use crate::api::scim::{
     AttributeCase, Booleans, Clearing, Deletion, Discovery, EmptyGroups, Etag, Extensions, Lookup,
     ManagerShape, MediaType, MemberChange, MemberReads, MemberReference, MemberRemoval, MultiValued,
-    OperationCase, Paging, PatchStyle, ScimProfile, Suspension, Update,
+    OperationCase, Paging, PasswordLogin, PatchStyle, ScimProfile, SuspendedSessions, Suspension, Update,
 };
 
 /// How many resources a page should hold.
@@ -31,6 +31,8 @@ pub(super) struct Profile {
     pub(super) booleans: Booleans,
     pub(super) clearing: Clearing,
     pub(super) suspension: Suspension,
+    pub(super) sessions: SuspendedSessions,
+    pub(super) password_login: PasswordLogin,
     pub(super) deletion: Deletion,
     pub(super) lookup: Lookup,
     /// Empty: any attribute.
@@ -66,6 +68,8 @@ impl Default for Profile {
             booleans: Booleans::Boolean,
             clearing: Clearing::Remove,
             suspension: Suspension::Reversible,
+            sessions: SuspendedSessions::Unknown,
+            password_login: PasswordLogin::Refused,
             deletion: Deletion::Permanent,
             lookup: Lookup::Listing,
             filterable: Vec::new(),
@@ -99,6 +103,8 @@ macro_rules! for_each_field {
         $act!("booleans", booleans);
         $act!("clearing", clearing);
         $act!("suspension", suspension);
+        $act!("sessions", sessions);
+        $act!("passwordLogin", password_login);
         $act!("deletion", deletion);
         $act!("lookup", lookup);
         $act!("filterable", filterable);
@@ -203,6 +209,8 @@ spelled_as_str!(
     Booleans,
     Clearing,
     Suspension,
+    SuspendedSessions,
+    PasswordLogin,
     Deletion,
     Lookup,
     AttributeCase,

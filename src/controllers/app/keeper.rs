@@ -10,7 +10,7 @@ use super::{AppRuntime, fit, target};
 use crate::api::app::Capability;
 use crate::api::{AppSpec, Reason};
 use crate::connectors::gate::{Gate, GateConfig, GateState};
-use crate::connectors::{Connector, Failure, Probe, Suspending};
+use crate::connectors::{Connector, Failure, LeftOpen, Probe, Suspending};
 use crate::controllers::engine::{Engine, Touch};
 use crate::runtime::index::Key;
 
@@ -33,6 +33,8 @@ pub struct Health {
     pub unfit: Option<(Reason, String)>,
     /// What suspending an account does there.
     pub suspension: Suspending,
+    /// Ways in that suspending an account leaves open there.
+    pub left_open: Vec<LeftOpen>,
     /// What is known of the target.
     pub capabilities: Vec<Capability>,
     /// The gate in use.
@@ -105,6 +107,7 @@ impl Keeper {
         let probe = connected.connector.probe().await;
         let fine = probe.is_ok();
         let gate = self.gate_for(spec);
+        self.app.health.lock().left_open = connected.connector.left_open();
         let usable = note(&self.app, spec, probe, gate);
         if !fine || paused {
             self.connector = None;

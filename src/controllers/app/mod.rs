@@ -54,6 +54,8 @@ pub struct AppRuntime {
     pub sweep: sweep::State,
     /// One writer an entitlement, by type and remote id, even while one connection takes another's place.
     pub(super) writing: Locks<(String, String)>,
+    /// Taken by whoever may take away what an administrator has.
+    pub administration: Arc<tokio::sync::Mutex<()>>,
     end: CancellationToken,
 }
 
@@ -80,6 +82,7 @@ impl AppRuntime {
             trouble: Mutex::default(),
             planned: Mutex::default(),
             sweep: sweep::State::default(),
+            administration: Arc::default(),
             end: engine.stop.child_token(),
         });
         let (engine, app) = (engine.clone(), runtime.clone());

@@ -11,7 +11,8 @@ use crate::api::{AppStatus, Mode, Reason};
 use crate::connectors::FailureClass;
 use crate::connectors::gate::{Gate, GateState};
 use crate::controllers::conditions::{
-    CREDENTIALS_VALID, Conditions, HELD, PAUSED, REACHABLE, READY, RECONCILING, STALLED, Statement,
+    CREDENTIALS_VALID, Conditions, HELD, LOGIN_LEFT_OPEN, PAUSED, REACHABLE, READY, RECONCILING, STALLED,
+    Statement,
 };
 use crate::runtime::index::{AppObject, Name};
 
@@ -53,6 +54,7 @@ pub fn status(object: &AppObject, health: &Health, figures: Figures<'_>, now: Ti
         PAUSED,
         object.meta.paused.then(|| (Reason::PausedByAnnotation, "nothing is sent to this App".to_owned())),
     );
+    conditions.only_while(LOGIN_LEFT_OPEN, left_open(health));
     conditions.only_while(STALLED, stalled.then(|| (ready.reason, ready.message.clone())));
     conditions.only_while(
         RECONCILING,
@@ -136,6 +138,13 @@ fn readiness(object: &AppObject, health: &Health) -> Statement {
             None => Statement::yes(Reason::InSync, "the App answers"),
         },
     }
+}
+
+fn left_open(health: &Health) -> Option<(Reason, String)> {
+    let ways: Vec<_> = health.left_open.iter().map(|way| way.as_str()).collect();
+    let message =
+        format!("when an account is suspended, {}: cut the single sign-on as well", ways.join(", "));
+    (!ways.is_empty()).then_some((Reason::LoginLeftOpen, message))
 }
 
 fn reachable(health: &Health) -> Statement {

@@ -11,6 +11,7 @@ use std::future::Future;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+use super::administrators::{self, Administration};
 use super::decide::AccountDecision;
 use crate::access::DesiredAccount;
 use crate::api::{AppSpec, EntitlementSpec, LedgerEntry, PendingIntent};
@@ -68,6 +69,9 @@ pub struct Wish {
     pub urgent: bool,
 }
 
+/// That nobody else's access as an administrator of the App is taken away meanwhile.
+pub type Turn = tokio::sync::OwnedMutexGuard<()>;
+
 /// What a pass needs besides the target.
 pub trait Ports: Send + Sync {
     /// The time.
@@ -97,6 +101,8 @@ pub trait Ports: Send + Sync {
         entry: Option<&LedgerEntry>,
         wishes: Vec<Wish>,
     ) -> impl Future<Output = Vec<Result<String, Halt>>> + Send;
+    /// Waits for the turn to take away what administrators of the App have.
+    fn administration(&self) -> impl Future<Output = Turn> + Send;
     /// Stores the ledger entry before the operation that it announces.
     fn announce(&self, entry: &LedgerEntry) -> impl Future<Output = Result<(), Stop>> + Send;
     /// Notes a step that reached the target, or failed there.
@@ -161,9 +167,8 @@ pub async fn rehearse<C: Connector, P: Ports>(
     work: &AccountDecision,
     policy: &AppSpec,
 ) -> Result<Plan, Failure> {
-    let mut seen = Observed::default();
-    plan_with(connector, ports, work, work.entry.as_ref(), &mut seen, &work.context.at(policy, ports.now()))
-        .await
+    let (mut seen, ctx) = (Observed::default(), work.context.at(policy, ports.now()));
+    plan_with(connector, ports, work, work.entry.as_ref(), &mut seen, &ctx).await.map(|(plan, _)| plan)
 }
 
 async fn plan_with<C: Connector, P: Ports>(
@@ -173,10 +178,22 @@ async fn plan_with<C: Connector, P: Ports>(
     entry: Option<&LedgerEntry>,
     seen: &mut Observed,
     ctx: &Context<'_>,
-) -> Result<Plan, Failure> {
+) -> Result<(Plan, Option<Turn>), Failure> {
+    let (mut turn, mut keeps) = (None, false);
     loop {
         match converge::plan(&work.wanted, entry, seen, ctx) {
-            Ok(plan) => return Ok(plan),
+            Ok(plan) => return Ok((plan, turn)),
+            Err(Query::LastAdministrator(id)) => {
+                let held = match turn.take() {
+                    Some(held) => held,
+                    None => ports.administration().await,
+                };
+                let found = administrators::of(connector, ports, &ctx.spec.administrators, &id).await?;
+                seen.administers(id, found == Administration::Alone);
+                // Of two who go at the same time each would see the other stay.
+                keeps |= found != Administration::Ordinary;
+                turn = keeps.then_some(held);
+            }
             Err(query) => ask(connector, ports, query, seen).await?,
         }
     }
@@ -191,16 +208,28 @@ async fn ask<C: Connector, P: Ports>(
     match query {
         Query::Get(id) => {
             let account = connector.get(&id).await?;
+            if let Some(account) = &account {
+                seen.stands(&account.id, connector.standing(account));
+            }
             seen.account(id, account);
         }
         Query::Find { attribute, value } => {
             let found = connector.find(&attribute, &value).await?;
+            for account in &found {
+                seen.stands(&account.id, connector.standing(account));
+            }
             seen.found(attribute, value, found);
+        }
+        Query::Held(id) => {
+            let held = connector.held(&id).await?;
+            seen.holds(id, held);
         }
         Query::Resolve(entitlement) => {
             let resolution = ports.resolve(&entitlement).await?;
             seen.resolution(entitlement, resolution);
         }
+        // Asked by `plan_with`, which keeps the turn.
+        Query::LastAdministrator(_) => {}
     }
     Ok(())
 }
@@ -237,7 +266,8 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
     /// One plan carried out. `None`: the login was taken, plan again.
     async fn attempt(&mut self, seen: &mut Observed) -> Result<Option<Ending>, Halt> {
         let ctx = self.work.context.at(self.policy, self.ports.now());
-        let plan = plan_with(self.connector, self.ports, self.work, self.entry.as_ref(), seen, &ctx).await?;
+        let (plan, _turn) =
+            plan_with(self.connector, self.ports, self.work, self.entry.as_ref(), seen, &ctx).await?;
         failpoint::hit("after-find");
         self.permit = None;
         if plan.removes(self.context().login_attribute) {
@@ -346,6 +376,7 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
             Step::Suspend { id } => {
                 Reply::Account(failpoint::during("suspend-sent", target.set_active(id, false)).await?)
             }
+            Step::EndSessions { id } => Reply::Sessions(target.end_sessions(id).await?),
             Step::Resume { id } => Reply::Account(target.set_active(id, true).await?),
             Step::Delete { id } => {
                 failpoint::during("delete-sent", target.delete(id)).await?;

@@ -16,7 +16,7 @@ use crate::connectors::any::traits;
 use crate::controllers::app::target;
 use crate::controllers::conditions::whole_seconds;
 use crate::converge::budget::{Removal, foreseen};
-use crate::converge::{self, Cause, Claim, Context, Due, Finding, Lane, Wanted};
+use crate::converge::{self, Cause, Claim, Context, Due, Finding, Lane, Refusal, Wanted};
 use crate::runtime::index::{AppObject, BindingObject, Name, Namespace, Person};
 
 /// What is known about why a User is being deleted.
@@ -107,12 +107,16 @@ pub struct OwnedContext {
     pub spec: Option<Arc<AppSpec>>,
     /// Marker value of this person.
     pub marker: String,
+    /// Nothing is to be taken away from this person.
+    pub protected: bool,
     /// An unused `tenure.dev/resume`.
     pub resume: bool,
     /// Why the App cannot suspend accounts, where that is known.
     pub cannot_suspend: Option<Reason>,
     /// What a sweep found, and nobody has looked at yet.
     pub findings: Vec<Finding>,
+    /// When the person left.
+    pub left_at: Option<Timestamp>,
 }
 
 impl OwnedContext {
@@ -123,9 +127,11 @@ impl OwnedContext {
             target,
             spec: None,
             marker: String::new(),
+            protected: false,
             resume: false,
             cannot_suspend: None,
             findings: Vec::new(),
+            left_at: None,
         }
     }
 
@@ -137,9 +143,11 @@ impl OwnedContext {
             spec: policy,
             marker: &self.marker,
             login_attribute: traits(&policy.connector).login,
+            protected: self.protected,
             resume: self.resume,
             cannot_suspend: self.cannot_suspend,
             findings: &self.findings,
+            left_at: self.left_at,
             // The ledger keeps times as Kubernetes does.
             now: whole_seconds(now),
         }
@@ -314,6 +322,7 @@ impl Situation<'_> {
             target: spec.as_deref().map(target::hash).unwrap_or_default(),
             spec,
             marker: marker.unwrap_or_default(),
+            protected: person.protected,
             resume: self.resume,
             cannot_suspend: None,
             findings: self
@@ -321,6 +330,11 @@ impl Situation<'_> {
                 .suspicion(&person.key.name, app)
                 .map(|s| s.findings.clone())
                 .unwrap_or_default(),
+            left_at: self
+                .lifecycle
+                .left_at
+                .filter(|_| self.lifecycle.phase == Phase::Left)
+                .map(whole_seconds),
         }
     }
 
@@ -377,6 +391,26 @@ impl Situation<'_> {
         if let (Departure::Released(reason), true) = (self.departure, person.deleting) {
             return Wanted::Released(reason);
         }
+        match self.by_phase(person, entry, grant, (app, spec)) {
+            // Letting go of the accounts is the only way out for the object.
+            Wanted::Gone(_) if person.protected && person.deleting => {
+                Wanted::Released(Reason::ProtectedPerson)
+            }
+            Wanted::Gone(_) if person.protected => {
+                let Refusal { reason, message } = converge::protected_person();
+                Wanted::Unknown { reason, message }
+            }
+            wanted => wanted,
+        }
+    }
+
+    fn by_phase(
+        &self,
+        person: &Person,
+        entry: Option<&LedgerEntry>,
+        grant: Grant,
+        (app, spec): (&str, &AppSpec),
+    ) -> Wanted {
         let frozen = !self.ns.unreadable_bindings.is_empty();
         match self.lifecycle.phase {
             Phase::Left => Wanted::Gone(Cause::Leave),

@@ -2,9 +2,12 @@
 //! concerned, and has their status written.
 
 pub mod act;
+pub mod administrators;
 pub mod decide;
 pub mod flush;
 pub mod guard;
+pub mod leavers;
+pub mod proof;
 pub mod record;
 pub mod status;
 pub mod store;
@@ -265,6 +268,7 @@ impl Looker {
 
     fn forget(&mut self, key: &Key) {
         self.wakeups.remove(key);
+        self.engine.leavers.forget(key);
         self.engine.recorder.forget(key);
         self.engine.departures.lock().remove(key);
         self.engine.withdraw_everywhere(key);
@@ -291,6 +295,7 @@ impl Looker {
         for account in &decision.accounts {
             removal |= self.engine.see_to(key, account, fresh);
         }
+        self.engine.leavers.note(key, proof::unproved(&decision, Timestamp::now()));
         self.note_accounts(key, &decision);
         self.see_to_status(key, &decision, removal);
     }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::decide::{AccountDecision, Decision};
+use super::proof;
 use crate::access::Phase;
 use crate::api::user::PersonState;
 use crate::api::{AccountState, LedgerEntry, Reason, UserStatus};
 use crate::controllers::conditions::{
-    Conditions, PAUSED, READY, RECONCILING, STALLED, Statement, whole_seconds,
+    ACCESS_REVOKED, Conditions, PAUSED, READY, RECONCILING, STALLED, Statement, whole_seconds,
 };
 use crate::converge::{Due, Wanted};
 use crate::runtime::index::Name;
@@ -52,6 +53,7 @@ pub fn status(decision: &Decision, overdue: &Overdue, now: Timestamp) -> UserSta
         PAUSED,
         person.paused.then(|| (Reason::PausedByAnnotation, "nothing is done for this person".to_owned())),
     );
+    conditions.set_or_remove(ACCESS_REVOKED, proof::access_revoked(decision, &status.accounts, overdue, now));
     conditions.set(READY, ready);
     status.conditions = conditions.finish();
     status

@@ -373,6 +373,10 @@ impl Ports for Live<'_> {
         self.place.aside(leaver, changes).await
     }
 
+    async fn administration(&self) -> act::Turn {
+        self.app.administration.clone().lock_owned().await
+    }
+
     async fn announce(&self, entry: &LedgerEntry) -> Result<(), Stop> {
         self.engine.recorder.result(self.key, &self.app.key.name, Some(entry.clone()), SOON);
         self.engine.store_now(self.key).await
@@ -383,7 +387,7 @@ impl Ports for Live<'_> {
             self.acted.store(true, Ordering::Relaxed);
             self.engine.metrics.change_to_effect(self.lane, self.queued.elapsed());
         }
-        let fields = fields(step);
+        let fields = fields(step, entry);
         logging::audit(&AuditLine {
             namespace: &self.key.namespace,
             user: &self.key.name,
@@ -432,13 +436,16 @@ fn is_still_due(account: &AccountDecision, entry: &LedgerEntry) -> bool {
     matches!(converge::due(&account.wanted, Some(entry), &ctx), Due::Work { .. })
 }
 
-/// What a step changes, by name.
-fn fields(step: &Step) -> Vec<String> {
+/// What a step changes, by name; `entry` is the ledger entry after it.
+fn fields(step: &Step, entry: &LedgerEntry) -> Vec<String> {
     match step {
         Step::Create(account) => account.attributes.keys().cloned().collect(),
         Step::Update { changes, .. } => changes.iter().map(|c| c.attribute.clone()).collect(),
         Step::Grant { entitlement, .. } => vec![format!("{}:{}", entitlement.kind, entitlement.value)],
         Step::Revoke { kind, entitlement, .. } => vec![format!("{kind}:{entitlement}")],
+        Step::EndSessions { .. } => {
+            entry.sessions.iter().map(|s| format!("sessions:{}", s.as_str())).collect()
+        }
         _ => Vec::new(),
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::api::app::{RemovalAction, RemoveEntitlements};
+use crate::api::app::RemovalAction;
 use crate::api::{AccountState, LedgerEntry};
-use crate::converge::entitlements::split;
+use crate::converge::due::to_strip;
 use crate::converge::removal::deletion_due;
 use crate::converge::{Cause, Context, Plan, Step, Wanted};
 
@@ -211,14 +211,11 @@ pub fn foreseen(
     let entry = ctx.linked(entry)?;
     let policy = ctx.policy(*cause);
     let out = is_out_of_use(entry);
-    let held = || entry.entitlements.iter().any(|held| split(held).is_some());
     let kind = match policy.action {
         RemovalAction::Delete => Kind::Delete,
         RemovalAction::Suspend if !out => Kind::Suspend,
         RemovalAction::Suspend if deletion_due(*cause, entry, ctx) => Kind::Delete,
-        RemovalAction::Suspend if policy.remove_entitlements == RemoveEntitlements::Managed && held() => {
-            Kind::Strip
-        }
+        RemovalAction::Suspend if to_strip(policy.remove_entitlements, entry) => Kind::Strip,
         RemovalAction::Suspend | RemovalAction::Retain => return None,
     };
     Some(Removal::plain(uid, Some(*cause), kind, personal, out))

@@ -18,11 +18,12 @@ pub(super) struct Case {
     pub(super) entry: Option<LedgerEntry>,
     pub(super) spec: AppSpec,
     pub(super) resume: bool,
+    pub(super) left_at: Option<Timestamp>,
 }
 
 impl Case {
     pub(super) fn context(&self) -> Context<'_> {
-        Context { resume: self.resume, ..context(&self.spec) }
+        Context { resume: self.resume, left_at: self.left_at, ..context(&self.spec) }
     }
 
     /// Makes the account hold what the ledger says it does; the plan does not look.
@@ -132,6 +133,21 @@ fn pending() -> impl Strategy<Value = Option<PendingIntent>> {
     proptest::option::weighted(0.2, intent)
 }
 
+/// When it was due, cut and verified, its sessions, and whether it was stripped.
+fn proof() -> impl Strategy<Value = LedgerEntry> {
+    let sessions = select(vec![None, Some(Sessions::Revoked), Some(Sessions::Unproved)]);
+    (instant(), instant(), instant(), sessions, any::<bool>()).prop_map(
+        |(due_since, cut_at, verified_at, sessions, stripped)| LedgerEntry {
+            due_since,
+            cut_at,
+            verified_at,
+            sessions,
+            stripped,
+            ..LedgerEntry::default()
+        },
+    )
+}
+
 fn any_entry() -> impl Strategy<Value = LedgerEntry> {
     let id = select(vec!["", "a0", "a0", "a1", "a2", "a3", "a9"]);
     let held = subsequence(vec!["group:g1", "group:g2", "group:g9", "junk", ":", "licence:l:1"], 0..=4)
@@ -140,8 +156,13 @@ fn any_entry() -> impl Strategy<Value = LedgerEntry> {
     let applied = select(vec!["", "v1:00", "v0:1"]);
     let target = select(vec![TARGET, TARGET, TARGET, "t0", ""]);
     let first = (id, target, login(), select(&STATES[..]), held, applied);
-    (first, pending(), reason, instant(), instant()).prop_map(
-        |((id, target, login, state, held, applied), pending, reason, delete_at, since)| LedgerEntry {
+    (first, pending(), reason, instant(), instant(), proof()).prop_map(
+        |((id, target, login, state, held, applied), pending, reason, delete_at, since, proof)| LedgerEntry {
+            due_since: proof.due_since,
+            cut_at: proof.cut_at,
+            verified_at: proof.verified_at,
+            sessions: proof.sessions,
+            stripped: proof.stripped,
             target: target.to_owned(),
             entitlements: strings(&held),
             applied: applied.to_owned(),
@@ -162,9 +183,14 @@ fn removal() -> impl Strategy<Value = RemovalPolicy> {
         RemovalAction::Retain,
     ]);
     let after = select(vec![None, Some("30d"), Some("1h"), Some("soon")]);
-    let strip = select(vec![RemoveEntitlements::None, RemoveEntitlements::Managed]);
-    (action, after, strip).prop_map(|(action, after, remove_entitlements)| RemovalPolicy {
+    let strip = select(vec![RemoveEntitlements::None, RemoveEntitlements::Managed, RemoveEntitlements::All]);
+    let hand_over = select(vec![None, None, None, Some("14d")]);
+    let whole = (action, after, strip, hand_over, proptest::bool::weighted(0.8));
+    whole.prop_map(|(action, after, remove_entitlements, hand_over, revoke_sessions)| RemovalPolicy {
         action,
+        after: hand_over.map(str::to_owned),
+        leaver_keeps_access: hand_over.is_some(),
+        revoke_sessions,
         delete_after: after.filter(|_| action == RemovalAction::Suspend).map(str::to_owned),
         remove_entitlements,
     })
@@ -188,8 +214,9 @@ pub(super) fn any_spec() -> impl Strategy<Value = AppSpec> {
 
 pub(super) fn any_case() -> impl Strategy<Value = Case> {
     let entry = proptest::option::weighted(0.8, any_entry());
-    (world(), any_wanted(), entry, any_spec(), proptest::bool::weighted(0.2))
-        .prop_map(|(world, wanted, entry, spec, resume)| Case { world, wanted, entry, spec, resume })
+    (world(), any_wanted(), entry, any_spec(), proptest::bool::weighted(0.2), instant()).prop_map(
+        |(world, wanted, entry, spec, resume, left_at)| Case { world, wanted, entry, spec, resume, left_at },
+    )
 }
 
 /// Any JSON value.

@@ -41,7 +41,7 @@ fn leave(
 fn a_leaver_is_suspended_and_keeps_what_they_hold() {
     let ((mut world, mut stored), spec) = (active(), AppSpec::default());
     let outcome = leave(&mut world, &mut stored, &spec, Cause::Leave, 0);
-    assert_eq!(names(&outcome), ["suspend"]);
+    assert_eq!(names(&outcome), ["suspend", "end-sessions"]);
     assert_eq!(world.asked, [Query::Get("a0".to_owned())]);
     let entry = stored.clone().unwrap();
     assert_eq!((entry.state, entry.entitlements.len(), entry.delete_at), (AccountState::Suspended, 2, None));
@@ -54,7 +54,7 @@ fn managed_entitlements_go_after_the_suspension() {
     let strip =
         RemovalPolicy { remove_entitlements: RemoveEntitlements::Managed, ..RemovalPolicy::default() };
     let outcome = leave(&mut world, &mut stored, &on_leave(strip), Cause::Leave, 0);
-    assert_eq!(names(&outcome), ["suspend", "revoke", "revoke"]);
+    assert_eq!(names(&outcome), ["suspend", "end-sessions", "revoke", "revoke"]);
     assert_eq!(stored.unwrap().entitlements.len(), 0);
 }
 
@@ -62,7 +62,7 @@ fn managed_entitlements_go_after_the_suspension() {
 fn deletion_is_announced_and_comes_after_the_suspension() {
     let ((mut world, mut stored), spec) = (active(), on_leave(policy(RemovalAction::Delete, None)));
     let outcome = leave(&mut world, &mut stored, &spec, Cause::Leave, 0);
-    assert_eq!(names(&outcome), ["suspend", "announce", "delete"]);
+    assert_eq!(names(&outcome), ["suspend", "end-sessions", "announce", "delete"]);
     let entry = stored.clone().unwrap();
     assert_eq!((entry.state, entry.pending, entry.reason.as_str()), (AccountState::Deleted, None, ""));
     assert_eq!(leave(&mut world, &mut stored, &spec, Cause::Leave, 1).steps.len(), 0);
@@ -71,7 +71,7 @@ fn deletion_is_announced_and_comes_after_the_suspension() {
 #[test]
 fn deletion_waits_for_its_day() {
     let ((mut world, mut stored), spec) = (active(), on_leave(policy(RemovalAction::Suspend, Some("30d"))));
-    assert_eq!(names(&leave(&mut world, &mut stored, &spec, Cause::Leave, 0)), ["suspend"]);
+    assert_eq!(names(&leave(&mut world, &mut stored, &spec, Cause::Leave, 0)), ["suspend", "end-sessions"]);
     let at = stored.as_ref().unwrap().delete_at;
     assert_eq!(due(&Wanted::Gone(Cause::Leave), stored.as_ref(), &context(&spec)), Due::Nothing { next: at });
     assert_eq!(leave(&mut world, &mut stored, &spec, Cause::Leave, 29).steps.len(), 0);
@@ -140,7 +140,7 @@ fn a_retained_account_is_untouched_until_its_person_leaves() {
     assert_eq!((world.visible(), entry.state), (before.visible(), AccountState::Retained));
     assert_eq!(entry.reason, "RetainedByPolicy");
     assert_eq!(world.asked, []);
-    assert_eq!(names(&leave(&mut world, &mut stored, &spec, Cause::Leave, 1)), ["suspend"]);
+    assert_eq!(names(&leave(&mut world, &mut stored, &spec, Cause::Leave, 1)), ["suspend", "end-sessions"]);
     // Going back to Retain does not hand it out again.
     assert_eq!(leave(&mut world, &mut stored, &spec, Cause::Unassign, 2).remote(), 0);
     assert_eq!(stored.unwrap().state, AccountState::Suspended);
@@ -175,7 +175,7 @@ fn an_id_that_is_no_longer_theirs_does_not_hide_the_account_that_is() {
     let theirs = account("b1", "ann.new", Some(OURS));
     let (mut world, mut stored) = (World::with([account("a0", "zoe", None), theirs]), active().1);
     let outcome = leave(&mut world, &mut stored, &AppSpec::default(), Cause::Leave, 0);
-    assert_eq!(names(&outcome), ["adopt", "suspend"]);
+    assert_eq!(names(&outcome), ["adopt", "suspend", "end-sessions"]);
     assert!(world.accounts["a0"].active && !world.accounts["b1"].active);
 }
 
@@ -185,7 +185,7 @@ fn every_account_with_the_marker_is_suspended_and_none_deleted() {
     let twice = [account("a1", "ann", Some(OURS)), account("a2", "ann2", Some(OURS))];
     let (mut world, mut stored) = (World::with(twice), Some(entry("", "", AccountState::Conflict)));
     let outcome = leave(&mut world, &mut stored, &spec, Cause::Leave, 0);
-    assert_eq!(names(&outcome), ["suspend", "suspend"]);
+    assert_eq!(names(&outcome), ["suspend", "suspend", "end-sessions", "end-sessions"]);
     assert_eq!(outcome.blocked.unwrap().reason, Reason::AmbiguousMatch);
     assert_eq!(leave(&mut world, &mut stored, &spec, Cause::Leave, 1).remote(), 0);
 }
@@ -208,7 +208,7 @@ fn where_there_is_no_account_the_ledger_says_so(
 #[test]
 fn a_crash_after_the_delete_is_recovered_from_the_intent() {
     let ((mut world, mut stored), spec) = (active(), on_leave(policy(RemovalAction::Delete, None)));
-    let crash = Crash { after: Some(2), stores: false };
+    let crash = Crash { after: Some(3), stores: false };
     pass(&mut world, &Wanted::Gone(Cause::Leave), &mut stored, &context(&spec), crash);
     assert!(world.accounts.is_empty());
     assert_eq!(stored.as_ref().unwrap().state, AccountState::Deleting);
@@ -224,7 +224,7 @@ fn a_create_whose_record_was_lost_is_found_by_its_marker() {
     let (wanted, ctx) = (Wanted::Gone(Cause::Leave), context(&spec));
     assert_eq!(due(&wanted, None, &ctx), Due::Nothing { next: None });
     let outcome = work(&mut world, &wanted, &mut stored, &ctx, Crash::default());
-    assert_eq!(names(&outcome), ["adopt", "suspend"]);
+    assert_eq!(names(&outcome), ["adopt", "suspend", "end-sessions"]);
     assert_eq!(stored.unwrap().state, AccountState::Suspended);
     // And where there is nothing, nothing is remembered.
     let mut none = None;
@@ -284,4 +284,132 @@ fn where_accounts_cannot_be_suspended_several_are_left_alone() {
     let outcome = pass(&mut world, &Wanted::Gone(Cause::Leave), &mut stored, &ctx, Crash::default());
     assert_eq!(names(&outcome), [""; 0]);
     assert_eq!(stored.unwrap().reason, "AmbiguousMatch");
+}
+
+fn on_unassign(after: &str) -> AppSpec {
+    let policy = RemovalPolicy { after: Some(after.to_owned()), ..RemovalPolicy::default() };
+    AppSpec { on_unassign: policy, ..AppSpec::default() }
+}
+
+fn at(days: i64) -> Timestamp {
+    NOW.checked_add(SignedDuration::from_hours(24 * days)).unwrap()
+}
+
+#[test]
+fn each_stage_is_in_the_ledger_with_its_time() {
+    let (mut world, mut stored) = active();
+    let spec = AppSpec::default();
+    let ctx = Context { left_at: Some(at(-1)), now: at(2), ..context(&spec) };
+    let leaver = Wanted::Gone(Cause::Leave);
+    // Cut off in the middle: suspended, and nothing is proved yet.
+    pass(&mut world, &leaver, &mut stored, &ctx, Crash { after: Some(1), stores: true });
+    let entry = stored.clone().unwrap();
+    assert_eq!((entry.cut_at, entry.verified_at, entry.sessions), (Some(at(2)), None, None));
+    let later = Context { now: at(3), ..ctx };
+    assert_eq!(names(&pass(&mut world, &leaver, &mut stored, &later, Crash::default())), ["end-sessions"]);
+    let entry = stored.clone().unwrap();
+    assert_eq!((entry.due_since, entry.cut_at, entry.verified_at), (Some(at(-1)), Some(at(2)), Some(at(3))));
+    assert_eq!(entry.sessions, Some(Sessions::Revoked));
+    // Whoever is back has no such record.
+    pass(&mut world, &wanted(ann(&["G1", "G2"])), &mut stored, &context(&spec), Crash::default());
+    let entry = stored.unwrap();
+    assert_eq!((entry.due_since, entry.cut_at, entry.verified_at, entry.sessions), (None, None, None, None));
+}
+
+#[test]
+fn an_account_that_was_put_back_into_use_is_proved_anew() {
+    let (mut world, mut stored) = active();
+    let spec = on_leave(policy(RemovalAction::Suspend, Some("5d")));
+    leave(&mut world, &mut stored, &spec, Cause::Leave, 0);
+    world.accounts.get_mut("a0").unwrap().active = true;
+    let outcome = leave(&mut world, &mut stored, &spec, Cause::Leave, 5);
+    assert_eq!(names(&outcome), ["suspend", "end-sessions", "announce", "delete"]);
+    let entry = stored.unwrap();
+    assert_eq!((entry.cut_at, entry.verified_at), (Some(at(5)), Some(at(5))));
+}
+
+#[test]
+fn sessions_are_left_where_the_policy_says_so() {
+    let (mut world, mut stored) = active();
+    let leave_them = RemovalPolicy { revoke_sessions: false, ..RemovalPolicy::default() };
+    let outcome = leave(&mut world, &mut stored, &on_leave(leave_them), Cause::Leave, 0);
+    assert_eq!(names(&outcome), ["suspend"]);
+    assert_eq!(stored.unwrap().sessions, None);
+}
+
+#[test]
+fn all_means_what_others_granted_too() {
+    let (mut world, mut stored) = active();
+    let held = [("a0", "g1"), ("a0", "g2"), ("a0", "g3"), ("zz", "g3")];
+    world.members.extend(held.map(|(account, group)| (account.to_owned(), group.to_owned())));
+    let strip = RemovalPolicy { remove_entitlements: RemoveEntitlements::All, ..RemovalPolicy::default() };
+    let spec = on_leave(strip);
+    let outcome = leave(&mut world, &mut stored, &spec, Cause::Leave, 0);
+    assert_eq!(names(&outcome), ["suspend", "end-sessions", "revoke", "revoke", "revoke"]);
+    assert_eq!(world.members.iter().map(|(account, _)| account.as_str()).collect::<Vec<_>>(), ["zz"]);
+    assert!(stored.as_ref().unwrap().stripped);
+    assert_eq!(leave(&mut world, &mut stored, &spec, Cause::Leave, 1).steps.len(), 0);
+}
+
+#[test]
+fn a_mover_has_time_to_hand_over() {
+    let ((mut world, mut stored), spec) = (active(), on_unassign("14d"));
+    assert_eq!(leave(&mut world, &mut stored, &spec, Cause::Unassign, 0).steps.len(), 0);
+    assert_eq!(stored.as_ref().unwrap().due_since, Some(NOW));
+    let due = due(&Wanted::Gone(Cause::Unassign), stored.as_ref(), &context(&spec));
+    assert_eq!(due, Due::Nothing { next: Some(at(14)) });
+    assert_eq!(leave(&mut world, &mut stored, &spec, Cause::Unassign, 13).steps.len(), 0);
+    assert!(world.accounts["a0"].active);
+    let outcome = leave(&mut world, &mut stored, &spec, Cause::Unassign, 14);
+    assert_eq!(names(&outcome), ["suspend", "end-sessions"]);
+    let entry = stored.unwrap();
+    assert_eq!((entry.due_since, entry.cut_at), (Some(NOW), Some(at(14))));
+}
+
+#[test]
+fn a_mover_who_leaves_or_is_suspended_meanwhile_has_no_time() {
+    for cause in [Cause::Leave, Cause::Suspension, Cause::UserDeleted] {
+        let ((mut world, mut stored), spec) = (active(), on_unassign("14d"));
+        leave(&mut world, &mut stored, &spec, Cause::Unassign, 0);
+        leave(&mut world, &mut stored, &spec, cause, 1);
+        assert!(!world.accounts["a0"].active, "{cause:?}");
+    }
+}
+
+#[test]
+fn a_mover_who_is_back_begins_anew() {
+    let ((mut world, mut stored), spec) = (active(), on_unassign("14d"));
+    leave(&mut world, &mut stored, &spec, Cause::Unassign, 0);
+    pass(&mut world, &wanted(ann(&["G1", "G2"])), &mut stored, &context(&spec), Crash::default());
+    assert_eq!(stored.as_ref().unwrap().due_since, None);
+    leave(&mut world, &mut stored, &spec, Cause::Unassign, 10);
+    leave(&mut world, &mut stored, &spec, Cause::Unassign, 20);
+    assert!(world.accounts["a0"].active);
+}
+
+/// `after` runs from when the person left, whenever that was first seen.
+#[test]
+fn a_leaver_keeps_access_only_so_long_as_is_said() {
+    let policy = RemovalPolicy { after: Some("3d".to_owned()), ..RemovalPolicy::default() };
+    let ((mut world, mut stored), spec) = (active(), on_leave(policy));
+    let leaver = Wanted::Gone(Cause::Leave);
+    let ctx = Context { left_at: Some(at(-2)), ..context(&spec) };
+    assert_eq!(pass(&mut world, &leaver, &mut stored, &ctx, Crash::default()).steps.len(), 0);
+    assert_eq!(due(&leaver, stored.as_ref(), &ctx), Due::Nothing { next: Some(at(1)) });
+    let ctx = Context { now: at(1), ..ctx };
+    pass(&mut world, &leaver, &mut stored, &ctx, Crash::default());
+    assert!(!world.accounts["a0"].active);
+}
+
+/// The record of the account was lost: a mover has their time all the same, a leaver has what is left of it.
+#[test]
+fn an_account_that_is_only_just_found_is_handed_over_too() {
+    let ours = account("a0", "ann", Some(OURS));
+    let (mut world, mut stored, spec) = (World::with([ours]), None, on_unassign("14d"));
+    let ctx = context(&spec);
+    let wanted = Wanted::Gone(Cause::Unassign);
+    assert_eq!(names(&work(&mut world, &wanted, &mut stored, &ctx, Crash::default())), ["adopt"]);
+    assert_eq!(stored.as_ref().unwrap().due_since, Some(NOW));
+    assert_eq!(due(&wanted, stored.as_ref(), &ctx), Due::Nothing { next: Some(at(14)) });
+    assert_eq!(names(&leave(&mut world, &mut stored, &spec, Cause::Leave, 1)), ["suspend", "end-sessions"]);
 }

@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::api::PendingIntent;
+use crate::api::{PendingIntent, SessionsReason};
 
 const WORK_CHANGE: &str = "change";
 
@@ -47,12 +47,31 @@ fn due_for_an_account(#[case] entry: Option<LedgerEntry>, #[case] expected: &str
 #[case::failed(Some(AccountState::Failed), "leave")]
 #[case::retained(Some(AccountState::Retained), "leave")]
 #[case::deleting(Some(AccountState::Deleting), "leave")]
-#[case::suspended(Some(AccountState::Suspended), "nothing")]
+#[case::suspended_without_proof(Some(AccountState::Suspended), "leave")]
 #[case::deleted(Some(AccountState::Deleted), "nothing")]
 #[case::released(Some(AccountState::Released), "nothing")]
 fn due_for_a_leaver(#[case] state: Option<AccountState>, #[case] expected: &str) {
     let (spec, entry) = (AppSpec::default(), state.map(|state| entry("a0", "ann", state)));
     assert_eq!(lane(&due(&Wanted::Gone(Cause::Leave), entry.as_ref(), &context(&spec))), expected);
+}
+
+/// Read back on day 0; what is due now.
+#[rstest]
+#[case::left_before(Some(-1), "nothing")]
+#[case::left_as_it_was_read(Some(0), "nothing")]
+#[case::left_since(Some(1), "leave")]
+#[case::leaves_later(Some(3), "nothing")]
+#[case::only_suspended(None, "nothing")]
+fn a_leave_asks_for_proof_of_its_own(#[case] left: Option<i64>, #[case] expected: &str) {
+    let at = |days: i64| NOW.checked_add(jiff::SignedDuration::from_hours(24 * days)).unwrap();
+    let spec = AppSpec::default();
+    let ctx = Context { left_at: left.map(at), now: at(2), ..context(&spec) };
+    let cause = if left.is_some() { Cause::Leave } else { Cause::Suspension };
+    let due = due(&Wanted::Gone(cause), Some(&cut("a0", "ann")), &ctx);
+    assert_eq!(lane(&due), expected);
+    if left == Some(3) {
+        assert_eq!(due, Due::Nothing { next: Some(at(3)) });
+    }
 }
 
 #[test]
@@ -155,4 +174,24 @@ fn the_ledger_passes_on() {
     ];
     let ids: Vec<_> = inherit(&old, &new).into_iter().map(|entry| entry.app + &entry.id).collect();
     assert_eq!(ids, ["a3", "b4", "c1", "d"]);
+}
+
+#[rstest]
+#[case::revoked(SessionReport::REVOKED, None)]
+#[case::unproved(SessionReport::unproved(SessionsReason::TokensLiveOn), Some(SessionsReason::TokensLiveOn))]
+#[case::none(
+    SessionReport::not_supported(SessionsReason::SessionsStayOpen),
+    Some(SessionsReason::SessionsStayOpen)
+)]
+fn what_became_of_sessions_is_remembered_of_this_account_alone(
+    #[case] report: SessionReport,
+    #[case] reason: Option<SessionsReason>,
+) {
+    let spec = AppSpec::default();
+    let step = |id: &str| Step::EndSessions { id: id.to_owned() };
+    let suspended = LedgerEntry { sessions: None, ..cut("a0", "ann") };
+    let entry = record(suspended.clone(), &step("a0"), &Reply::Sessions(report), &context(&spec));
+    assert_eq!((entry.sessions, entry.sessions_reason), (Some(report.sessions), reason));
+    let entry = record(suspended, &step("a9"), &Reply::Sessions(report), &context(&spec));
+    assert_eq!(entry.sessions, None);
 }

@@ -7,6 +7,7 @@ mod leavers;
 mod ledger;
 mod passwords;
 mod properties;
+mod protect;
 mod world;
 
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::access::DesiredAttribute;
-use crate::api::{AccountState, AppSpec, LedgerEntry, Strength};
+use crate::api::{AccountState, AppSpec, LedgerEntry, Sessions, Strength};
 
 pub(super) const TARGET: &str = "t1";
 pub(super) const OURS: &str = "p-1";
@@ -27,9 +28,11 @@ pub(super) fn context(spec: &AppSpec) -> Context<'_> {
         spec,
         marker: OURS,
         login_attribute: "userName",
+        protected: false,
         resume: false,
         cannot_suspend: None,
         findings: &[],
+        left_at: None,
         now: NOW,
     }
 }
@@ -69,6 +72,17 @@ pub(super) fn account(id: &str, login: &str, marker: Option<&str>) -> RemoteAcco
         active: true,
         attributes: BTreeMap::new(),
         terms: Arc::default(),
+    }
+}
+
+/// Suspended, read back, and with its sessions ended.
+pub(super) fn cut(id: &str, login: &str) -> LedgerEntry {
+    LedgerEntry {
+        due_since: Some(NOW),
+        cut_at: Some(NOW),
+        verified_at: Some(NOW),
+        sessions: Some(Sessions::Revoked),
+        ..entry(id, login, AccountState::Suspended)
     }
 }
 

@@ -127,14 +127,17 @@ proptest! {
         let retains = policy.is_some_and(|policy| policy.action == RemovalAction::Retain);
         let timed = policy.and_then(|policy| policy.delete_after.as_deref()).and_then(parse_duration).is_some();
         let was_due = case.entry.as_ref().and_then(|entry| entry.delete_at).is_some_and(|at| at <= NOW);
+        let hands_over = entry.as_ref().is_some_and(|entry| ctx.handed_over_at(cause, entry).is_some());
         for _ in 0..3 {
             let outcome = pass(&mut world, &case.wanted, &mut entry, &ctx, WHOLE);
+            prop_assert!(!hands_over || outcome.remote() == 0);
             prop_assert!(!retains || outcome.remote() == 0);
             for step in &outcome.steps {
                 let allowed = match step {
                     Step::Suspend { .. } => !retains,
+                    Step::EndSessions { .. } => policy.is_none_or(|policy| policy.revoke_sessions),
                     Step::Delete { .. } => deletes || (timed && was_due),
-                    Step::Revoke { .. } => policy.is_some_and(|policy| policy.remove_entitlements == RemoveEntitlements::Managed),
+                    Step::Revoke { .. } => policy.is_some_and(|policy| policy.remove_entitlements != RemoveEntitlements::None),
                     other => !other.is_remote(),
                 };
                 prop_assert!(allowed, "{:?}", step);
@@ -142,7 +145,8 @@ proptest! {
         }
         let rests = entry.is_none() || matches!(due(&case.wanted, entry.as_ref(), &ctx), Due::Nothing { .. });
         let believed = case.entry.as_ref().is_none_or(|entry| entry.state == AccountState::Suspended);
-        let may_stay = retains || !rests || believed;
+        let hands_over = entry.as_ref().is_some_and(|entry| ctx.handed_over_at(cause, entry).is_some());
+        let may_stay = retains || !rests || believed || hands_over;
         let released = entry.as_ref().is_some_and(|entry| {
             matches!(entry.state, AccountState::Released | AccountState::Deleted)
         });
@@ -159,7 +163,7 @@ proptest! {
         let outcome = work(&mut world, &case.wanted, &mut entry, &ctx, WHOLE);
         let rank = |step: &Step| match step {
             Step::Adopt { .. } => 0,
-            Step::Suspend { .. } => 1,
+            Step::Suspend { .. } | Step::EndSessions { .. } => 1,
             Step::Revoke { .. } => 2,
             Step::Update { .. } => 3,
             Step::Resume { .. } => 4,
@@ -172,7 +176,9 @@ proptest! {
         for step in &outcome.steps {
             if let Step::Revoke { kind, entitlement, .. } = step {
                 let text = [kind.as_str(), entitlement].join(":");
-                prop_assert!(held.contains(&text));
+                let all = matches!(case.wanted, Wanted::Gone(cause)
+                    if ctx.policy(cause).remove_entitlements == RemoveEntitlements::All);
+                prop_assert!(held.contains(&text) || all);
             }
         }
     }
@@ -234,6 +240,27 @@ proptest! {
     }
 
     #[test]
+    fn whoever_is_cut_off_has_a_proof_of_it_and_who_is_in_use_has_none(case in any_case()) {
+        let (ctx, mut world, mut entry) = (case.context(), case.world.clone(), case.entry.clone());
+        converge(&mut world, &case.wanted, &mut entry, &ctx);
+        let Some(entry) = entry else { return Ok(()) };
+        let rests = matches!(due(&case.wanted, Some(&entry), &ctx), Due::Nothing { .. });
+        match case.wanted {
+            Wanted::Account(_) if rests => {
+                prop_assert_eq!((entry.due_since, entry.cut_at, entry.verified_at), (None, None, None));
+                prop_assert!(entry.sessions.is_none() && !entry.stripped);
+            }
+            Wanted::Gone(cause) if rests && entry.state == AccountState::Suspended => {
+                let policy = ctx.policy(cause);
+                let proved = ctx.is_verified(cause, &entry)
+                    && (entry.sessions.is_some() || !policy.revoke_sessions);
+                prop_assert!(proved || policy.action == RemovalAction::Retain);
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
     fn the_order_of_inputs_does_not_count(case in any_case()) {
         let ctx = case.context();
         let mut turned = case.clone();
@@ -275,7 +302,8 @@ proptest! {
             (Wanted::Account(desired), Some(entry)) if rests => assert_as_desired(&world, desired, entry, &[]),
             (Wanted::Gone(cause), Some(entry)) if rests && entry.state != AccountState::Released => {
                 let retains = ctx.policy(*cause).action == RemovalAction::Retain;
-                prop_assert!(retains || world.marked().iter().all(|account| !account.active));
+                let hands_over = ctx.handed_over_at(*cause, entry).is_some();
+                prop_assert!(retains || hands_over || world.marked().iter().all(|account| !account.active));
             }
             _ => {}
         }

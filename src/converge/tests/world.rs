@@ -3,6 +3,9 @@
 use super::*;
 use crate::converge::compare::{same_login, strings as texts};
 
+/// The group of the administrators.
+pub(super) const ADMINS: &str = "g3";
+
 /// A target with accounts and groups, and what was done to it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct World {
@@ -59,6 +62,18 @@ impl World {
                 let found = self.accounts.values().filter(hit).cloned().collect();
                 seen.found(attribute, value, found);
             }
+            Query::LastAdministrator(id) => {
+                let holds = |account: &str| self.members.contains(&(account.to_owned(), ADMINS.to_owned()));
+                let other =
+                    |account: &&RemoteAccount| account.active && account.id != id && holds(&account.id);
+                let alone = holds(&id) && !self.accounts.values().any(|account| other(&account));
+                seen.administers(id, alone);
+            }
+            Query::Held(id) => {
+                let held = self.members.iter().filter(|(account, _)| *account == id);
+                let held: Vec<_> = held.map(|(_, group)| ("group".to_owned(), group.clone())).collect();
+                seen.holds(id, held);
+            }
             Query::Resolve(spec) => {
                 let id = self.groups.iter().find(|(_, name)| **name == spec.value).map(|(id, _)| id.clone());
                 let missing = if self.creates_groups { Resolution::Creatable } else { Resolution::Missing };
@@ -77,6 +92,10 @@ impl World {
             Step::Update { id, changes } => Reply::Account(self.update(id, changes)?),
             Step::Suspend { id } => Reply::Account(self.set_active(id, false)),
             Step::Resume { id } => Reply::Account(self.set_active(id, true)),
+            Step::EndSessions { id } => {
+                assert!(self.accounts.get(id).is_none_or(|account| !account.active), "ended while in use");
+                Reply::Sessions(SessionReport::REVOKED)
+            }
             Step::Delete { id } => {
                 let gone = self.accounts.remove(id);
                 assert!(

@@ -97,6 +97,8 @@ pub struct StoredPerson {
     pub finalizers: Box<[Box<str>]>,
     /// Annotation `tenure.dev/paused: "true"`.
     pub paused: bool,
+    /// Annotation `tenure.dev/protected`: the reason.
+    pub protected: Option<Box<str>>,
     /// Annotation `tenure.dev/resume`.
     pub resume: Option<Box<str>>,
     /// Annotation `tenure.dev/remove-now`.
@@ -134,6 +136,8 @@ pub struct Person {
     pub finalizers: Vec<String>,
     /// Nothing is to be done remotely.
     pub paused: bool,
+    /// Nothing is to be taken away from this person.
+    pub protected: bool,
     /// Annotation `tenure.dev/resume`.
     pub resume: Option<String>,
     /// Annotation `tenure.dev/remove-now`.
@@ -183,6 +187,7 @@ impl StoredPerson {
             requested: annotation(api::RECONCILE_REQUESTED)
                 .or_else(|| annotation(api::FLUX_RECONCILE_REQUESTED)),
             paused: annotation(api::PAUSED).as_deref() == Some("true"),
+            protected: annotation(api::PROTECTED),
             deleting: meta.deletion_timestamp.is_some(),
             finalizers: meta.finalizers.iter().flatten().map(|f| f.as_str().into()).collect(),
             uid: meta.uid.unwrap_or_default().into(),
@@ -227,6 +232,7 @@ impl StoredPerson {
             deleting: self.deleting,
             finalizers: self.finalizers.iter().map(std::string::ToString::to_string).collect(),
             paused: self.paused,
+            protected: self.protected.is_some(),
             resume: self.resume.as_deref().map(str::to_owned),
             remove_now: self.remove_now.as_deref().map(str::to_owned),
             requested: self.requested.as_deref().map(str::to_owned),
@@ -271,6 +277,7 @@ impl StoredPerson {
             || self.deleting != other.deleting
             || self.finalizers != other.finalizers
             || self.paused != other.paused
+            || self.protected != other.protected
             || self.resume != other.resume
             || self.remove_now != other.remove_now
             || self.requested != other.requested

@@ -108,6 +108,8 @@ struct AppMetrics {
     accounts: Family<AccountLabels, Gauge>,
     change_to_effect: Family<Label, Histogram, Buckets>,
     released: Counter,
+    unproved: Family<AppLabels, Gauge>,
+    oldest_unproved: Family<AppLabels, Seconds>,
 }
 
 #[derive(Clone)]
@@ -151,6 +153,18 @@ impl AppMetrics {
                 effect,
             ),
             released: add(r, "released_accounts", "Accounts let go of as they were", Counter::default()),
+            unproved: add(
+                r,
+                "unproved_leavers",
+                "People who left whose account is not read back out of use",
+                Family::default(),
+            ),
+            oldest_unproved: add(
+                r,
+                "oldest_unproved_leaver_seconds",
+                "Since the access of the first of them should have ended",
+                Family::default(),
+            ),
         }
     }
 }
@@ -256,6 +270,13 @@ impl Metrics {
         self.apps.released.inc_by(count);
     }
 
+    /// How many people who left are not proved to have lost access to an App, and for how long that is overdue.
+    pub fn unproved_leavers(&self, namespace: &str, app: &str, count: usize, oldest: Duration) {
+        let labels = AppLabels { namespace: namespace.to_owned(), app: app.to_owned() };
+        self.apps.unproved.get_or_create(&labels).set(gauge(count));
+        self.apps.oldest_unproved.get_or_create(&labels).set(oldest.as_secs_f64());
+    }
+
     /// An event found no room.
     pub fn event_dropped(&self) {
         self.process.events_dropped.inc();
@@ -269,6 +290,9 @@ impl Metrics {
             self.apps.queue_waiting.remove(&labels);
             self.apps.queue_oldest.remove(&labels);
         }
+        let labels = AppLabels { namespace: namespace.to_owned(), app: app.to_owned() };
+        self.apps.unproved.remove(&labels);
+        self.apps.oldest_unproved.remove(&labels);
         for state in ACCOUNT_STATES {
             self.apps.accounts.remove(&account_labels(namespace, app, state));
         }

@@ -8,7 +8,7 @@ use crate::connectors::Membership;
 use crate::connectors::scim::resource::field;
 
 /// Ids of the members; `None` where the group does not show any, which may mean that there are none.
-pub(super) fn read(group: &Value) -> Option<HashSet<String>> {
+pub(in crate::connectors::scim) fn read(group: &Value) -> Option<HashSet<String>> {
     let members = field(group, "members").filter(|members| !members.is_null())?;
     Some(members.as_array().into_iter().flatten().filter_map(id).collect())
 }

@@ -90,7 +90,7 @@ impl Scim {
     }
 
     /// Who of these is in a group now.
-    pub(super) async fn sight(
+    pub(in crate::connectors::scim) async fn sight(
         &self,
         group: &str,
         changes: &[Membership],

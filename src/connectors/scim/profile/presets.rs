@@ -5,7 +5,8 @@
 
 use crate::api::scim::{
     AttributeCase, Deletion, Discovery, EmptyGroups, Etag, Lookup, MediaType, MemberChange, MemberReads,
-    MemberReference, MemberRemoval, MultiValued, Paging, PatchStyle, Preset, ScimProfile, Suspension, Update,
+    MemberReference, MemberRemoval, MultiValued, Paging, PasswordLogin, PatchStyle, Preset, ScimProfile,
+    SuspendedSessions, Suspension, Update,
 };
 
 /// What is known of a service provider.
@@ -13,6 +14,7 @@ pub fn preset(preset: Preset) -> ScimProfile {
     match preset {
         Preset::Atlassian => atlassian(),
         Preset::Aws => aws(),
+        Preset::BetterAuth => better_auth(),
         Preset::Canaille => canaille(),
         Preset::Canva => canva(),
         Preset::Entra => entra(),
@@ -68,9 +70,22 @@ fn aws() -> ScimProfile {
     }
 }
 
+/// Seen on better-auth 1.7.5 with @better-auth/scim.
+fn better_auth() -> ScimProfile {
+    ScimProfile {
+        // Cookies and tokens are rows of one table, which go.
+        sessions: Some(SuspendedSessions::End),
+        // Even after DELETE, unless the application itself asks whether the account is active.
+        password_login: Some(PasswordLogin::Accepted),
+        ..ScimProfile::default()
+    }
+}
+
 /// Seen on Canaille 0.3.6.
 fn canaille() -> ScimProfile {
     ScimProfile {
+        // Access tokens up to ten days.
+        sessions: Some(SuspendedSessions::TokensLiveOn),
         // A filter is ignored: everybody comes.
         lookup: Some(Lookup::Listing),
         // `count` is answered with 500.

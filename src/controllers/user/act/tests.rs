@@ -175,6 +175,10 @@ impl Ports for Stage {
         Vec::new()
     }
 
+    async fn administration(&self) -> Turn {
+        Arc::<tokio::sync::Mutex<()>>::default().lock_owned().await
+    }
+
     async fn announce(&self, _: &LedgerEntry) -> Result<(), Stop> {
         Ok(())
     }
@@ -204,9 +208,11 @@ fn joiner(logins: &[&str], entry: Option<LedgerEntry>, spec: &Arc<AppSpec>) -> A
             target: "t1".into(),
             spec: Some(spec.clone()),
             marker: "4711".into(),
+            protected: false,
             resume: false,
             cannot_suspend: None,
             findings: Vec::new(),
+            left_at: None,
         },
     }
 }

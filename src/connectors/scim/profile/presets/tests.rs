@@ -14,6 +14,7 @@ fn what_a_preset_says_takes_effect(
     #[values(
         Preset::Atlassian,
         Preset::Aws,
+        Preset::BetterAuth,
         Preset::Canaille,
         Preset::Canva,
         Preset::Entra,
