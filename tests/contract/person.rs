@@ -83,6 +83,13 @@ impl<'a, 's, S: Subject> Person<'a, 's, S> {
         self.entry.as_ref().map(|entry| entry.id.as_str()).filter(|id| !id.is_empty()).expect("an account")
     }
 
+    /// Makes the account old enough for its absence to mean something.
+    pub(crate) fn ages(&mut self) {
+        if let Some(entry) = &mut self.entry {
+            entry.last_transition_time = Some(Timestamp::UNIX_EPOCH);
+        }
+    }
+
     /// The login attribute of the connector.
     pub(crate) fn login_attribute(&self) -> &'static str {
         traits(&self.spec.connector).login

@@ -66,7 +66,7 @@ impl Engine {
     /// has been looked at.
     pub(super) fn weigh(&self, key: &Key, account: &AccountDecision) -> Option<Standing> {
         let gate = self.gate(&Key::new(key.namespace.clone(), account.app.clone()));
-        if !account.may_remove() {
+        if !account.is_outstanding() {
             gate.withdraw(&key.name);
             return None;
         }
@@ -74,11 +74,13 @@ impl Engine {
         if foreseen.is_some() {
             gate.expect(&key.name, false);
         }
-        let Some(removal) = foreseen.or_else(|| gate.noted(&key.name, account)) else {
-            gate.expect(&key.name, true);
-            return None;
-        };
-        Some(self.offer(&gate, key, account, removal))
+        // Also where the ledger foretold nothing: the account was not as the ledger has it.
+        match foreseen.or_else(|| gate.noted(&key.name, account)) {
+            Some(removal) => return Some(self.offer(&gate, key, account, removal)),
+            None if account.may_remove() => gate.expect(&key.name, true),
+            None => gate.withdraw(&key.name),
+        }
+        None
     }
 
     /// Offers a removal to the App's gate.

@@ -453,7 +453,7 @@ impl Engine {
         let person = &decision.person;
         let waits = |account: &AccountDecision| {
             let app = Key::new(person.key.namespace.clone(), account.app.clone());
-            account.may_remove() && self.gate(&app).keeps_waiting(&person.key.name)
+            account.is_outstanding() && self.gate(&app).keeps_waiting(&person.key.name)
         };
         person.fresh.is_empty()
             && person.stored.left_at == decision.lifecycle.left_at.map(whole_seconds)

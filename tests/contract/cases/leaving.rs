@@ -64,6 +64,7 @@ pub(crate) async fn deleted_elsewhere<S: Subject>(stage: &Stage<'_, S>) -> Outco
     let entry = ann.gone(Cause::Leave).await.at("leave")?;
     unless(entry.state == AccountState::Deleted, "it is not seen that it is gone")?;
     assert_eq!(entry.reason, Reason::AccountGone.as_str());
+    bob.ages();
     let settled = bob.converge().await.at("make anew")?;
     assert_ne!(settled.entry.id, old);
     assert!(stage.shown(&settled.entry.id).await.active);
