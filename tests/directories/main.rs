@@ -20,5 +20,6 @@ mod leavers;
 mod naming;
 mod numbers;
 mod passwords;
+mod proof;
 mod secrets;
 mod sweep;
