@@ -16,6 +16,7 @@ mod binding;
 mod company;
 mod domain;
 mod failover;
+mod harm;
 mod leavers;
 mod naming;
 mod numbers;
