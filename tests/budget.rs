@@ -3,12 +3,11 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::fast_target::{self, FastTarget};
-use support::scene::{SOON, find_condition, user_spec};
+use support::scene::SOON;
 use support::{Scene, eventually};
 
 /// Long enough for a wave to settle, and for what must not happen to happen.
@@ -31,13 +30,7 @@ impl Stage {
     }
 
     async fn people(&self, prefix: &str, count: usize, roles: &[&str]) {
-        futures::future::join_all((0..8).map(async |batch| {
-            for i in (batch..count).step_by(8) {
-                let name = format!("{prefix}{i}");
-                self.scene.try_apply("User", &name, user_spec(&name, roles, json!({}))).await.unwrap();
-            }
-        }))
-        .await;
+        self.scene.crowd(prefix, count, roles, &json!({})).await;
     }
 
     /// Waits until so many accounts are in use, and the App's status says so.
@@ -52,29 +45,6 @@ impl Stage {
             }
         })
         .await;
-    }
-
-    async fn holds(&self, count: usize) -> Vec<Value> {
-        eventually(SOON, async || {
-            let holds = self.scene.list("Hold").await;
-            let ready = holds.iter().all(|h| find_condition(h, "Ready").is_some());
-            if holds.len() == count && ready { Ok(holds) } else { Err(format!("{holds:?}")) }
-        })
-        .await
-    }
-
-    async fn outcome(&self, hold: &Value, outcome: &str) -> Value {
-        let name = hold["metadata"]["name"].as_str().unwrap().to_owned();
-        eventually(SOON, async || {
-            let hold = self.scene.get("Hold", &name).await;
-            if hold["status"]["outcome"] == outcome { Ok(hold) } else { Err(hold["status"].to_string()) }
-        })
-        .await
-    }
-
-    async fn say(&self, hold: &Value, word: &str, digest: &Value) {
-        let word = json!({"spec": {word: {"digest": digest, "reason": "as agreed", "by": "admin"}}});
-        self.scene.merge("Hold", hold["metadata"]["name"].as_str().unwrap(), word).await;
     }
 
     async fn fire(&self, names: impl Iterator<Item = String>) {
@@ -96,14 +66,6 @@ impl Stage {
         let group = groups.iter().find(|g| g["displayName"] == group);
         group.map_or(0, |g| self.target.member_count(g["id"].as_str().unwrap()))
     }
-
-    async fn versions(&self) -> BTreeMap<String, String> {
-        let version = |user: &Value| {
-            let text = |value: &Value| value.as_str().unwrap().to_owned();
-            (text(&user["metadata"]["name"]), text(&user["metadata"]["resourceVersion"]))
-        };
-        self.scene.list("User").await.iter().map(version).collect()
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,9 +76,9 @@ async fn a_rule_that_matches_nobody_is_one_hold_and_no_write_per_person() {
     stage.people("p", 300, &[]).await;
     stage.active(300).await;
     stage.scene.all_ready(300, SOON).await;
-    let before = stage.versions().await;
+    let before = stage.scene.versions().await;
     stage.scene.apply("Role", "all", json!({"match": "user.department == 'Slaes'"})).await;
-    let hold = stage.holds(1).await.remove(0);
+    let hold = stage.scene.holds(1).await.remove(0);
     assert_eq!(hold["status"]["people"], 300);
     assert_eq!(hold["status"]["cause"], "Structural");
     assert_eq!(hold["status"]["counts"]["suspend"], 300);
@@ -124,14 +86,14 @@ async fn a_rule_that_matches_nobody_is_one_hold_and_no_write_per_person() {
     stage.scene.reason("App", "crm", "Held", "RemovalsHeld").await;
     tokio::time::sleep(QUIET).await;
     assert_eq!(stage.target.active_count(), 300);
-    assert_eq!(stage.versions().await, before, "holding writes nothing per person");
+    assert_eq!(stage.scene.versions().await, before, "holding writes nothing per person");
     assert_eq!(stage.scene.list("Hold").await.len(), 1);
     // It is put right: nothing is due any more.
     stage.scene.apply("Role", "all", json!({"match": "true"})).await;
-    stage.outcome(&hold, "Superseded").await;
+    stage.scene.outcome(&hold, "Superseded").await;
     assert_eq!(stage.target.active_count(), 300);
     // Too late to say yes.
-    stage.say(&hold, "approval", &hold["status"]["digest"]).await;
+    stage.scene.say(&hold, "approval", &hold["status"]["digest"]).await;
     tokio::time::sleep(QUIET).await;
     assert_eq!(stage.target.active_count(), 300);
 }
@@ -148,21 +110,21 @@ async fn an_approval_is_for_those_who_were_frozen_and_are_still_due() {
     stage.people("b", 5, &["b"]).await;
     stage.active(30).await;
     stage.scene.delete("AppBinding", "a-crm").await;
-    let first = stage.holds(1).await.remove(0);
+    let first = stage.scene.holds(1).await.remove(0);
     assert_eq!(first["status"]["people"], 25);
     // Fired meanwhile: at once. No longer due: drops out.
     stage.fire(["a0".to_owned()].into_iter()).await;
     stage.suspended(1).await;
     stage.scene.user("a1", &["a", "c"], json!({})).await;
-    stage.say(&first, "approval", &json!(format!("sha256:{}", "0".repeat(64)))).await;
+    stage.scene.say(&first, "approval", &json!(format!("sha256:{}", "0".repeat(64)))).await;
     let name = first["metadata"]["name"].as_str().unwrap();
     stage.scene.reason("Hold", name, "Ready", "WrongDigest").await;
     // One more set after the Hold is another Hold.
     stage.scene.delete("AppBinding", "b-crm").await;
-    let holds = stage.holds(2).await;
+    let holds = stage.scene.holds(2).await;
     assert_eq!(stage.target.active_count(), 29);
-    stage.say(&first, "approval", &first["status"]["digest"]).await;
-    stage.outcome(&first, "Done").await;
+    stage.scene.say(&first, "approval", &first["status"]["digest"]).await;
+    stage.scene.outcome(&first, "Done").await;
     stage.suspended(24).await;
     let mut active: Vec<_> = stage
         .target
@@ -210,7 +172,7 @@ async fn sixty_leavers_of_a_hundred_are_ten_and_one_hold() {
     stage.people("p", 100, &[]).await;
     stage.active(100).await;
     stage.fire((0..60).map(|i| format!("p{i}"))).await;
-    let hold = stage.holds(1).await.remove(0);
+    let hold = stage.scene.holds(1).await.remove(0);
     assert_eq!((&hold["status"]["people"], &hold["status"]["cause"]), (&json!(50), &json!("Personal")));
     stage.suspended(10).await;
     let gone: Vec<_> = stage.target.deactivated().into_iter().map(|(login, _)| login).collect();
@@ -219,8 +181,8 @@ async fn sixty_leavers_of_a_hundred_are_ten_and_one_hold() {
     stage.scene.merge("User", &one, order).await;
     stage.suspended(11).await;
     assert_eq!(stage.target.deactivated().last().unwrap().0, format!("{one}@example.com"));
-    stage.say(&hold, "rejection", &hold["status"]["digest"]).await;
-    stage.outcome(&hold, "Rejected").await;
+    stage.scene.say(&hold, "rejection", &hold["status"]["digest"]).await;
+    stage.scene.outcome(&hold, "Rejected").await;
     // Longer than the express minute: nobody trickles away.
     tokio::time::sleep(Duration::from_secs(70)).await;
     stage.suspended(11).await;
@@ -254,28 +216,32 @@ async fn neither_a_crash_nor_a_new_app_gives_the_budget_back() {
     assert!(stage.target.deactivated().len() <= 8, "{:?}", stage.target.deactivated());
 }
 
+/// Eight a second, until it is more than the App's limit of 500.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_prune_ends_in_a_hold_before_its_first_suspension() {
+async fn a_prune_of_thousands_ends_in_a_hold_before_its_first_suspension() {
+    const PEOPLE: usize = 3_000;
+    const PRUNED: usize = 520;
     let stage = Stage::new("prune", json!({"removalBudget": {"settle": "5s"}})).await;
     stage.scene.role_for("all", json!({"match": "true"}), "crm", &[]).await;
     let _operator = stage.scene.operator().start().await;
-    stage.people("p", 100, &[]).await;
-    stage.active(100).await;
-    stage.scene.all_ready(100, SOON).await;
-    for i in 0..80 {
+    stage.people("p", PEOPLE, &[]).await;
+    stage.active(PEOPLE).await;
+    stage.scene.all_ready(PEOPLE, SOON).await;
+    let mut pace = tokio::time::interval(Duration::from_millis(125));
+    for i in 0..PRUNED {
+        pace.tick().await;
         stage.scene.delete("User", &format!("p{i}")).await;
-        tokio::time::sleep(Duration::from_millis(125)).await;
     }
-    let hold = stage.holds(1).await.remove(0);
-    assert_eq!(hold["status"]["people"], 80);
-    assert_eq!(stage.target.active_count(), 100);
-    stage.say(&hold, "rejection", &hold["status"]["digest"]).await;
+    let hold = stage.scene.holds(1).await.remove(0);
+    assert_eq!(hold["status"]["people"], PRUNED);
+    assert_eq!(stage.target.active_count(), PEOPLE);
+    stage.scene.say(&hold, "rejection", &hold["status"]["digest"]).await;
     eventually(SOON, async || match stage.scene.list("User").await.len() {
-        20 => Ok(()),
+        n if n == PEOPLE - PRUNED => Ok(()),
         n => Err(format!("{n} Users are left")),
     })
     .await;
-    assert_eq!(stage.target.active_count(), 100, "the accounts are kept");
+    assert_eq!(stage.target.active_count(), PEOPLE, "the accounts are kept");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -295,13 +261,13 @@ async fn a_small_edit_does_not_empty_a_group() {
     stage.scene.all_ready(250, SOON).await;
     let binding = json!({"roleRef": {"name": "ops"}, "appRef": {"name": "crm"}, "entitlements": []});
     stage.scene.apply("AppBinding", "ops-crm", binding).await;
-    let hold = stage.holds(1).await.remove(0);
+    let hold = stage.scene.holds(1).await.remove(0);
     assert_eq!((&hold["status"]["people"], &hold["status"]["counts"]["change"]), (&json!(40), &json!(40)));
     assert!(hold["status"]["message"].as_str().unwrap().contains("its limit of 8"), "{hold}");
     tokio::time::sleep(QUIET).await;
     assert_eq!(stage.members("Ops"), 40);
-    stage.say(&hold, "approval", &hold["status"]["digest"]).await;
-    stage.outcome(&hold, "Done").await;
+    stage.scene.say(&hold, "approval", &hold["status"]["digest"]).await;
+    stage.scene.outcome(&hold, "Done").await;
     assert_eq!(stage.members("Ops"), 0);
     assert_eq!(stage.target.active_count(), 250);
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::company::{APP, by_id, ldap_app, samba_app};
-use crate::support::ldap::{Entry, bind_code, replace, unicode_password};
+use crate::company::{APP, by_id, in_domain, ldap_app, samba_app, set_domain_password};
+use crate::support::ldap::{Entry, bind_code, replace};
 use crate::support::scene::{SOON, entry};
 use crate::support::sweeps::{counted, findings};
-use crate::support::targets::samba::{self, Samba};
+use crate::support::targets::samba::Samba;
 use crate::support::targets::slapd::{Config, Policy, Slapd};
 use crate::support::wait::{always, eventually};
 use crate::support::{Operator, Scene};
@@ -147,12 +147,8 @@ async fn a_suspended_person_cannot_bind_to_a_domain() {
     let _operator = scene.operator().start().await;
     scene.user("ann", &[], json!({})).await;
     scene.ready("ann").await;
-    let ann = server.admin().find(samba::BASE, "(employeeNumber=id-ann)").await.expect("ann's entry");
-    let set = async |password: &str| {
-        let value = unicode_password(password);
-        let change = ldap3::Mod::Replace(b"unicodePwd".to_vec(), [value].into());
-        server.admin().modify(&ann.dn, vec![change]).await;
-    };
+    let ann = in_domain(&server, "ann").await.expect("ann's entry");
+    let set = async |password: &str| set_domain_password(&server, &ann.dn, password).await;
     let bind = async |password: &str| bind_code(&server.url(), &ann.dn, password).await;
     let becomes = async |state: &str, account: &str| {
         scene.user("ann", &[], json!({ "state": state })).await;

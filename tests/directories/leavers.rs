@@ -51,10 +51,7 @@ async fn a_thousand_leave_a_group_of_ten_thousand_by_a_few_requests() {
     json_patch::merge(&mut policy, &unbounded());
     ldap_app(&scene, &[proxy.url()], json!({}), policy).await;
     scene.role_for("staff", json!({ "match": "true" }), APP, &["Everybody"]).await;
-    let scene_ref = &scene;
-    futures::stream::iter(0..LEAVERS)
-        .for_each_concurrent(16, |n| async move { scene_ref.user(&format!("p{n}"), &[], json!({})).await })
-        .await;
+    scene.crowd("p", LEAVERS, &[], &json!({})).await;
     let operator = scene.patient_operator().args(["--linger-seconds", "120"]).start().await;
     scene.all_ready(LEAVERS, PATIENCE).await;
     let members = async || server.admin().entry(GROUP).await.expect("the group").all("member");
@@ -67,6 +64,7 @@ async fn a_thousand_leave_a_group_of_ten_thousand_by_a_few_requests() {
     // Nobody can wait for those who have not left yet, so all of them leave before the first is seen to.
     pause(&scene, json!("true")).await;
     scene.condition("App", APP, "Paused", "True").await;
+    let scene_ref = &scene;
     futures::stream::iter(0..LEAVERS)
         .for_each_concurrent(16, |n| async move {
             scene_ref.merge("User", &format!("p{n}"), json!({ "spec": { "state": "Terminated" } })).await;

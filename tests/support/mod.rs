@@ -19,6 +19,7 @@ pub mod cluster;
 pub mod control_plane;
 pub mod datastore;
 pub mod fast_target;
+pub mod holds;
 pub mod hostile;
 pub mod kubectl;
 pub mod ldap;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
@@ -136,6 +137,15 @@ impl Scene {
     /// A User. `extra` is merged over a minimal spec with the roles named.
     pub async fn user(&self, name: &str, roles: &[&str], extra: Value) {
         self.apply("User", name, user_spec(name, roles, extra)).await;
+    }
+
+    /// Many Users at once, `prefix0` and so on.
+    pub async fn crowd(&self, prefix: &str, count: usize, roles: &[&str], extra: &Value) {
+        futures::stream::iter(0..count)
+            .for_each_concurrent(16, |n| async move {
+                self.user(&format!("{prefix}{n}"), roles, extra.clone()).await;
+            })
+            .await;
     }
 
     /// Deletes an object, and does not wait for it to be gone.
