@@ -3,12 +3,18 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kube::api::{Api, DeleteParams};
 use serde_json::{Value, json};
+use support::fast_target::{self, FastTarget};
 use support::scene::{SOON, entry};
-use support::{ControlPlane, Options, RecordingProxy, Scene, ScimServer, eventually};
+use support::{Action, ControlPlane, Options, RecordingProxy, Rule, Scene, ScimServer, eventually};
+use tokio::sync::OnceCell;
+
+/// Long enough for hundreds of people.
+const MANY: Duration = Duration::from_mins(3);
 
 async fn all_active(server: &ScimServer, count: usize) {
     let accounts = server.users().await;
@@ -17,9 +23,7 @@ async fn all_active(server: &ScimServer, count: usize) {
 }
 
 async fn people(scene: &Scene, count: usize) {
-    for i in 0..count {
-        scene.user(&format!("p{i}"), &["all"], json!({})).await;
-    }
+    scene.crowd("p", count, &["all"], &json!({})).await;
     scene.all_ready(count, SOON).await;
 }
 
@@ -68,40 +72,93 @@ async fn a_deleted_binding_or_role_ends_the_grant_by_policy() {
     assert_eq!(crm.users().await[0]["active"], json!(false));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_namespace_ends_by_itself_and_leaves_accounts_as_they_are() {
-    let plane: &'static ControlPlane =
-        Box::leak(Box::new(ControlPlane::start(Options { controllers: true, ..Default::default() }).await));
-    let scene = Scene::on(plane, "nons").await;
-    let crm = scene.scim_app("crm", json!({})).await;
+/// A control plane that ends namespaces.
+async fn plane_with_controllers() -> &'static ControlPlane {
+    static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
+    let options = Options { controllers: true, ..Options::default() };
+    SHARED.get_or_init(|| ControlPlane::start(options)).await
+}
+
+/// What is the matter when the namespace is deleted.
+#[derive(PartialEq, Eq)]
+enum Matter {
+    Nothing,
+    AppUnreachable,
+    AppDeleted,
+}
+
+/// A namespace with many Users is deleted: it ends by itself, and no account is touched.
+async fn namespace_ends(name: &str, matter: Matter) {
+    const PEOPLE: usize = 500;
+    let plane = plane_with_controllers().await;
+    let scene = Scene::on(plane, name).await;
+    let token = Some("canary-fast".to_owned());
+    let target = FastTarget::start(fast_target::Config { token, ..Default::default() });
+    let proxy = RecordingProxy::start(&target.base_url());
+    scene.app("crm", &proxy.url(), "canary-fast", json!({})).await;
     scene.role_for("all", json!({}), "crm", &["All"]).await;
     // The operator lives elsewhere, as it does in a cluster.
     let home = plane.namespace("home").await;
     let operator = scene.operator().args(["--lease-namespace", &home]).start().await;
-    people(&scene, 30).await;
-    let mark = RecordingProxy::mark();
+    scene.crowd("p", PEOPLE, &["all"], &json!({})).await;
+    scene.all_ready(PEOPLE, MANY).await;
+    let before = (target.users(), target.groups());
+    match matter {
+        Matter::Nothing => {}
+        Matter::AppUnreachable => proxy.inject(Rule::new(Action::Reset)),
+        Matter::AppDeleted => {
+            scene.delete("App", "crm").await;
+            scene.gone("App", "crm").await;
+        }
+    }
     let namespaces = Api::<k8s_openapi::api::core::v1::Namespace>::all(plane.client().await);
     namespaces.delete(&scene.namespace, &DeleteParams::default()).await.unwrap();
-    eventually(Duration::from_mins(1), async || match namespaces.get_opt(&scene.namespace).await.unwrap() {
+    eventually(MANY, async || match namespaces.get_opt(&scene.namespace).await.unwrap() {
         None => Ok(()),
         Some(ns) => Err(format!("{:?}", ns.status)),
     })
     .await;
-    assert!(crm.proxy().writes_since(mark).is_empty(), "{:?}", crm.proxy().writes_since(mark));
-    all_active(&crm, 30).await;
-    let released: Vec<Value> =
-        operator.audit_lines().into_iter().filter(|l| l.to_string().contains("NamespaceDeleted")).collect();
-    assert_eq!(released.len(), 30, "an audit line for each account that is let go");
+    assert_eq!((target.users(), target.groups()), before, "the accounts and the group stay as they are");
+    if matter != Matter::AppDeleted {
+        let released = operator.audit_lines().into_iter().filter(|l| l["cause"] == "NamespaceDeleted");
+        assert_eq!(released.count(), PEOPLE, "an audit line for each account that is let go");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_namespace_ends_by_itself_and_leaves_accounts_as_they_are() {
+    namespace_ends("nons", Matter::Nothing).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_namespace_ends_although_the_app_gives_no_answer() {
+    namespace_ends("nonsaway", Matter::AppUnreachable).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_namespace_ends_although_the_app_went_before() {
+    namespace_ends("nonsnoapp", Matter::AppDeleted).await;
+}
+
+/// The account of each person.
+async fn ids(scene: &Scene) -> BTreeMap<String, Value> {
+    let users = scene.list("User").await;
+    users
+        .iter()
+        .map(|user| (user["metadata"]["name"].to_string(), entry(user, "crm")["id"].clone()))
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deleted_definitions_leave_accounts_as_they_are_and_find_them_again() {
+    const COUNT: usize = 50;
     let plane: &'static ControlPlane = Box::leak(Box::new(ControlPlane::start(Options::default()).await));
     let scene = Scene::on(plane, "nocrd").await;
     let crm = scene.scim_app("crm", json!({})).await;
     scene.role_for("all", json!({}), "crm", &[]).await;
     let _operator = scene.operator().start().await;
-    people(&scene, 5).await;
+    people(&scene, COUNT).await;
+    let before = ids(&scene).await;
     let mark = RecordingProxy::mark();
     for plural in ["appbindings", "roles", "users", "apps"] {
         plane
@@ -112,12 +169,16 @@ async fn deleted_definitions_leave_accounts_as_they_are_and_find_them_again() {
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(crm.proxy().writes_since(mark).is_empty(), "{:?}", crm.proxy().writes_since(mark));
-    all_active(&crm, 5).await;
+    all_active(&crm, COUNT).await;
     plane.install_crds().await;
     scene.app("crm", &crm.base_url(), crm.token(), json!({})).await;
     scene.role_for("all", json!({}), "crm", &[]).await;
-    people(&scene, 5).await;
-    all_active(&crm, 5).await;
+    people(&scene, COUNT).await;
+    all_active(&crm, COUNT).await;
+    assert_eq!(ids(&scene).await, before, "each is found again by its marker");
+    let made =
+        crm.proxy().since(mark).into_iter().filter(|r| r.method == "POST" && r.path.ends_with("/Users"));
+    assert_eq!(made.count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

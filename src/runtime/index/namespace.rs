@@ -89,7 +89,7 @@ impl Namespace {
         let mut went_back = false;
         if let Some(kept) = self.users.get_mut(name)
             && kept.uid == person.uid
-            && kept.is_newer_than(&person)
+            && (kept.is_newer_than(&person) || kept.was_let_go(&person))
         {
             if listed_since.is_none_or(|began| kept.written.is_some_and(|w| w >= began)) {
                 kept.epoch = kept.epoch.max(person.epoch);

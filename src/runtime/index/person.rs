@@ -221,6 +221,14 @@ impl StoredPerson {
         }
     }
 
+    /// Whether this answers the write by which `other` was let go of. That answer has no version of its own: the object
+    /// is gone with it, and it bears the version of before.
+    pub(super) fn was_let_go(&self, other: &Self) -> bool {
+        self.written.is_some()
+            && self.resource_version == other.resource_version
+            && self.finalizers.len() < other.finalizers.len()
+    }
+
     /// Decodes the person; `None` only if memory was corrupted, as [`Self::from_raw`] has decoded it before.
     pub fn load(&self, key: Key) -> Option<Person> {
         let stored = self.status()?;

@@ -37,3 +37,25 @@ proptest! {
         }
     }
 }
+
+/// A User that was let go of stays so, although the watch brings the version of before only then.
+#[test]
+fn an_event_that_letting_go_overtook_is_dropped() {
+    let raw = |finalizers: &[&str]| {
+        let user = json!({
+            "metadata": {
+                "name": "ann", "uid": "u", "resourceVersion": "7", "finalizers": finalizers,
+                "deletionTimestamp": "2026-01-01T00:00:00Z",
+            },
+            "spec": {"personId": "1", "userName": "ann"},
+        });
+        serde_json::from_str(&user.to_string()).unwrap()
+    };
+    let (name, mut ns) = (Name::from("ann"), Namespace::default());
+    let held = || StoredPerson::from_raw(raw(&["tenure.dev/accounts"])).unwrap();
+    assert_eq!(ns.put_user(&name, held(), None), Intake::Changed);
+    let let_go = StoredPerson::from_own_write(raw(&[])).unwrap();
+    assert_eq!(ns.put_user(&name, let_go, None), Intake::Changed);
+    assert_eq!(ns.put_user(&name, held(), None), Intake::Same);
+    assert!(ns.user(&name).unwrap().finalizers.is_empty());
+}
