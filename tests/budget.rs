@@ -35,7 +35,7 @@ impl Stage {
 
     /// Waits until so many accounts are in use, and the App's status says so.
     async fn active(&self, count: usize) {
-        eventually(Duration::from_mins(3), async || {
+        eventually(Duration::from_mins(10), async || {
             let app = self.scene.get("App", "crm").await;
             let (there, said) = (self.target.active_count(), &app["status"]["accounts"]["active"]);
             if there == count && *said == json!(count) {

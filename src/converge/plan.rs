@@ -8,7 +8,7 @@ use super::compare::{changes, is_empty, keeps_login};
 use super::correlate::{Located, locate, recognised, uncertain_create};
 use super::entitlements::{entitlements, held};
 use super::observe::{Observed, Query};
-use super::protect::{is_protected, protected, spare};
+use super::protect::{is_protected, protected, protected_person, spare};
 use super::removal::plan_gone;
 use super::steps::{CREATE, Plan, Refusal, Step, announce};
 use super::sweep::is_recent;
@@ -189,7 +189,7 @@ fn plan_existing(
 
     let mut steps = Vec::new();
     if linked.is_none() {
-        steps.push(Step::Adopt { id: id(), login: account.login.clone() });
+        steps.push(Step::Adopt { id: id(), login: account.login.clone(), in_use: true });
     }
     let (revokes, spared) = spare(entitlements.revokes, account, seen, ctx)?;
     steps.extend(revokes);
@@ -224,6 +224,11 @@ fn rename(
 ) -> Result<(Option<Change>, Option<Refusal>), Query> {
     if keeps_login(desired, account) {
         return Ok((None, None));
+    }
+    // A login that changes is taken away; and by it the account may be protected.
+    let kept = is_protected(account, seen, ctx).then(protected);
+    if let Some(why) = kept.or_else(|| ctx.protected.then(protected_person)) {
+        return Ok((None, Some(why)));
     }
     Ok(match choose_login(desired, Some(&account.id), true, seen, ctx)? {
         Login::Free(login) => (Some(change(ctx.login_attribute, login)), None),

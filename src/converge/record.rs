@@ -74,7 +74,13 @@ pub fn record(mut entry: LedgerEntry, step: &Step, reply: &Reply, ctx: &Context<
         entry.applied.clear();
     }
     match step {
-        Step::Adopt { id, login } => link(&mut entry, id, login, ctx),
+        Step::Adopt { id, login, in_use } => {
+            link(&mut entry, id, login, ctx);
+            // Nothing is handed over by an account that is out of use, also if a crash follows.
+            if !in_use {
+                set_state(&mut entry, AccountState::Suspended, ctx);
+            }
+        }
         Step::Announce(intent) => {
             if intent.operation == DELETE {
                 set_state(&mut entry, AccountState::Deleting, ctx);

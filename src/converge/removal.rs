@@ -72,7 +72,7 @@ fn plan_removal(
     let id = || account.id.clone();
     let mut steps = Vec::new();
     if linked.is_none() {
-        steps.push(Step::Adopt { id: id(), login: account.login.clone() });
+        steps.push(Step::Adopt { id: id(), login: account.login.clone(), in_use: account.active });
     }
     if account.active && stays_in_use(cause, account, entry, linked, ctx) {
         return Ok(Plan { steps, blocked: None, account: Some(account.clone()) });

@@ -17,6 +17,8 @@ pub enum Step {
         id: String,
         /// Login it has.
         login: String,
+        /// Whether it is in use, or about to be.
+        in_use: bool,
     },
     /// Ledger only, and it must be stored before the next step is taken.
     Announce(PendingIntent),
