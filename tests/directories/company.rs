@@ -52,7 +52,9 @@ fn directory(app: &str, servers: &[String], more: &[Value]) -> Value {
         "servers": servers, "caSecretRef": reference("ca.crt"),
         "bind": { "usernameSecretRef": reference("username"), "passwordSecretRef": reference("password") },
     });
-    more.iter().for_each(|more| json_patch::merge(&mut spec, more));
+    for more in more {
+        json_patch::merge(&mut spec, more);
+    }
     spec
 }
 
