@@ -9,6 +9,7 @@ use kube::api::DeleteParams;
 use serde_json::{Value, json};
 use support::fast_target::{self, FastTarget};
 use support::scene::{SOON, entry};
+use support::wait::always;
 use support::{ControlPlane, Operator, Options, RecordingProxy, Scene, eventually};
 
 /// As in `Builder::short_lease`.
@@ -108,6 +109,81 @@ async fn a_leader_that_cannot_renew_stops_before_another_could_start() {
     let mark = RecordingProxy::mark();
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(slow.proxy.writes_since(mark).is_empty());
+}
+
+/// Kills the leader of these, and waits until another one leads.
+async fn fail_over(replicas: &mut Vec<Operator>) {
+    let mut leader = None;
+    for (place, replica) in replicas.iter().enumerate() {
+        if leads(replica).await {
+            leader = Some(place);
+        }
+    }
+    replicas.remove(leader.expect("one leads")).process().kill9();
+    eventually(SOON, async || {
+        for replica in &*replicas {
+            if leads(replica).await {
+                return Ok(());
+            }
+        }
+        Err("nobody leads".to_owned())
+    })
+    .await;
+}
+
+/// The leader dies between the removals of a wave, the next one between those of leavers: the third has no more places
+/// than the first had.
+#[tokio::test(flavor = "multi_thread")]
+async fn leaders_that_die_in_a_wave_give_no_place_back() {
+    const LIMIT: usize = 20;
+    const WAVE: usize = 15;
+    let scene = Scene::new("wavefailover").await;
+    let target =
+        FastTarget::start(fast_target::Config { token: Some("canary-fast".into()), ..Default::default() });
+    let budget = json!({"removalBudget": {"percent": 20, "settle": "2s"}});
+    scene.app("crm", &target.base_url(), "canary-fast", budget).await;
+    scene.role_for("all", json!({}), "crm", &[]).await;
+    scene.role_for("wave", json!({}), "crm", &[]).await;
+    let mut replicas = Vec::new();
+    for _ in 0..3 {
+        replicas.push(scene.operator().start().await);
+    }
+    scene.crowd("p", 5 * LIMIT - WAVE, &["all"], &json!({})).await;
+    scene.crowd("w", WAVE, &["wave"], &json!({})).await;
+    scene.all_ready(5 * LIMIT, SOON).await;
+    scene.merge("App", "crm", json!({"spec": {"limits": {"requestsPerSecond": 1}}})).await;
+    scene.condition("App", "crm", "Ready", "True").await;
+    let removed = async |at_least: usize| {
+        eventually(SOON, async || match target.deactivated().len() {
+            n if n >= at_least => Ok(n),
+            n => Err(format!("{n} removals")),
+        })
+        .await
+    };
+    scene.delete("AppBinding", "wave-crm").await;
+    let first = removed(2).await;
+    assert!(first < WAVE, "it dies in the middle of the wave");
+    fail_over(&mut replicas).await;
+    // What the first had kept places for counts as taken, so the rest of the wave is too much.
+    scene.reason("App", "crm", "Held", "RemovalsHeld").await;
+    let first = target.deactivated().len();
+    // Leavers for whom there is room; and when their leader dies too, more of them, for whom there is none.
+    let leave = async |people: std::ops::Range<usize>| {
+        for n in people {
+            scene.merge("User", &format!("p{n}"), json!({"spec": {"state": "Terminated"}})).await;
+        }
+    };
+    leave(0..LIMIT - WAVE).await;
+    removed(first + 1).await;
+    fail_over(&mut replicas).await;
+    leave(LIMIT - WAVE..LIMIT).await;
+    scene.merge("App", "crm", json!({"spec": {"limits": null}})).await;
+    always(Duration::from_secs(15), async || match target.deactivated().len() {
+        n if n <= LIMIT => Ok(()),
+        n => Err(format!("{n} removals, and the limit is {LIMIT}")),
+    })
+    .await;
+    assert_eq!(target.active_count(), 5 * LIMIT - target.deactivated().len());
 }
 
 /// Rights as a `ServiceAccount` has them: everything the operator needs, the Lease apart from the rest.
