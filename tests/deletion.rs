@@ -14,7 +14,7 @@ use support::{Action, ControlPlane, Options, RecordingProxy, Rule, Scene, ScimSe
 use tokio::sync::OnceCell;
 
 /// Long enough for hundreds of people.
-const MANY: Duration = Duration::from_mins(3);
+const MANY: Duration = Duration::from_mins(8);
 
 async fn all_active(server: &ScimServer, count: usize) {
     let accounts = server.users().await;
