@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{RemoteAccount, Resolution, Resolved, Standing};
+use super::{Refusal, RemoteAccount, Resolution, Resolved, Standing};
 use crate::api::EntitlementSpec;
 
 /// A question that must be answered before [`plan`](super::plan) can go on. None of them changes anything.
@@ -34,6 +34,7 @@ pub struct Observed {
     standing: BTreeMap<String, Standing>,
     last_administrator: BTreeMap<String, bool>,
     held: BTreeMap<String, BTreeSet<(String, String)>>,
+    hidden: BTreeMap<String, Refusal>,
     resolved: Resolved,
     refused: BTreeSet<String>,
 }
@@ -64,6 +65,18 @@ impl Observed {
     /// Takes in the answer to [`Query::Held`]: type and remote id of each entitlement.
     pub fn holds(&mut self, id: String, entitlements: impl IntoIterator<Item = (String, String)>) {
         self.held.insert(id, entitlements.into_iter().collect());
+    }
+
+    /// Takes in that the target could not answer [`Query::Held`], and why. Of an account in use: that is no reason to leave
+    /// it so.
+    pub fn hides(&mut self, id: String, why: Refusal) {
+        self.hidden.insert(id, why);
+    }
+
+    /// Whether an account was seen in use.
+    pub fn is_in_use(&self, id: &str) -> bool {
+        let mut seen = self.accounts.values().flatten().chain(self.found.values().flatten());
+        seen.any(|account| account.id == id && account.active)
     }
 
     /// Takes in the answer to [`Query::Resolve`].
@@ -104,6 +117,11 @@ impl Observed {
 
     pub(super) fn held(&self, id: &str) -> Result<&BTreeSet<(String, String)>, Query> {
         self.held.get(id).ok_or_else(|| Query::Held(id.to_owned()))
+    }
+
+    /// Why it cannot be told what an account holds, if that was asked in vain.
+    pub(super) fn hidden(&self, id: &str) -> Option<&Refusal> {
+        self.hidden.get(id)
     }
 
     pub(super) fn resolve(&self, entitlement: &EntitlementSpec) -> Result<&Resolution, Query> {

@@ -99,6 +99,12 @@ fn plan_removal(
         }
     }
     steps.extend(strip(policy.remove_entitlements, account, linked, seen)?);
+    if policy.remove_entitlements == RemoveEntitlements::All
+        && let Some(why) = seen.hidden(&account.id)
+    {
+        // What it holds is taken away once that can be seen, and only then it is deleted.
+        return Ok(Plan { steps, blocked: Some(why.clone()), account: Some(account.clone()) });
+    }
     if policy.action == RemovalAction::Delete || linked.is_some_and(|entry| deletion_due(cause, entry, ctx)) {
         steps.extend(announce(linked, DELETE, &account.id, ctx));
         steps.push(Step::Delete { id: id() });
@@ -142,7 +148,7 @@ fn strip(
         RemoveEntitlements::None => return Ok(Vec::new()),
         RemoveEntitlements::Managed | RemoveEntitlements::All => linked.map(held).unwrap_or_default(),
     };
-    if which == RemoveEntitlements::All {
+    if which == RemoveEntitlements::All && seen.hidden(&account.id).is_none() {
         all.extend(seen.held(&account.id)?.iter().map(|(kind, remote)| (kind.as_str(), remote.as_str())));
     }
     Ok(all.into_iter().map(|(kind, remote)| revoke(&account.id, kind, remote)).collect())

@@ -221,8 +221,14 @@ async fn ask<C: Connector, P: Ports>(
             seen.found(attribute, value, found);
         }
         Query::Held(id) => {
-            let held = connector.held(&id).await?;
-            seen.holds(id, held);
+            match connector.held(&id).await {
+                Ok(held) => seen.holds(id, held),
+                // It is suspended all the same.
+                Err(Failure { reason, message, .. }) if seen.is_in_use(&id) => {
+                    seen.hides(id, Refusal { reason, message });
+                }
+                Err(failure) => return Err(failure),
+            }
         }
         Query::Resolve(entitlement) => {
             let resolution = ports.resolve(&entitlement).await?;

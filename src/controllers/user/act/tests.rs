@@ -1,5 +1,5 @@
-//! First passwords, whatever goes wrong between writing them down and making the account: the real pass, on a target and a
-//! cluster in memory.
+//! The real pass, on a target and a cluster in memory: first passwords, whatever goes wrong between writing them down and
+//! making the account; and a target that cannot show what an account holds.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -9,9 +9,11 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::*;
+use crate::api::AccountState;
+use crate::api::app::{RemovalAction, RemoveEntitlements};
 use crate::connectors::{Membership, Page, Probe, password};
 use crate::controllers::user::decide::OwnedContext;
-use crate::converge::{Change, Due, Lane, NewAccount};
+use crate::converge::{Cause, Change, Due, Lane, NewAccount};
 
 /// What goes wrong with one creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,8 +109,12 @@ impl Connector for Stage {
         Err(failure(FailureClass::Permanent))
     }
 
-    async fn set_active(&self, _: &str, _: bool) -> Result<RemoteAccount, Failure> {
-        Err(failure(FailureClass::Permanent))
+    async fn set_active(&self, id: &str, active: bool) -> Result<RemoteAccount, Failure> {
+        let mut world = self.world();
+        let account = world.accounts.iter_mut().map(|(account, _)| account).find(|account| account.id == id);
+        let account = account.ok_or_else(|| failure(FailureClass::Gone))?;
+        account.active = active;
+        Ok(account.clone())
     }
 
     async fn delete(&self, _: &str) -> Result<(), Failure> {
@@ -294,4 +300,27 @@ async fn an_account_that_is_taken_over_gets_none() {
     assert_eq!(until_settled(&stage, &["ann"], 1).await.unwrap().id, "n9");
     let world = stage.world();
     assert!(world.secret.is_none() && world.sent.is_empty());
+}
+
+/// What an account holds is taken away once that can be seen; its use does not wait for that, nor is it deleted before.
+#[tokio::test]
+async fn a_leaver_is_suspended_also_where_it_cannot_be_seen_what_the_account_holds() {
+    let stage = Stage::default();
+    let entry = until_settled(&stage, &["ann"], 1).await;
+    let mut spec = app().as_ref().clone();
+    spec.on_leave.remove_entitlements = RemoveEntitlements::All;
+    spec.on_leave.action = RemovalAction::Delete;
+    let spec = Arc::new(spec);
+    let mut work = joiner(&["ann"], entry, &spec);
+    work.wanted = Wanted::Gone(Cause::Leave);
+    for _ in 0..2 {
+        let (Ending::Refused(Some(entry), _) | Ending::Trouble(Some(entry), _)) =
+            pass(&stage, &stage, &work, &spec).await
+        else {
+            panic!("what it holds has not been seen");
+        };
+        assert_eq!(entry.state, AccountState::Suspended);
+        assert!(!stage.world().accounts[0].0.active);
+        work.entry = Some(entry);
+    }
 }
