@@ -21,6 +21,8 @@ pub struct LifecycleInput {
     pub left_at: Option<Timestamp>,
     /// `status.leftBy`.
     pub left_by: Option<LeftBy>,
+    /// The `left_at` of the last decision, if it was a leave: one that is not stored yet is not dated anew with every look.
+    pub seen_left: Option<Timestamp>,
     /// Whether an annotation `tenure.dev/resume` stands that has not been used. It is used up once the phase is
     /// `Active` or `Suspended`, not before.
     pub resume: bool,
@@ -102,7 +104,9 @@ fn leave(input: &LifecycleInput, stored: Option<Leave>) -> Option<Leave> {
     if input.state == DesiredState::Terminated {
         // Not before the start: whoever is terminated before their first day has left as of that day, or the manifest
         // that hired them would do so again.
-        let first_seen = || input.start_time.map_or(input.now, |start| start.max(input.now));
+        let fresh = |seen: &Timestamp| *seen <= input.now && stored.is_none_or(|leave| *seen > leave.at);
+        let seen = input.seen_left.filter(fresh).unwrap_or(input.now);
+        let first_seen = || input.start_time.map_or(seen, |start| start.max(seen));
         let at = standing.or(passed).map_or_else(first_seen, |leave| leave.at);
         return Some(Leave { at, by: LeftBy::State });
     }

@@ -43,6 +43,9 @@ use super::common::{AttributeRule, EntitlementSpec, LocalRef};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!self.authoritative || (has(self.entitlements) && size(self.entitlements) > 0)").message("authoritative: true says that only Tenure grants these entitlements: name at least one in entitlements").field_path(".authoritative")
+)]
 pub struct AppBindingSpec {
     /// The Role that grants.
     pub role_ref: LocalRef,
@@ -57,6 +60,11 @@ pub struct AppBindingSpec {
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into(), "value".into()]))]
     pub entitlements: Vec<EntitlementSpec>,
+    /// Only Tenure grants these entitlements: an account of a User that holds one otherwise, as a sweep finds, loses it
+    /// within the removal budget, unless its own bindings grant it. Accounts that are in no ledger are reported as orphans and
+    /// keep it.
+    #[serde(default)]
+    pub authoritative: bool,
     /// Attributes that this binding sets instead of the App's own rules.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]

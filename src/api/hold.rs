@@ -111,6 +111,9 @@ pub struct HoldStatus {
     /// In how many of them something is still due.
     #[serde(default)]
     pub due: i64,
+    /// When the first of it falls due, where it was held before its day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_from: Option<Timestamp>,
     /// What would be done, counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<HoldCounts>,

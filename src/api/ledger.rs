@@ -30,6 +30,13 @@ pub enum AccountState {
     Failed,
 }
 
+impl AccountState {
+    /// Whether Tenure took the account out of use, and it is still there as far as is known.
+    pub const fn is_out_of_use(self) -> bool {
+        matches!(self, Self::Suspended | Self::Deleting)
+    }
+}
+
 /// Whether the sessions and tokens of an account that was cut off are known to have ended.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Sessions {

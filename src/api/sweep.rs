@@ -62,7 +62,8 @@ pub struct SweepFindings {
     /// Without an entitlement that Tenure granted.
     #[serde(default)]
     pub entitlements_lost: i64,
-    /// With an entitlement that bindings name and Tenure did not grant. It is left as it is.
+    /// With an entitlement that bindings name and Tenure did not grant. It is left as it is, unless such a binding is
+    /// `authoritative`.
     #[serde(default)]
     pub entitlements_added: i64,
     /// In the ledger and not in the listing.
@@ -83,6 +84,9 @@ pub struct SweepFindings {
     /// In use, with the marker of a person whose account is another one.
     #[serde(default)]
     pub duplicates: i64,
+    /// In use, in no ledger, and an administrator by `spec.administrators`.
+    #[serde(default)]
+    pub privileged: i64,
 }
 
 /// An account in use that is in no ledger.

@@ -91,6 +91,7 @@ async fn write(args: &OrphansArgs, mut out: impl Write) -> Result<()> {
         decide: &decide,
         under_way: &|_| false,
         state: &state,
+        administrators: &BTreeSet::new(),
     };
     let mut problem = None;
     let line = |stray: &Stray| {

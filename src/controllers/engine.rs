@@ -157,9 +157,14 @@ impl Engine {
 
     /// The same, about the account in one App only where one is given.
     pub fn decide_in(&self, key: &Key, only: Option<&str>) -> Option<Decision> {
+        self.decide_at(key, only, Timestamp::now())
+    }
+
+    /// The same, for an instant that may lie ahead.
+    pub(super) fn decide_at(&self, key: &Key, only: Option<&str>, at: Timestamp) -> Option<Decision> {
         let person = self.person(key)?;
         let departure = self.departure(&person);
-        self.fleet.read(&key.namespace, |ns| decide::decide_in(ns, person, departure, Timestamp::now(), only))
+        self.fleet.read(&key.namespace, |ns| decide::decide_in(ns, person, departure, at, only))
     }
 
     /// Why this User is being deleted, as far as that is known. An earlier object of the same name does not count.

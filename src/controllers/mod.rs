@@ -8,6 +8,7 @@ pub mod engine;
 pub mod hold;
 pub mod observe;
 pub mod passwords;
+pub mod patch;
 pub mod role;
 pub mod summary;
 pub mod user;

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::engine::Engine;
-use super::summary::Tally;
+use super::summary::{Tally, held};
 use crate::api::AccountState;
+use crate::connectors::gate::{Gate as RequestGate, GateState};
 use crate::runtime::health::Gate;
 use crate::runtime::index::Key;
 use crate::runtime::lease::Standing;
@@ -56,7 +57,15 @@ fn sample(engine: &Engine) {
         let Key { namespace, name } = &app.key;
         let unproved = leavers.get(&(namespace.clone(), name.clone())).copied().unwrap_or_default();
         engine.metrics.unproved_leavers(namespace, name, unproved.count, unproved.age(now));
-        engine.metrics.queue(&app.key.namespace, &app.key.name, &app.queue.stats());
+        engine.metrics.queue(namespace, name, &app.queue.stats());
+        let gate = app.health.lock().gate.as_ref().map(RequestGate::state);
+        engine.metrics.quarantined(namespace, name, matches!(gate, Some(GateState::Open { .. })));
+        let waiting = engine.fleet.read(namespace, |ns| {
+            let uid = ns.apps.get(name).map(|object| object.meta.uid.clone()).unwrap_or_default();
+            held(ns, name, &uid).iter().map(|(_, people)| *people).sum::<i64>()
+        });
+        let waiting = usize::try_from(waiting.unwrap_or_default()).unwrap_or_default();
+        engine.metrics.removals(namespace, name, engine.gate(&app.key).figures(), waiting);
     }
     for (namespace, content) in engine.fleet.all().iter() {
         for (app, states) in Tally::states(content) {

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
 use kube::{Api, Resource};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -17,7 +16,7 @@ use tokio::time::Instant;
 
 use super::app::status::{self as app_status, Figures};
 use super::engine::Engine;
-use super::hold::gate::in_use;
+use super::patch::patch_status;
 use super::{binding, role};
 use crate::api::app::AccountCounts;
 use crate::api::{AccountState, App, AppBinding, HoldOutcome, Role};
@@ -80,6 +79,8 @@ pub struct Tally {
     pub bound: HashMap<Name, i64>,
     /// Accounts by App.
     pub accounts: HashMap<Name, AccountCounts>,
+    /// Accounts in use by App, in trouble or not.
+    pub in_use: HashMap<Name, u32>,
 }
 
 impl Tally {
@@ -92,6 +93,9 @@ impl Tally {
             summary.rule_errors.iter().for_each(|r| *tally.rule_errors.entry(r.clone()).or_default() += 1);
             summary.bindings.iter().for_each(|b| *tally.bound.entry(b.clone()).or_default() += 1);
             for account in &summary.accounts {
+                if account.state == Some(AccountState::Active) {
+                    *tally.in_use.entry(account.app.clone()).or_default() += 1;
+                }
                 let counts = tally.accounts.entry(account.app.clone()).or_default();
                 match account.state {
                     _ if account.troubled => counts.failed += 1,
@@ -191,7 +195,7 @@ impl Engine {
                 accounts: tally.accounts.get(name).cloned().unwrap_or_default(),
                 planned: runtime.planned(),
                 sweeps: &runtime.sweep,
-                removals: self.gate(&runtime.key).record(in_use(ns, name)),
+                removals: self.gate(&runtime.key).record(tally.in_use.get(name).copied().unwrap_or_default()),
                 held: held(ns, name, &object.meta.uid),
             };
             let status = app_status::status(object, &health, figures, now);
@@ -222,21 +226,13 @@ impl Engine {
             {"op": "test", "path": "/metadata/resourceVersion", "value": draft.resource_version},
             {"op": "add", "path": "/status", "value": draft.status},
         ]);
-        let Ok(patch) = serde_json::from_value::<json_patch::Patch>(patch) else {
-            return false;
-        };
         let api = Api::<K>::namespaced(self.client.clone(), namespace);
-        let (params, patch) = (
-            PatchParams { field_manager: Some("tenure".to_owned()), ..PatchParams::default() },
-            Patch::Json::<()>(patch),
-        );
-        let write = api.patch_status(&draft.name, &params, &patch);
-        matches!(tokio::time::timeout(PATIENCE, write).await, Ok(Ok(_)))
+        patch_status(&api, &draft.name, patch, PATIENCE).await.is_ok()
     }
 }
 
 /// The Holds of an App that wait for a person, and how many people are in each.
-fn held(ns: &Namespace, app: &str, uid: &str) -> Vec<(Name, i64)> {
+pub(super) fn held(ns: &Namespace, app: &str, uid: &str) -> Vec<(Name, i64)> {
     let waits = |hold: &HoldObject| hold.is_of((app, uid)) && hold.status.outcome == HoldOutcome::Pending;
     let holds = ns.holds.iter().filter(|(_, hold)| waits(hold) && !hold.status.digest.is_empty());
     holds.map(|(name, hold)| (name.clone(), hold.status.people)).collect()

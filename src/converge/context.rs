@@ -103,8 +103,7 @@ impl Context<'_> {
         let policy = self.policy(cause);
         let waits = policy.action != RemovalAction::Retain;
         let after = policy.after.as_deref().filter(|_| waits).and_then(parse_duration)?;
-        let out_of_use = matches!(entry.state, AccountState::Suspended | AccountState::Deleting);
-        let in_use = !out_of_use && self.linked(Some(entry)).is_some();
+        let in_use = !entry.state.is_out_of_use() && self.linked(Some(entry)).is_some();
         let until = later(self.due_since(cause, entry), after);
         (in_use && until > self.now).then_some(until)
     }

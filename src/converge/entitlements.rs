@@ -9,7 +9,7 @@ use crate::access::DesiredAccount;
 use crate::api::{EntitlementSpec, LedgerEntry, Reason};
 
 /// How many entitlements a ledger entry holds (`LedgerEntry.entitlements`).
-const MAX_ENTITLEMENTS: usize = 64;
+pub const MAX_ENTITLEMENTS: usize = 64;
 
 /// Length of an item of `LedgerEntry.entitlements`, in characters.
 const MAX_LENGTH: usize = 300;

@@ -42,7 +42,7 @@ pub use context::{Context, is_proved, parse_duration, referable};
 pub use digest::digest;
 pub use due::{Due, due};
 pub use duplicates::{Claim, inherit, keeper};
-pub use entitlements::{ledger_id, not_found};
+pub use entitlements::{MAX_ENTITLEMENTS, ledger_id, not_found};
 pub use observe::{Observed, Query};
 pub use password::{Fate, Holder, fate, kept_for};
 pub use plan::plan;

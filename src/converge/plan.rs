@@ -210,8 +210,7 @@ fn plan_existing(
 /// Only what the ledger says Tenure suspended, or a person said may come back.
 fn may_resume(linked: Option<&LedgerEntry>, ctx: &Context<'_>) -> bool {
     let by_us = linked.is_some_and(|entry| {
-        matches!(entry.state, AccountState::Suspended | AccountState::Deleting)
-            && entry.reason != Reason::SuspendedElsewhere.as_str()
+        entry.state.is_out_of_use() && entry.reason != Reason::SuspendedElsewhere.as_str()
     });
     by_us || ctx.resume
 }

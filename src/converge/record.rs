@@ -209,7 +209,7 @@ fn deleted(entry: &mut LedgerEntry, ctx: &Context<'_>) {
 
 fn retain(entry: &mut LedgerEntry, ctx: &Context<'_>) {
     // What Tenure suspended stays known as such, so that it may be resumed.
-    let suspended = matches!(entry.state, AccountState::Suspended | AccountState::Deleting);
+    let suspended = entry.state.is_out_of_use();
     set_state(entry, if suspended { AccountState::Suspended } else { AccountState::Retained }, ctx);
 }
 

@@ -167,6 +167,5 @@ fn no_suspension(reason: Reason) -> Refusal {
 
 /// Whether the suspended account's time is up. Never before the date has been on record, since it lies ahead then.
 pub(super) fn deletion_due(cause: Cause, entry: &LedgerEntry, ctx: &Context<'_>) -> bool {
-    matches!(entry.state, AccountState::Suspended | AccountState::Deleting)
-        && ctx.delete_at(cause, entry).is_some_and(|at| at <= ctx.now)
+    entry.state.is_out_of_use() && ctx.delete_at(cause, entry).is_some_and(|at| at <= ctx.now)
 }

@@ -15,6 +15,7 @@ fn at(now: i64) -> LifecycleInput {
         end_time: None,
         left_at: None,
         left_by: None,
+        seen_left: None,
         resume: false,
         now: day(now),
     }
@@ -98,6 +99,16 @@ fn terminated_wins() {
     // Rehired and terminated again before anybody looked: a new leave.
     let again = LifecycleInput { start_time: Some(day(22)), ..left(25, 20, State) };
     check(terminated(again), Phase::Left, Some((25, State)), false, None);
+    check(
+        terminated(LifecycleInput { seen_left: Some(day(20)), ..again }),
+        Phase::Left,
+        Some((25, State)),
+        false,
+        None,
+    );
+    let seen = LifecycleInput { seen_left: Some(day(24)), ..at(25) };
+    check(terminated(seen), Phase::Left, Some((24, State)), false, None);
+    check(seen, Phase::Active, None, false, None);
     let ended = LifecycleInput { end_time: Some(day(23)), ..at(25) };
     check(terminated(ended), Phase::Left, Some((23, State)), false, None);
     // Terminated before the first day: the manifest that hired them does not hire them again.
@@ -127,6 +138,7 @@ fn input() -> impl Strategy<Value = LifecycleInput> {
             end_time,
             left_at,
             left_by: left_at.and(left_by),
+            seen_left: None,
             resume,
             now: day(now),
         },

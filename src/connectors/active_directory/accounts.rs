@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::decode::Seen;
 use super::guid::Guid;
-use super::{ActiveDirectory, LOGIN, TRAITS, configuration, refusal, trouble, uac};
+use super::{ActiveDirectory, CRITICAL, LOGIN, PRINCIPAL, TRAITS, configuration, refusal, trouble, uac};
 use crate::api::Reason;
 use crate::connectors::directory::{Dn, Entry, Filter, RawControl, Scope, Search, extended_dn};
 use crate::connectors::{Failure, FailureClass, Page};
@@ -128,8 +128,7 @@ impl ActiveDirectory {
 
     /// What is asked of each account in a listing: no photographs and no memberships.
     fn listed(&self) -> BTreeSet<String> {
-        let own =
-            [LOGIN, uac::ATTRIBUTE, "objectGUID", "isCriticalSystemObject", self.shared.marker.as_str()];
+        let own = [LOGIN, PRINCIPAL, uac::ATTRIBUTE, "objectGUID", CRITICAL, self.shared.marker.as_str()];
         let mapped = TRAITS.defaults.iter().map(|(name, _)| *name);
         let configured = self.shared.attributes.iter().map(String::as_str).filter(|name| is_attribute(name));
         own.into_iter().chain(mapped).chain(configured).map(str::to_owned).collect()

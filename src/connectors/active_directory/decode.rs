@@ -9,7 +9,7 @@ use super::filetime::End;
 use super::guid::Guid;
 use super::probe::Profile;
 use super::uac::{self, Bit, Uac};
-use super::{LOGIN, MANAGER, NAMING, Shared, names, trouble};
+use super::{CRITICAL, LOGIN, MANAGER, NAMING, Shared, names, trouble};
 use crate::api::Reason;
 use crate::connectors::directory::{Dn, Entry, values};
 use crate::connectors::{Failure, FailureClass};
@@ -87,7 +87,7 @@ impl Shared {
             attributes,
             terms: TERMS.clone(),
         };
-        let critical = entry.has("isCriticalSystemObject", "TRUE");
+        let critical = entry.has(CRITICAL, "TRUE");
         Ok(Seen { guid, dn, uac, critical, account, entry })
     }
 

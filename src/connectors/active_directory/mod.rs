@@ -46,7 +46,7 @@ use crate::api::directory::ActiveDirectoryConnector;
 use crate::api::directory::active_directory::SuspendedPassword;
 use crate::api::scim::GroupCreation;
 use crate::api::{EntitlementSpec, Reason, SessionsReason};
-use crate::converge::{Change, Lane, NewAccount, RemoteAccount, SessionReport};
+use crate::converge::{Change, Lane, NewAccount, RemoteAccount, SessionReport, Standing};
 
 /// The entitlement type whose remote ids are those of groups.
 const GROUP: &str = "group";
@@ -60,6 +60,9 @@ const NAMING: &str = "cn";
 const MANAGER: &str = "manager";
 /// The other login.
 const PRINCIPAL: &str = "userPrincipalName";
+/// `TRUE` where the domain needs the entry for itself (MS-ADA1 §2.389): its administrator, guest and key distribution
+/// accounts among others.
+const CRITICAL: &str = "isCriticalSystemObject";
 /// Where new accounts and groups are unless something is said (MS-ADTS §6.1.1.4.12).
 const USERS: &str = "Users";
 /// Members that are changed in one request.
@@ -121,6 +124,8 @@ pub struct ActiveDirectory {
 
 struct Shared {
     directory: Directory,
+    /// Who Tenure binds as: a DN, a principal name, or `DOMAIN\\login`.
+    bound_as: String,
     spec: ActiveDirectoryConnector,
     marker: String,
     attributes: Vec<String>,
@@ -207,6 +212,7 @@ impl ActiveDirectory {
         let ActiveDirectoryConfig { directory, spec, marker, attributes } = config;
         let shared = Shared {
             places: Places::new(&spec)?,
+            bound_as: directory.identity.name.clone(),
             directory: Directory::new(directory, around)?,
             spec,
             marker,
@@ -324,6 +330,22 @@ impl Connector for ActiveDirectory {
 
     async fn holders(&self, kind: &str, entitlement: &str) -> Result<Option<HashSet<String>>, Failure> {
         self.members_of(kind, entitlement).await
+    }
+
+    async fn held(&self, id: &str) -> Result<Vec<(String, String)>, Failure> {
+        self.groups_of(id).await
+    }
+
+    fn standing(&self, account: &RemoteAccount) -> Standing {
+        let is = |name: &str, text: &str| {
+            let value = account.attributes.get(name).and_then(serde_json::Value::as_str);
+            value.is_some_and(|value| value.eq_ignore_ascii_case(text))
+        };
+        let own = self.shared.bound_as.as_str();
+        let login = own.rsplit('\\').next().and_then(|name| name.split('@').next()).unwrap_or(own);
+        let is_own =
+            account.login.eq_ignore_ascii_case(login) || is(PRINCIPAL, own) || is("distinguishedName", own);
+        if is(CRITICAL, "TRUE") || is_own { Standing::BuiltIn } else { Standing::Ordinary }
     }
 
     /// Kerberos does not take back tickets that were issued: service tickets stay good for ten hours by default (MS-KILE

@@ -273,7 +273,7 @@ impl Ldap {
     }
 
     /// What accounts are called in groups, by id. Those that are gone are left out.
-    async fn values_of(&self, ids: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    pub(super) async fn values_of(&self, ids: &[String]) -> Result<BTreeMap<String, String>, Failure> {
         let profile = self.profile().await?;
         let ids: BTreeSet<_> = ids.iter().filter(|id| is_id(id)).collect();
         if ids.is_empty() {
@@ -323,17 +323,23 @@ impl Ldap {
             (old.map(ToString::to_string), new.map(|(dn, _)| dn.to_string()))
         };
         let Some(old) = old.filter(|old| Some(old) != new.as_ref()) else { return Ok(()) };
-        let profile = self.profile().await?;
-        let base = self.shared.groups_base.to_string();
-        let filter = Filter::equal(self.kind().member(), &old);
-        let attributes = &WHOLE[1..3];
-        let search = Search { base: &base, scope: Scope::Subtree, filter, attributes, limit: GROUPS_AT_MOST };
-        let found = self.shared.directory.search(self.op(CHANGE), &search).await.map_err(under_base)?;
+        let groups = self.groups_with(&old).await?;
         let wishes: Vec<_> = new.map(|new| (new, true)).into_iter().chain([(old, false)]).collect();
-        for group in found.iter().filter_map(|entry| profile.id(entry)) {
+        for group in groups {
             self.write_members(&group, &wishes).await?;
         }
         Ok(())
+    }
+
+    /// Ids of the groups that have this member.
+    pub(super) async fn groups_with(&self, member: &str) -> Result<Vec<String>, Failure> {
+        let profile = self.profile().await?;
+        let base = self.shared.groups_base.to_string();
+        let filter = Filter::equal(self.kind().member(), member);
+        let attributes = &WHOLE[1..3];
+        let search = Search { base: &base, scope: Scope::Subtree, filter, attributes, limit: GROUPS_AT_MOST };
+        let found = self.shared.directory.search(self.op(CHANGE), &search).await.map_err(under_base)?;
+        Ok(found.iter().filter_map(|entry| profile.id(entry)).collect())
     }
 }
 

@@ -1,4 +1,5 @@
-//! Who is in a group, for a sweep: the group's members, by what the listing before said that accounts are called.
+//! Who is in a group, for a sweep: the group's members, by what the listing before said that accounts are called. And the
+//! groups that an account is in, whoever put it there.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -57,6 +58,16 @@ impl Ldap {
         let name = |text: &str| if by_login { Some(hash(text)) } else { name_of(text) };
         Ok(found
             .map(|entry| entry.texts(member).filter_map(|text| self.shared.listed.id(name(text)?)).collect()))
+    }
+}
+
+impl Ldap {
+    /// The groups that an account is in, as type and id.
+    pub(super) async fn groups_of(&self, id: &str) -> Result<Vec<(String, String)>, Failure> {
+        let called = self.values_of(&[id.to_owned()]).await?;
+        let Some(called) = called.get(id) else { return Ok(Vec::new()) };
+        let groups = self.groups_with(called).await?;
+        Ok(groups.into_iter().map(|group| (GROUP.to_owned(), group)).collect())
     }
 }
 

@@ -39,7 +39,7 @@ use crate::access::ConnectorTraits;
 use crate::api::directory::LdapConnector;
 use crate::api::scim::GroupCreation;
 use crate::api::{EntitlementSpec, SessionsReason};
-use crate::converge::{Change, Lane, NewAccount, RemoteAccount, SessionReport};
+use crate::converge::{Change, Lane, NewAccount, RemoteAccount, SessionReport, Standing};
 
 /// The entitlement type whose remote ids are those of groups.
 const GROUP: &str = "group";
@@ -101,6 +101,8 @@ pub struct Ldap {
 
 struct Shared {
     directory: Directory,
+    /// Who Tenure binds as.
+    bound_as: String,
     spec: LdapConnector,
     marker: String,
     attributes: Vec<String>,
@@ -134,6 +136,7 @@ impl Ldap {
         let shared = Shared {
             groups_base: dn("groups.baseDn", spec.groups.base_dn.as_deref().unwrap_or(&spec.base_dn))?,
             numbers: spec.posix.as_ref().map(Numbers::new),
+            bound_as: directory.identity.name.clone(),
             directory: Directory::new(directory, around)?,
             names: Names::default(),
             listed: Listed::default(),
@@ -275,6 +278,15 @@ impl Connector for Ldap {
 
     async fn holders(&self, kind: &str, entitlement: &str) -> Result<Option<HashSet<String>>, Failure> {
         self.members_of(kind, entitlement).await
+    }
+
+    async fn held(&self, id: &str) -> Result<Vec<(String, String)>, Failure> {
+        self.groups_of(id).await
+    }
+
+    fn standing(&self, account: &RemoteAccount) -> Standing {
+        let own = self.shared.profile.lock().as_ref().and_then(|profile| profile.own.clone());
+        if own.is_some_and(|own| own == account.id) { Standing::BuiltIn } else { Standing::Ordinary }
     }
 
     /// Who is bound stays so until the connection is closed: LDAP has no way to end somebody else's (RFC 4511 §4.3).

@@ -33,6 +33,8 @@ pub(super) struct Profile {
     pub(super) schema: Schema,
     pub(super) mechanism: Mechanism,
     trial: Option<Trial>,
+    /// The id of who Tenure binds as.
+    pub(super) own: Option<String>,
     pub(super) capabilities: Vec<Capability>,
     since: Instant,
 }
@@ -108,9 +110,14 @@ impl Ldap {
             schema,
             mechanism,
             trial,
+            own: None,
             capabilities: Vec::new(),
             since: Instant::now(),
         };
+        // Who may not see itself is no account under the base either.
+        let wanted = [profile.id_attribute.as_str()];
+        let own = self.shared.directory.read(self.op(OPERATION), &self.shared.bound_as, &wanted).await;
+        profile.own = own.ok().flatten().and_then(|entry| profile.id(&entry));
         profile.capabilities = self.capabilities(&profile);
         let profile = Arc::new(profile);
         *self.shared.profile.lock() = Some(profile.clone());

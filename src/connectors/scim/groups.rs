@@ -4,7 +4,7 @@ mod change;
 mod lookup;
 pub(super) mod members;
 mod request;
-pub(super) mod sight;
+mod sight;
 
 use std::collections::HashSet;
 

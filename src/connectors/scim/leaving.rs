@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::groups::members;
 use super::listing::Query;
-use super::values::attribute;
+use super::values::{attribute, texts};
 use super::{GROUP_TYPE, Scim, resource, trouble};
 use crate::api::scim::{MemberChange, MemberReads, PasswordLogin, SuspendedSessions};
 use crate::api::{Reason, SessionsReason};
@@ -39,7 +39,7 @@ impl Scim {
         let Some(account) = self.account(id).await? else { return Ok(Vec::new()) };
         let mut held = self.groups_of(&account).await?;
         for kind in ["role", "entitlement"] {
-            let values = account.attributes.get(attribute(kind)?).into_iter().flat_map(texts);
+            let values = texts(&account, attribute(kind)?);
             held.extend(values.map(|text| (kind.to_owned(), text.to_owned())));
         }
         Ok(held)
@@ -64,12 +64,6 @@ impl Scim {
         };
         Ok(self.collect(&query, keep).await?)
     }
-}
-
-/// The values of a multi-valued attribute; some show them bare.
-fn texts(values: &Value) -> impl Iterator<Item = &str> {
-    let values = values.as_array().into_iter().flatten();
-    values.filter_map(|one| resource::field(one, "value").unwrap_or(one).as_str())
 }
 
 fn cannot_be_seen(cure: &str) -> Failure {

@@ -142,8 +142,9 @@ impl Scim {
         let slice = self.slice(&query, position).await;
         let slice = slice.map_err(|refused| about_collection(query.operation, refused))?;
         let terms = Arc::new(terms(&*self.profile().await?));
+        // Each is let go of when it has been read: a page may be all there is.
         let accounts =
-            slice.resources.iter().map(|user| resource::account(user, &self.shared.marker, &terms));
+            slice.resources.into_iter().map(|user| resource::account(&user, &self.shared.marker, &terms));
         let accounts = accounts.collect::<Result<_, _>>().map_err(|why| unreadable(query.operation, why))?;
         let next = slice.next.as_ref().map(serde_json::to_string).transpose();
         let next = next.map_err(|_| incomplete(query.operation, "its position cannot be kept"))?;

@@ -117,13 +117,22 @@ fn values<'a>(account: &'a RemoteAccount, attribute: &str) -> impl Iterator<Item
     account.attributes.get(attribute).and_then(Value::as_array).into_iter().flatten()
 }
 
+/// The values of an attribute as text; what is no text is left out.
+pub(super) fn texts<'a>(account: &'a RemoteAccount, attribute: &str) -> impl Iterator<Item = &'a str> {
+    values(account, attribute).filter_map(text)
+}
+
 pub(super) fn holds(account: &RemoteAccount, attribute: &str, value: &str) -> bool {
     values(account, attribute).any(|one| is(one, value))
 }
 
-/// Some show the bare value.
 fn is(one: &Value, value: &str) -> bool {
-    field(one, "value").unwrap_or(one).as_str() == Some(value)
+    text(one) == Some(value)
+}
+
+/// Some show the bare value.
+fn text(one: &Value) -> Option<&str> {
+    field(one, "value").unwrap_or(one).as_str()
 }
 
 /// Changes the values in a resource; `false` if nothing had to be changed.

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::Api;
-use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::status;
 use crate::api::{Hold, HoldOutcome, HoldStatus};
 use crate::controllers::engine::{Engine, Touch};
+use crate::controllers::patch::patch_status;
 use crate::runtime::index::{HoldObject, Key, Name};
 
 /// How often Holds are looked at: everybody who waits is compared with every one of them.
@@ -104,9 +104,11 @@ impl Engine {
     fn due(&self, key: &Key, hold: &HoldObject, seen: &mut Seen) -> Option<i64> {
         let gate = self.gate(&Key::new(key.namespace.clone(), Name::from(hold.status.app.as_str())));
         let count = gate.with(|budget, _| {
-            budget
-                .is_active()
-                .then(|| budget.people().filter(|(.., removal)| hold.frozen.holds(removal)).count())
+            budget.is_active().then(|| {
+                let ahead = budget.coming().map(|(_, removal)| removal);
+                let all = budget.people().map(|(.., removal)| removal).chain(ahead);
+                all.filter(|removal| hold.frozen.holds(removal)).count()
+            })
         })?;
         let changes = hold.status.counts.as_ref().is_some_and(|counts| counts.change > 0);
         let unclear = self.is_deciding() || (changes && !gate.expected().is_empty());
@@ -130,21 +132,13 @@ impl Engine {
             {"op": "test", "path": "/metadata/resourceVersion", "value": hold.meta.resource_version},
             {"op": "add", "path": "/status", "value": status},
         ]);
-        let Ok(patch) = serde_json::from_value::<json_patch::Patch>(patch) else { return false };
         let api = Api::<Hold>::namespaced(self.client.clone(), &key.namespace);
-        let params = PatchParams { field_manager: Some("tenure".to_owned()), ..PatchParams::default() };
-        let patch = Patch::Json::<()>(patch);
-        let write = api.patch_status(&key.name, &params, &patch);
-        let written = tokio::time::timeout(PATIENCE, write).await;
-        let Ok(Ok(hold)) = written else {
+        let Ok(hold) = patch_status(&api, &key.name, patch, PATIENCE).await else {
             self.metrics.api_write("Hold", "failed");
             return false;
         };
         self.metrics.api_write("Hold", "ok");
-        self.fleet.write(&key.namespace, |ns| {
-            let epoch = ns.holds.get(&key.name).map_or(0, |old| old.meta.epoch());
-            ns.put_hold(&key.name, hold, epoch);
-        });
+        self.know_hold(key, hold);
         true
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use parking_lot::Mutex;
 use serde_json::json;
@@ -14,9 +13,12 @@ use serde_json::json;
 use crate::api::budget::RemovalUse;
 use crate::api::{AccountState, App, AppSpec};
 use crate::controllers::engine::{Engine, Touch};
+use crate::controllers::patch::{Unwritten, patch_status};
 use crate::controllers::user::decide::AccountDecision;
 use crate::converge::Wanted;
-use crate::converge::budget::{Bond, Budget, FrozenSet, Limits, Moment, Passage, Permit, Removal, Standing};
+use crate::converge::budget::{
+    Bond, Budget, Class, FrozenSet, Limits, Moment, Passage, Permit, Removal, Standing,
+};
 use crate::runtime::failpoint;
 use crate::runtime::index::{Key, Name, Namespace};
 
@@ -81,9 +83,10 @@ impl Gate {
         bond: &Bond,
         holders: impl Fn(&str) -> u32,
     ) -> Standing {
-        // Counted before, as that must not happen under the lock.
-        let holders: HashMap<_, _> =
-            removal.entitlements.iter().map(|name| (name.clone(), holders(name))).collect();
+        // Counted before, as that must not happen under the lock; and only for those who may go at once, as it takes a look at
+        // everybody.
+        let asked = removal.entitlements.iter().filter(|_| removal.class() == Class::Personal);
+        let holders: HashMap<_, _> = asked.map(|name| (name.clone(), holders(name))).collect();
         let holders = |name: &str| holders.get(name).copied().unwrap_or_default();
         self.with(|budget, now| budget.offer(person, removal, bond, holders, now))
     }
@@ -154,6 +157,11 @@ impl Gate {
         })
     }
 
+    /// Removals within the window, and how many there may be.
+    pub fn figures(&self) -> (u32, u32) {
+        self.with(|budget, now| (budget.used(now), budget.limit()))
+    }
+
     /// Whether what this plan takes away may be taken now. The place in the budget is stored before.
     pub async fn pass(
         &self,
@@ -204,23 +212,12 @@ impl Gate {
             {"op": "test", "path": "/metadata/resourceVersion", "value": app.resource_version()},
             put,
         ]);
-        let outcome = match serde_json::from_value::<json_patch::Patch>(patch) {
-            Ok(patch) => {
-                let params =
-                    PatchParams { field_manager: Some("tenure".to_owned()), ..PatchParams::default() };
-                let patch = Patch::Json::<()>(patch);
-                let write = api.patch_status(&self.key.name, &params, &patch);
-                tokio::time::timeout(PATIENCE, write).await.map_err(drop)
-            }
-            Err(_) => Err(()),
-        };
+        let outcome = patch_status(&api, &self.key.name, patch, PATIENCE).await;
         failpoint::hit("after-reserve");
-        self.with(|budget, _| budget.stored(matches!(outcome, Ok(Ok(_)))));
+        self.with(|budget, _| budget.stored(outcome.is_ok()));
         match outcome {
-            Ok(Ok(_)) => Ok(()),
-            // A failed `test` of a JSON patch is 422.
-            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 409 | 422) => Ok(()),
-            Ok(Err(_)) | Err(()) => Err(()),
+            Ok(_) | Err(Unwritten::Overtaken) => Ok(()),
+            Err(Unwritten::Failed) => Err(()),
         }
     }
 

@@ -1,8 +1,9 @@
 //! The controller of Holds, and the gate of each App that removals pass through.
 //!
-//! [`gate`]: one object an App. [`wave`]: counts what has gathered there, and lets it go or freezes it in a Hold.
+//! [`ahead`]: what dates will take away. [`gate`]: one object an App. [`wave`]: counts what has gathered there, and lets it go or freezes it in a Hold.
 //! [`follow`]: takes note of what people say about Holds, and of what is left of them.
 
+pub mod ahead;
 pub mod follow;
 pub mod gate;
 pub mod status;
@@ -39,6 +40,7 @@ pub async fn run(engine: Arc<Engine>) {
         }
         for gate in engine.all_gates() {
             engine.judge(&gate).await;
+            engine.judge_ahead(&gate).await;
         }
         follower.follow(&engine).await;
     }
@@ -126,13 +128,15 @@ impl Engine {
             let holds: Vec<_> = ns.holds.iter().filter(|(_, hold)| mine(hold)).collect();
             let approved = holds.iter().find(|(_, h)| h.status.outcome == HoldOutcome::Approved);
             let (name, hold) = approved.or_else(|| holds.first())?;
-            Some((name.to_string(), hold.status.outcome))
+            Some((name.to_string(), hold.status.outcome, hold.status.due_from.is_some()))
         });
-        match found.flatten() {
-            Some((name, outcome @ HoldOutcome::Approved)) => (Bond::Approved(name), Some(outcome)),
-            Some((name, outcome)) => (Bond::Held(name), Some(outcome)),
-            None => (Bond::Free, None),
-        }
+        let Some((name, outcome, ahead)) = found.flatten() else { return (Bond::Free, None) };
+        let bond = match outcome {
+            HoldOutcome::Approved => Bond::Approved(name),
+            HoldOutcome::Pending if ahead => Bond::Announced(name),
+            _ => Bond::Held(name),
+        };
+        (bond, Some(outcome))
     }
 
     /// How many accounts of the App hold an entitlement through Tenure, as the ledgers say.
@@ -163,6 +167,7 @@ impl Engine {
         for gate in self.all_gates() {
             if gate.key.namespace == key.namespace {
                 gate.withdraw(&key.name);
+                gate.with(|budget, now| budget.foresee(&key.name, None, now));
             }
         }
     }

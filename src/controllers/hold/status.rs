@@ -14,7 +14,12 @@ const PATIENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
 const SAMPLE: usize = 20;
 
 /// The status of a Hold that is about to be made, of what is frozen in it.
-pub fn frozen(wave: &[(Name, Removal)], class: Class, excess: &Excess) -> HoldStatus {
+pub fn frozen(
+    wave: &[(Name, Removal)],
+    class: Class,
+    excess: &Excess,
+    due_from: Option<Timestamp>,
+) -> HoldStatus {
     let count =
         |kind: Kind| i64::try_from(wave.iter().filter(|(_, r)| r.kind == kind).count()).unwrap_or(i64::MAX);
     let people = i64::try_from(wave.len()).unwrap_or(i64::MAX);
@@ -27,7 +32,8 @@ pub fn frozen(wave: &[(Name, Removal)], class: Class, excess: &Excess) -> HoldSt
             Class::Deferred => "Deferred",
         }
         .to_owned(),
-        message: message(people, excess),
+        message: message(people, excess, due_from),
+        due_from,
         people,
         due: people,
         counts: Some(HoldCounts {
@@ -41,11 +47,14 @@ pub fn frozen(wave: &[(Name, Removal)], class: Class, excess: &Excess) -> HoldSt
     }
 }
 
-fn message(people: i64, excess: &Excess) -> String {
+fn message(people: i64, excess: &Excess, due_from: Option<Timestamp>) -> String {
     match excess {
-        Excess::App { left, limit } => {
-            format!("{people} people would lose something; of the limit of {limit}, {left} are left")
-        }
+        Excess::App { left, limit } => match due_from {
+            None => format!("{people} people would lose something; of the limit of {limit}, {left} are left"),
+            Some(from) => format!(
+                "from {from} on {people} people will lose something; of the limit of {limit}, {left} will be left"
+            ),
+        },
         Excess::Entitlement { name, count, left, limit } => {
             format!("{count} people would lose {name}; of its limit of {limit}, {left} are left")
         }

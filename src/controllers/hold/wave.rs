@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
@@ -11,7 +12,9 @@ use tokio::time::Instant;
 use super::gate::{Gate, in_use};
 use super::status;
 use crate::api::{self, Hold, HoldSpec, HoldStatus, Reason};
+use crate::controllers::conditions::whole_seconds;
 use crate::controllers::engine::{Engine, Touch};
+use crate::controllers::patch::MANAGER;
 use crate::controllers::user::guard::Ground;
 use crate::converge::Cause;
 use crate::converge::budget::{Class, Excess, FrozenSet, Removal, Verdict};
@@ -69,7 +72,13 @@ impl Engine {
             (verdict, admitted)
         });
         match verdict {
-            (Verdict::Held(excess), _) => self.freeze(gate, class, &excess, (&uid, &target)).await,
+            (Verdict::Held(excess), _) => {
+                let wave = gate.with(|budget, _| {
+                    let wave = budget.wave(class).take(MAX_PEOPLE);
+                    wave.map(|(name, removal)| (Name::from(name), removal.clone())).collect()
+                });
+                self.freeze(gate, (wave, class), &excess, None, (&uid, &target)).await;
+            }
             (_, admitted) => {
                 for name in admitted {
                     self.touch(Touch::Again(Key::new(gate.key.namespace.clone(), name)));
@@ -78,7 +87,7 @@ impl Engine {
         }
     }
 
-    fn app_of(&self, gate: &Gate) -> Option<(std::sync::Arc<api::AppSpec>, String, String)> {
+    pub(super) fn app_of(&self, gate: &Gate) -> Option<(std::sync::Arc<api::AppSpec>, String, String)> {
         let found = self.fleet.read(&gate.key.namespace, |ns| {
             let app = ns.apps.get(&gate.key.name)?;
             let spec = app.spec.clone()?;
@@ -106,15 +115,18 @@ impl Engine {
         }
     }
 
-    /// Freezes a wave in a Hold.
-    async fn freeze(&self, gate: &Gate, class: Class, excess: &Excess, (uid, target): (&str, &str)) {
-        let wave: Vec<(Name, Removal)> = gate.with(|budget, _| {
-            let wave = budget.wave(class).take(MAX_PEOPLE);
-            wave.map(|(name, removal)| (Name::from(name), removal.clone())).collect()
-        });
+    /// Freezes a wave, or what lies ahead, in a Hold. `due_from`: when the first of it falls due, if that lies ahead.
+    pub(super) async fn freeze(
+        &self,
+        gate: &Gate,
+        (wave, class): (Vec<(Name, Removal)>, Class),
+        excess: &Excess,
+        due_from: Option<Timestamp>,
+        (uid, target): (&str, &str),
+    ) {
         let frozen = FrozenSet::of(wave.iter().map(|(_, removal)| removal));
         let digest = frozen.digest(&gate.key.name, target);
-        let mut held = status::frozen(&wave, class, excess);
+        let mut held = status::frozen(&wave, class, excess, due_from.map(whole_seconds));
         held.app = gate.key.name.to_string();
         uid.clone_into(&mut held.app_uid);
         digest.clone_into(&mut held.digest);
@@ -137,6 +149,7 @@ impl Engine {
         let api = Api::<Hold>::namespaced(self.client.clone(), &gate.key.namespace);
         for attempt in 0..NAMES {
             let name = name(&gate.key.name, &status.digest, attempt);
+            let key = Key::new(gate.key.namespace.clone(), name.as_str());
             let made = match self.made(&api, &name, &gate.key.name).await? {
                 hold if hold.status.as_ref().is_none_or(|s| s.digest.is_empty()) => hold,
                 hold => {
@@ -147,7 +160,7 @@ impl Engine {
                             && s.outcome == status.outcome
                     });
                     if same {
-                        self.know_hold(gate, &name, hold);
+                        self.know_hold(&key, hold);
                         return Ok(name);
                     }
                     continue;
@@ -155,12 +168,12 @@ impl Engine {
             };
             failpoint::hit("after-hold");
             let patch = json!({"metadata": {"uid": made.uid()}, "status": status});
-            let params = PatchParams { field_manager: Some("tenure".to_owned()), ..PatchParams::default() };
+            let params = PatchParams::apply(MANAGER);
             let patch = Patch::Merge(&patch);
             let write = api.patch_status(&name, &params, &patch);
             let written = tokio::time::timeout(PATIENCE, write).await.map_err(|e| e.to_string())?;
             self.metrics.api_write("Hold", if written.is_ok() { "ok" } else { "failed" });
-            self.know_hold(gate, &name, written.map_err(|e| e.to_string())?);
+            self.know_hold(&key, written.map_err(|e| e.to_string())?);
             return Ok(name);
         }
         Err("every name is taken: delete old Holds".to_owned())
@@ -169,7 +182,7 @@ impl Engine {
     async fn made(&self, api: &Api<Hold>, name: &str, app: &str) -> Result<Hold, String> {
         let mut hold = Hold::new(name, HoldSpec::default());
         hold.metadata.labels = Some([(api::APP_LABEL.to_owned(), label(app))].into());
-        let params = PostParams { field_manager: Some("tenure".to_owned()), ..PostParams::default() };
+        let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
         let create = api.create(&params, &hold);
         match tokio::time::timeout(PATIENCE, create).await.map_err(|e| e.to_string())? {
             Ok(hold) => Ok(hold),
@@ -181,10 +194,10 @@ impl Engine {
     }
 
     /// Takes a Hold into the index before the watch brings it: those whom it has frozen must not be taken for new.
-    fn know_hold(&self, gate: &Gate, name: &str, hold: Hold) {
-        self.fleet.write(&gate.key.namespace, |ns| {
-            let epoch = ns.holds.get(name).map_or(0, |old| old.meta.epoch());
-            ns.put_hold(&name.into(), hold, epoch);
+    pub(super) fn know_hold(&self, key: &Key, hold: Hold) {
+        self.fleet.write(&key.namespace, |ns| {
+            let epoch = ns.holds.get(&key.name).map_or(0, |old| old.meta.epoch());
+            ns.put_hold(&key.name, hold, epoch);
         });
     }
 

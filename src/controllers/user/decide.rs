@@ -175,6 +175,7 @@ pub fn decide_in(
         end_time: person.spec.end_time,
         left_at: person.status.left_at,
         left_by: person.status.left_by,
+        seen_left: person.seen_left,
         resume,
         now,
     });

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use self::decide::{AccountDecision, Decision, Departure};
 use self::status::Overdue;
 use super::engine::{Engine, Touch};
+use super::hold::ahead;
 use crate::api::AccountState;
 use crate::controllers::conditions::whole_seconds;
 use crate::converge::budget::Standing;
@@ -34,7 +35,7 @@ use crate::runtime::schedule::Wakeups;
 use crate::runtime::watchdog::Beat;
 
 /// A result that cuts or changes access is stored within this time.
-pub(super) const SOON: Duration = Duration::from_secs(1);
+pub(in crate::controllers) const SOON: Duration = Duration::from_secs(1);
 /// A new account is stored within this time: until then results in other Apps may join it in one write. A crash in
 /// between loses nothing, as the account bears the marker.
 pub(super) const JOINED: Duration = Duration::from_secs(10);
@@ -131,28 +132,28 @@ impl Looker {
         }
     }
 
-    /// After the first lists: those who should not have access first.
+    /// After the first lists: those who should not have access first, then managers, as their reports' accounts refer to
+    /// theirs.
     fn everybody(&mut self) {
-        let mut later = Vec::new();
-        let mut first = Vec::new();
+        let (mut leavers, mut managers, mut others) = (Vec::new(), Vec::new(), Vec::new());
         for (namespace, content) in self.engine.fleet.all().iter() {
             for (name, person) in content.users() {
-                let key = Key::new(namespace.clone(), name.clone());
-                if person.leaving {
-                    first.push(key);
-                } else {
-                    later.push(key);
-                }
+                let turn = match person.leaving {
+                    true => &mut leavers,
+                    false if !content.reports(name).is_empty() => &mut managers,
+                    false => &mut others,
+                };
+                turn.push(Key::new(namespace.clone(), name.clone()));
             }
             for app in content.apps.keys() {
                 self.engine.app(&Key::new(namespace.clone(), app.clone()));
             }
         }
-        later.sort_unstable_by(|a, b| b.cmp(a));
-        first.sort_unstable_by(|a, b| b.cmp(a));
         // The backlog is taken from its end.
-        self.backlog.extend(later);
-        self.backlog.extend(first);
+        for mut turn in [others, managers, leavers] {
+            turn.sort_unstable_by(|a, b| b.cmp(a));
+            self.backlog.extend(turn);
+        }
         self.engine.summaries.all();
     }
 
@@ -213,7 +214,7 @@ impl Looker {
             if entry.state == AccountState::Active {
                 entry.applied.clear();
                 let app = Name::from(entry.app.as_str());
-                self.engine.recorder.result(key, &app, Some(entry), PATIENCE);
+                self.engine.recorder.result(key, &app, Some(entry), Lane::Change, PATIENCE);
             }
         }
     }
@@ -280,7 +281,7 @@ impl Looker {
             return;
         };
         match decision.next {
-            Some(at) => self.wakeups.set(key.clone(), at),
+            Some(at) => self.wakeups.set(key.clone(), ahead::look_at(at, Timestamp::now())),
             None => self.wakeups.remove(key),
         }
         if decision.person.deleting {
@@ -291,10 +292,9 @@ impl Looker {
         }
         // Before anything is counted by it.
         self.note_summary(key, &decision);
-        let mut removal = false;
-        for account in &decision.accounts {
-            removal |= self.engine.see_to(key, account, fresh);
-        }
+        let queued = decision.accounts.iter().filter_map(|account| self.engine.see_to(key, account, fresh));
+        let removal = queued.min();
+        self.engine.foresee(key, &decision, Timestamp::now());
         self.engine.leavers.note(key, proof::unproved(&decision, Timestamp::now()));
         self.note_accounts(key, &decision);
         self.see_to_status(key, &decision, removal);
@@ -328,7 +328,7 @@ impl Looker {
         });
     }
 
-    fn see_to_status(&self, key: &Key, decision: &Decision, removal: bool) {
+    fn see_to_status(&self, key: &Key, decision: &Decision, removal: Option<Lane>) {
         if self.engine.keeps_quiet(decision) {
             return;
         }
@@ -339,11 +339,11 @@ impl Looker {
         }
         let work = decision.accounts.iter().any(AccountDecision::is_outstanding);
         let within = match (removal, work) {
-            (true, _) => SOON,
-            (false, true) => PATIENCE,
-            (false, false) => Duration::ZERO,
+            (Some(_), _) => SOON,
+            (None, true) => PATIENCE,
+            (None, false) => Duration::ZERO,
         };
-        self.engine.recorder.look(key, within);
+        self.engine.recorder.look(key, removal.unwrap_or(Lane::Join), within);
     }
 
     /// Those who refer to this person's accounts are looked at when these come and go.
@@ -399,6 +399,7 @@ fn summarize(decision: &Decision) -> Summary {
         })
         .collect();
     Summary {
+        left_at: decision.lifecycle.left_at.map(whole_seconds),
         roles: decision.roles.effective.iter().map(|r| Name::from(r.name.as_str())).collect(),
         rule_errors: decision.roles.rule_errors.iter().map(|r| Name::from(r.as_str())).collect(),
         bindings: bindings.into_iter().collect(),
@@ -419,15 +420,15 @@ fn summarize(decision: &Decision) -> Summary {
 }
 
 impl Engine {
-    /// Queues what is due at an App. Whether it takes something away now.
-    fn see_to(self: &Arc<Self>, key: &Key, account: &AccountDecision, fresh: bool) -> bool {
+    /// Queues what is due at an App. The lane, where it takes something away now.
+    fn see_to(self: &Arc<Self>, key: &Key, account: &AccountDecision, fresh: bool) -> Option<Lane> {
         let app_key = Key::new(key.namespace.clone(), account.app.clone());
         let standing = self.weigh(key, account);
         let Due::Work { lane, removal } = account.due else {
             if let Some(app) = self.known_app(&app_key) {
                 app.unplan(&key.name);
             }
-            return false;
+            return None;
         };
         if removal && account.personal {
             // Writing the status takes the evidence away that this is the person's own doing.
@@ -437,14 +438,14 @@ impl Engine {
         let lane = match standing {
             Some(Standing::Waiting | Standing::Held(_)) => {
                 app.park(&key.name);
-                return false;
+                return None;
             }
             // A wave never holds up what goes at once.
             Some(Standing::Admitted | Standing::Approved(_)) => lane.max(Lane::Change),
             _ => lane,
         };
         app.enqueue(&key.name, lane, fresh);
-        removal
+        removal.then_some(lane)
     }
 
     /// Whether nothing is to be said about this person while removals that are not their own doing wait: a Hold writes

@@ -1,7 +1,8 @@
 //! Which people's status is due to be written, and the results that are not written yet.
 //!
 //! Results are coalesced: a status is written when nothing is under way for the person, or at a deadline that depends
-//! on how much the result matters. One write a person is the aim; see `docs/architecture.md`.
+//! on how much the result matters. One write a person is the aim; see `docs/architecture.md`. Those of leavers go before all
+//! others: a Hold that is carried out has thousands to write, and the proof that somebody has no access must not wait for them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::api::LedgerEntry;
+use crate::converge::Lane;
 use crate::runtime::index::{Key, Name};
 
 /// Results and due writes of all people.
@@ -25,7 +27,8 @@ struct State {
     /// Results not stored yet; `None` drops the entry.
     fresh: HashMap<Key, BTreeMap<Name, Fresh>>,
     people: HashMap<Key, Due>,
-    order: BTreeMap<(Instant, u64), Key>,
+    /// Leavers, and everybody else.
+    order: [BTreeMap<(Instant, u64), Key>; 2],
     serial: u64,
     busy: HashSet<Key>,
 }
@@ -40,6 +43,7 @@ struct Fresh {
 struct Due {
     place: (Instant, u64),
     deadline: Instant,
+    leaver: bool,
 }
 
 /// A status that may have to be written now.
@@ -49,6 +53,8 @@ pub struct Turn {
     pub key: Key,
     /// Until when it may wait for more results.
     pub deadline: Instant,
+    /// Whether it goes before others.
+    leaver: bool,
 }
 
 /// What became of a [`Turn`].
@@ -67,20 +73,20 @@ pub enum Outcome {
 }
 
 impl Recorder {
-    /// Keeps a result until it is stored, which is to happen within `within`.
-    pub fn result(&self, key: &Key, app: &Name, entry: Option<LedgerEntry>, within: Duration) {
+    /// Keeps a result of work in `lane` until it is stored, which is to happen within `within`.
+    pub fn result(&self, key: &Key, app: &Name, entry: Option<LedgerEntry>, lane: Lane, within: Duration) {
         let mut state = self.state.lock();
         state.serial += 1;
         let fresh = Fresh { serial: state.serial, entry };
         state.fresh.entry(key.clone()).or_default().insert(app.clone(), fresh);
-        state.ask(key, within);
+        state.ask(key, lane, within);
         drop(state);
         self.wake.notify_one();
     }
 
-    /// The person's status may differ from what is stored; it is to be looked at within `within`.
-    pub fn look(&self, key: &Key, within: Duration) {
-        self.state.lock().ask(key, within);
+    /// The person's status may differ from what is stored, by work in `lane`; it is to be looked at within `within`.
+    pub fn look(&self, key: &Key, lane: Lane, within: Duration) {
+        self.state.lock().ask(key, lane, within);
         self.wake.notify_one();
     }
 
@@ -121,9 +127,9 @@ impl Recorder {
     pub fn hurry(&self) {
         let mut state = self.state.lock();
         let now = Instant::now();
-        let keys: Vec<_> = state.people.keys().cloned().collect();
-        for key in keys {
-            state.place(&key, now, now);
+        let all: Vec<_> = state.people.iter().map(|(key, due)| (key.clone(), due.leaver)).collect();
+        for (key, leaver) in all {
+            state.place(&key, leaver, now, now);
         }
         drop(state);
         self.wake.notify_one();
@@ -165,11 +171,11 @@ impl Recorder {
                 let deadline = asked.map_or(turn.deadline, |due| due.deadline.min(turn.deadline));
                 // Somebody who asked meanwhile has their look; the deadline stays the earlier one.
                 let at = asked.map_or(deadline, |due| due.place.0).min(deadline).max(Instant::now());
-                state.place(&turn.key, at, deadline);
+                state.place(&turn.key, turn.leaver || asked.is_some_and(|due| due.leaver), at, deadline);
             }
             Outcome::Again(after) => {
                 let at = Instant::now() + after;
-                state.place(&turn.key, at, at);
+                state.place(&turn.key, turn.leaver, at, at);
             }
         }
         drop(state);
@@ -178,42 +184,47 @@ impl Recorder {
 }
 
 impl State {
-    fn ask(&mut self, key: &Key, within: Duration) {
+    fn ask(&mut self, key: &Key, lane: Lane, within: Duration) {
         let now = Instant::now();
-        let deadline = self.people.get(key).map_or(now + within, |due| due.deadline.min(now + within));
-        self.place(key, now, deadline);
+        let before = self.people.get(key).copied();
+        let deadline = before.map_or(now + within, |due| due.deadline.min(now + within));
+        let leaver = lane == Lane::Leave || before.is_some_and(|due| due.leaver);
+        self.place(key, leaver, now, deadline);
     }
 
-    fn place(&mut self, key: &Key, at: Instant, deadline: Instant) {
+    fn place(&mut self, key: &Key, leaver: bool, at: Instant, deadline: Instant) {
         self.drop_place(key);
         self.serial += 1;
-        let place = (at, self.serial);
-        self.order.insert(place, key.clone());
-        self.people.insert(key.clone(), Due { place, deadline });
+        let due = Due { place: (at, self.serial), deadline, leaver };
+        self.order(leaver).insert(due.place, key.clone());
+        self.people.insert(key.clone(), due);
     }
 
     fn drop_place(&mut self, key: &Key) {
         if let Some(due) = self.people.remove(key) {
-            self.order.remove(&due.place);
+            self.order(due.leaver).remove(&due.place);
         }
     }
 
+    fn order(&mut self, leaver: bool) -> &mut BTreeMap<(Instant, u64), Key> {
+        let [leavers, others] = &mut self.order;
+        if leaver { leavers } else { others }
+    }
+
+    /// The next turn, or from when on there may be one.
     fn take(&mut self, now: Instant) -> Result<Turn, Option<Instant>> {
-        let next = self
-            .order
-            .iter()
-            .find(|(_, key)| !self.busy.contains(*key))
-            .map(|(place, key)| (*place, key.clone()));
-        match next {
-            Some((place, key)) if place.0 <= now => {
-                let deadline = self.people.remove(&key).map_or(now, |due| due.deadline);
-                self.order.remove(&place);
-                self.busy.insert(key.clone());
-                Ok(Turn { key, deadline })
-            }
-            Some((place, _)) => Err(Some(place.0)),
-            None => Err(None),
-        }
+        let free = |order: &BTreeMap<_, Key>| {
+            order.iter().find(|(_, key)| !self.busy.contains(*key)).map(|(place, key)| (*place, key.clone()))
+        };
+        let next: Vec<((Instant, u64), Key)> = self.order.iter().filter_map(free).collect();
+        let Some((_, key)) = next.iter().find(|(place, _)| place.0 <= now) else {
+            return Err(next.iter().map(|(place, _)| place.0).min());
+        };
+        let due = self.people.get(key).copied();
+        self.drop_place(key);
+        self.busy.insert(key.clone());
+        let (deadline, leaver) = due.map_or((now, false), |due| (due.deadline, due.leaver));
+        Ok(Turn { key: key.clone(), deadline, leaver })
     }
 
     fn stored(&mut self, key: &Key, seen: &[(Name, u64)]) {
@@ -237,7 +248,7 @@ mod tests {
     }
 
     fn result(recorder: &Recorder, key: &Key, app: &str, id: &str, within: u64) {
-        recorder.result(key, &app.into(), Some(entry(app, id)), Duration::from_secs(within));
+        recorder.result(key, &app.into(), Some(entry(app, id)), Lane::Join, Duration::from_secs(within));
     }
 
     #[tokio::test(start_paused = true)]
@@ -277,11 +288,27 @@ mod tests {
     async fn one_person_has_one_turn_at_a_time() {
         let recorder = Recorder::default();
         let (ann, bob) = (Key::new("ns", "ann"), Key::new("ns", "bob"));
-        recorder.look(&ann, Duration::ZERO);
+        recorder.look(&ann, Lane::Join, Duration::ZERO);
         let first = recorder.next().await;
-        recorder.look(&ann, Duration::ZERO);
-        recorder.look(&bob, Duration::ZERO);
+        recorder.look(&ann, Lane::Join, Duration::ZERO);
+        recorder.look(&bob, Lane::Join, Duration::ZERO);
         assert_eq!(recorder.next().await.key, bob);
         recorder.done(&first, Outcome::Gone);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn leavers_go_first_and_stay_first_until_they_are_stored() {
+        let recorder = Recorder::default();
+        let [ann, bob, cid] = ["ann", "bob", "cid"].map(|name| Key::new("ns", name));
+        recorder.look(&ann, Lane::Change, Duration::ZERO);
+        recorder.look(&bob, Lane::Leave, Duration::ZERO);
+        recorder.look(&bob, Lane::Join, Duration::ZERO);
+        let turn = recorder.next().await;
+        assert_eq!(turn.key, bob);
+        recorder.done(&turn, Outcome::Again(Duration::from_secs(1)));
+        assert_eq!(recorder.next().await.key, ann);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        recorder.look(&cid, Lane::Change, Duration::ZERO);
+        assert_eq!(recorder.next().await.key, bob);
     }
 }

@@ -67,6 +67,7 @@ async fn hand_out(engine: Arc<Engine>, crew: Arc<Crew>, reserved: bool) {
 async fn one(engine: Arc<Engine>, crew: Arc<Crew>, place: Place, job: Job<Name>) {
     let key = Key::new(crew.app.key.namespace.clone(), job.key.clone());
     crew.app.sweep.touch(&job.key);
+    let lane = job.lane;
     let outcome = engine.work(&crew, &place, &key, &job).await;
     crew.app.sweep.touch(&job.key);
     failpoint::hit("after-pass");
@@ -75,7 +76,7 @@ async fn one(engine: Arc<Engine>, crew: Arc<Crew>, place: Place, job: Job<Name>)
         engine.touch(Touch::Again(key.clone()));
     }
     // What came of it is stored, and then the person is looked at again.
-    engine.recorder.look(&key, super::PATIENCE);
+    engine.recorder.look(&key, lane, super::PATIENCE);
 }
 
 impl Engine {
@@ -98,7 +99,9 @@ impl Engine {
         if self.weigh(key, &account).is_some_and(|standing| !standing.may_go()) {
             return Outcome::Ok;
         }
-        let connector = connected.connector.with_lane(lane.max(job.lane));
+        // Who leaves by a wave holds up nobody who leaves at once.
+        let turn = lane.max(job.lane);
+        let connector = connected.connector.with_lane(turn);
         let ports = Live {
             crew,
             place,
@@ -107,6 +110,7 @@ impl Engine {
             key,
             account: &account,
             lane,
+            turn,
             queued: job.queued_at,
             decided: tokio::time::Instant::now(),
             acted: AtomicBool::new(false),
@@ -120,7 +124,7 @@ impl Engine {
             return Outcome::Ok;
         }
         self.looked_at(app, key, &ending, ports.acted.load(Ordering::Relaxed));
-        self.conclude_pass(app, key, &account, lane, ending)
+        self.conclude_pass(&ports, ending)
     }
 
     fn is_same(&self, key: &Key, uid: &str) -> bool {
@@ -147,19 +151,13 @@ impl Engine {
         }
     }
 
-    fn conclude_pass(
-        &self,
-        app: &AppRuntime,
-        key: &Key,
-        account: &AccountDecision,
-        lane: Lane,
-        ending: Ending,
-    ) -> Outcome {
+    fn conclude_pass(&self, ports: &Live<'_>, ending: Ending) -> Outcome {
+        let Live { app, key, account, lane, turn, .. } = *ports;
         let within = if lane == Lane::Join { JOINED } else { SOON };
         match ending {
             // The target took everything and does not show it: see the entry.
             Ending::Settled(Some(entry)) if is_still_due(account, &entry) => {
-                self.recorder.result(key, &app.key.name, Some(entry), within);
+                self.recorder.result(key, &app.key.name, Some(entry), turn, within);
                 app.retry_cluster(&key.name)
             }
             Ending::Settled(entry) => {
@@ -167,23 +165,23 @@ impl Engine {
                 if lane == Lane::Leave {
                     self.announce_leaver(key, account);
                 }
-                self.recorder.result(key, &app.key.name, entry, within);
+                self.recorder.result(key, &app.key.name, entry, turn, within);
                 Outcome::Ok
             }
             Ending::Refused(entry, refusal) => {
                 self.announce_refusal(key, account, &refusal);
-                self.recorder.result(key, &app.key.name, entry, within);
+                self.recorder.result(key, &app.key.name, entry, turn, within);
                 app.retry_refused(&key.name, &refusal)
             }
             Ending::Trouble(entry, failure) => {
                 if entry.is_some() {
-                    self.recorder.result(key, &app.key.name, entry, within);
+                    self.recorder.result(key, &app.key.name, entry, turn, within);
                 }
                 app.retry_after(&key.name, &failure)
             }
             Ending::Stopped(entry, stop) => {
                 if entry.is_some() {
-                    self.recorder.result(key, &app.key.name, entry, within);
+                    self.recorder.result(key, &app.key.name, entry, turn, within);
                 }
                 match stop {
                     Stop::Changed => Outcome::Retry { after: CHANGED_RETRY },
@@ -256,6 +254,8 @@ struct Live<'a> {
     key: &'a Key,
     account: &'a AccountDecision,
     lane: Lane,
+    /// The lane in which it goes before others.
+    turn: Lane,
     queued: Instant,
     decided: tokio::time::Instant,
     /// Something was changed in the App.
@@ -368,7 +368,7 @@ impl Ports for Live<'_> {
         let leaver = self.lane == Lane::Leave;
         if leaver {
             // That access was cut is not kept back until groups are tidied up.
-            self.engine.recorder.result(self.key, &self.app.key.name, entry.cloned(), SOON);
+            self.engine.recorder.result(self.key, &self.app.key.name, entry.cloned(), self.turn, SOON);
         }
         self.place.aside(leaver, changes).await
     }
@@ -378,7 +378,7 @@ impl Ports for Live<'_> {
     }
 
     async fn announce(&self, entry: &LedgerEntry) -> Result<(), Stop> {
-        self.engine.recorder.result(self.key, &self.app.key.name, Some(entry.clone()), SOON);
+        self.engine.recorder.result(self.key, &self.app.key.name, Some(entry.clone()), self.turn, SOON);
         self.engine.store_now(self.key).await
     }
 

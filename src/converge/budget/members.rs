@@ -49,6 +49,8 @@ pub enum Bond {
     Ordered,
     /// A Hold that was not approved, or was rejected.
     Held(String),
+    /// A Hold that was made before the day, and that nobody has answered: those go for whom there is room.
+    Announced(String),
     /// A Hold that was approved.
     Approved(String),
 }
@@ -98,6 +100,8 @@ pub struct Budget {
     pub(super) usage: Usage,
     pub(super) entitlements: BTreeMap<String, Usage>,
     pub(super) people: BTreeMap<Arc<str>, Member>,
+    /// From whom a date will take something.
+    pub(super) coming: BTreeMap<Arc<str>, super::ahead::Coming>,
     /// When express removals were begun.
     pub(super) passes: VecDeque<Moment>,
     claims: BTreeMap<Arc<str>, Moment>,
@@ -114,6 +118,7 @@ impl Budget {
             usage: Usage::default(),
             entitlements: BTreeMap::new(),
             people: BTreeMap::new(),
+            coming: BTreeMap::new(),
             passes: VecDeque::new(),
             claims: BTreeMap::new(),
             admitted: 0,
@@ -166,6 +171,11 @@ impl Budget {
         self.usage.population(accounts, now, self.limits.window);
     }
 
+    /// Removals within the window.
+    pub fn used(&self, now: Moment) -> u32 {
+        self.usage.count(now, self.limits.window)
+    }
+
     /// The limit of the window.
     pub fn limit(&self) -> u32 {
         self.limits.allowance(self.usage.known_population())
@@ -192,10 +202,11 @@ impl Budget {
         let same = known.filter(|m| m.removal == removal).map(|m| (m.standing.clone(), m.since));
         let standing = match bond {
             Bond::Ordered => Standing::Ordered,
-            Bond::Held(hold) => Standing::Held(hold.clone()),
+            Bond::Announced(_) if self.goes_express(&removal, &holders, now) => Standing::Express(now),
+            Bond::Held(hold) | Bond::Announced(hold) => Standing::Held(hold.clone()),
             Bond::Approved(hold) => Standing::Approved(hold.clone()),
             Bond::Free if matches!(same, Some((Standing::Waiting, _))) => Standing::Waiting,
-            Bond::Free if self.goes_express(&removal, holders, now) => Standing::Express(now),
+            Bond::Free if self.goes_express(&removal, &holders, now) => Standing::Express(now),
             Bond::Free => Standing::Waiting,
         };
         let since = same.filter(|(before, _)| *before == standing).map_or(now, |(_, since)| since);

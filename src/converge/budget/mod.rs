@@ -12,6 +12,7 @@
 //! something away. Promised and spent together never exceed the limit of the window, so nothing that happens in between
 //! lets through one removal too many.
 
+mod ahead;
 mod frozen;
 mod limits;
 mod members;

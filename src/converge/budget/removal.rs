@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::api::LedgerEntry;
 use crate::api::app::RemovalAction;
-use crate::api::{AccountState, LedgerEntry};
 use crate::converge::due::to_strip;
 use crate::converge::removal::deletion_due;
 use crate::converge::{Cause, Context, Plan, Step, Wanted};
@@ -90,7 +90,7 @@ impl Removal {
     ) -> Option<Self> {
         let steps = || plan.steps.iter().filter(|step| step.removes(login_attribute));
         let any = |wanted: fn(&Step) -> bool| steps().any(wanted);
-        let out = entry.is_some_and(is_out_of_use);
+        let out = entry.is_some_and(|entry| entry.state.is_out_of_use());
         let kind = if any(|step| matches!(step, Step::Delete { .. })) {
             Kind::Delete
         } else if any(|step| matches!(step, Step::Suspend { .. })) && !out {
@@ -195,10 +195,6 @@ fn cause_of(wanted: &Wanted) -> Option<Cause> {
     }
 }
 
-fn is_out_of_use(entry: &LedgerEntry) -> bool {
-    matches!(entry.state, AccountState::Suspended | AccountState::Deleting)
-}
-
 /// What will certainly be taken away, told from the ledger alone; `None`: nothing, or it cannot be told before the
 /// account has been looked at.
 pub fn foreseen(
@@ -210,7 +206,7 @@ pub fn foreseen(
     let Wanted::Gone(cause) = wanted else { return None };
     let entry = ctx.linked(entry)?;
     let policy = ctx.policy(*cause);
-    let out = is_out_of_use(entry);
+    let out = entry.state.is_out_of_use();
     let kind = match policy.action {
         RemovalAction::Delete => Kind::Delete,
         RemovalAction::Suspend if !out => Kind::Suspend,

@@ -382,3 +382,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_dates_bring_is_held_ahead_where_it_will_not_fit() {
+    let mut budget = budget(40);
+    let (day, settled) = (Duration::from_hours(20), Moment(HOUR));
+    let foresee = |budget: &mut Budget, n: usize, now: Moment| {
+        let uid = n.to_string();
+        budget.foresee(&name(&uid), Some((suspend(&uid, true), day)), now);
+    };
+    // Used now, and not any more on that day.
+    for n in 100..105 {
+        let removal = suspend(&n.to_string(), true);
+        offer(&mut budget, removal.clone(), Moment(-6 * HOUR));
+        assert!(begin(&mut budget, &removal, Moment(-6 * HOUR)));
+    }
+    (0..8).for_each(|n| foresee(&mut budget, n, Moment(0)));
+    assert_eq!(budget.excess_ahead(|_| false, settled), None);
+    foresee(&mut budget, 8, settled);
+    assert_eq!(budget.excess_ahead(|_| false, settled), None, "more may come");
+    let later = Moment(HOUR + MINUTE);
+    let (excess, within) = budget.excess_ahead(|_| false, later).unwrap();
+    assert_eq!(excess, Excess::App { left: 8, limit: 8 });
+    assert_eq!(within, Duration::from_mins(20 * 60 - 61));
+    assert_eq!(budget.excess_ahead(|removal| removal.uid != "8", later), None);
+    budget.foresee(&name("8"), None, later);
+    assert_eq!(budget.excess_ahead(|_| false, later), None);
+}

@@ -106,7 +106,7 @@ impl Budget {
 
     /// How many removals may still be promised, of accounts.
     pub(super) fn left(&self, now: Moment) -> u32 {
-        let gone = self.usage.count(now, self.limits.window).saturating_add(self.promised(now));
+        let gone = self.used(now).saturating_add(self.promised(now));
         self.limit().saturating_sub(gone)
     }
 

@@ -1,5 +1,6 @@
 //! What an account that a ledger names shows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -82,7 +83,7 @@ pub struct Suspect {
     pub finding: Finding,
     /// Stands for what was seen: the same again, which a look at the account has refuted, is no news.
     pub print: u64,
-    /// Names of the attributes, or types of the entitlements, that are not as they should be.
+    /// Names of the attributes that are not as they should be, or the entitlements, as the ledger writes them.
     pub fields: Vec<String>,
 }
 
@@ -90,7 +91,14 @@ pub struct Suspect {
 pub(super) type Suspicion = (Finding, u64, Vec<String>);
 
 /// What a listed account shows that is not as the ledger has it.
-pub(super) fn known(now: &Present<'_>, account: &RemoteAccount, people: &impl People) -> Vec<Suspicion> {
+///
+/// `bound`: entitlements that bindings name, by type and remote id.
+pub(super) fn known(
+    now: &Present<'_>,
+    account: &RemoteAccount,
+    bound: &BTreeSet<(String, String)>,
+    people: &impl People,
+) -> Vec<Suspicion> {
     let Some(entry) = linked(now).filter(|entry| entry.id == account.id) else {
         return Vec::new();
     };
@@ -103,11 +111,16 @@ pub(super) fn known(now: &Present<'_>, account: &RemoteAccount, people: &impl Pe
             }
             let fields = drift(desired, account, entry, &now.context);
             let mut all = if fields.is_empty() { Vec::new() } else { found(Finding::Drifted, fields) };
-            let lost =
-                held(entry).into_iter().filter(|(kind, id)| people.shows(account, kind, id) == Some(false));
-            let lost: Vec<_> = lost.map(|(kind, _)| kind.to_owned()).collect();
-            if !lost.is_empty() {
-                all.push((Finding::EntitlementLost, print, lost));
+            let held = held(entry);
+            let shown = |&(kind, id): &(&str, &str), shown| people.shows(account, kind, id) == Some(shown);
+            let bound: BTreeSet<_> = bound.iter().map(|(kind, id)| (kind.as_str(), id.as_str())).collect();
+            let lost: Vec<_> = held.iter().filter(|e| shown(e, false)).collect();
+            let added: Vec<_> = bound.difference(&held).filter(|e| shown(e, true)).collect();
+            for (finding, which) in [(Finding::EntitlementLost, lost), (Finding::EntitlementAdded, added)] {
+                if !which.is_empty() {
+                    let named = which.into_iter().map(|(kind, id)| format!("{kind}:{id}"));
+                    all.push((finding, print, named.collect()));
+                }
             }
             all
         }

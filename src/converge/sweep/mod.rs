@@ -13,7 +13,7 @@ mod stray;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -90,14 +90,28 @@ pub enum Inconclusive {
     Twice,
 }
 
+/// Entitlements that a sweep looks at beside those in ledgers, by type and remote id.
+#[derive(Clone, Debug, Default)]
+pub struct Named {
+    /// Those that bindings name.
+    pub bound: BTreeSet<(String, String)>,
+    /// Those that make an administrator of the App.
+    pub administrators: BTreeSet<(String, String)>,
+}
+
 /// A sweep under way.
 pub struct Sweep {
     /// By id.
     rows: Vec<Row>,
     /// Entitlements of the rows, as the ledger writes them.
     entitlements: Vec<Box<str>>,
-    /// Hashes of the ids that were listed.
-    listed: HashSet<u64>,
+    /// How many accounts were listed.
+    accounts: usize,
+    /// Hashes of the ids that were listed and are in no ledger, and whether the account is in use; of the others the rows know.
+    strangers: HashMap<u64, bool>,
+    /// Those of them that are in use and administrators.
+    privileged: HashSet<u64>,
+    named: Named,
     /// What is before a `personId` in a marker; `None` where accounts bear none.
     prefix: Option<String>,
     inactive_listed: bool,
@@ -166,14 +180,17 @@ impl Sweep {
     /// Begins with the ledgers as they are now.
     ///
     /// `prefix`: what is before a `personId` in a marker; `None` where accounts bear none.
-    pub fn begin(ledgers: Ledgers, prefix: Option<String>) -> Self {
+    pub fn begin(ledgers: Ledgers, named: Named, prefix: Option<String>) -> Self {
         let Ledgers { mut rows, entitlements, .. } = ledgers;
         rows.sort_by(|one, other| one.id.cmp(&other.id));
         rows.shrink_to_fit();
         Self {
             rows,
             entitlements,
-            listed: HashSet::new(),
+            accounts: 0,
+            strangers: HashMap::new(),
+            privileged: HashSet::new(),
+            named,
             prefix,
             inactive_listed: false,
             last_page: false,
@@ -194,13 +211,22 @@ impl Sweep {
         mut each_stray: impl FnMut(&Stray),
     ) -> Result<(), Inconclusive> {
         for account in accounts {
-            if !self.listed.insert(hash(&account.id)) {
+            let known = self.of(&account.id);
+            let twice = match self.rows.get(known.start).filter(|_| !known.is_empty()) {
+                Some(row) => row.listed.is_some(),
+                None => self.strangers.insert(hash(&account.id), account.active).is_some(),
+            };
+            if twice {
                 self.broken = true;
                 return Err(Inconclusive::Twice);
             }
+            self.accounts += 1;
             self.inactive_listed |= !account.active;
-            let known = self.of(&account.id);
             if known.is_empty() {
+                let shows = |(kind, id): &(String, String)| people.shows(account, kind, id) == Some(true);
+                if account.active && self.named.administrators.iter().any(shows) {
+                    self.privileged.insert(hash(&account.id));
+                }
                 if let Some(stray) = stray::judge(account, self.prefix.as_deref(), people) {
                     each_stray(&stray);
                     self.strays.add(stray);
@@ -227,7 +253,8 @@ impl Sweep {
         row.listed = Some(account.active);
         let (person, stamp) = (row.person.clone(), row.stamp);
         let suspicions = people.present(&person, |now| {
-            now.filter(|now| is_same(now, stamp)).map(|now| judge::known(now, account, people))
+            now.filter(|now| is_same(now, stamp))
+                .map(|now| judge::known(now, account, &self.named.bound, people))
         });
         self.suspects.extend(suspicions.into_iter().flatten().map(|(finding, print, fields)| Suspect {
             person: person.clone(),
@@ -243,11 +270,16 @@ impl Sweep {
     pub fn entitlements(&self) -> BTreeSet<(String, String)> {
         let split =
             |held: &str| super::entitlements::split(held).map(|(k, id)| (k.to_owned(), id.to_owned()));
-        self.entitlements.iter().filter_map(|held| split(held)).collect()
+        let held = self.entitlements.iter().filter_map(|held| split(held));
+        held.chain(self.named.administrators.iter().cloned()).collect()
     }
 
     /// Takes in who holds an entitlement: ids of accounts.
     pub fn holders(&mut self, kind: &str, entitlement: &str, holders: &HashSet<String>) {
+        if self.named.administrators.contains(&(kind.to_owned(), entitlement.to_owned())) {
+            let strangers = holders.iter().map(hash).filter(|id| self.strangers.get(id) == Some(&true));
+            self.privileged.extend(strangers);
+        }
         let name = format!("{kind}:{entitlement}");
         let number = self.entitlements.iter().position(|held| **held == *name);
         let number = number.and_then(|place| u32::try_from(place).ok());
@@ -258,7 +290,7 @@ impl Sweep {
                 (false, true) => Finding::EntitlementAdded,
                 _ => continue,
             };
-            self.suspects.push(row.suspect(finding, hash(&(&row.id, &name)), vec![kind.to_owned()]));
+            self.suspects.push(row.suspect(finding, hash(&(&row.id, &name)), vec![name.clone()]));
         }
     }
 
@@ -279,16 +311,17 @@ impl Sweep {
             .collect();
         let mut suspects = self.suspects;
         suspects.retain(|suspect| still_holds(suspect, people));
-        let nothing_listed = self.listed.is_empty() && !gone.is_empty();
+        let nothing_listed = self.accounts == 0 && !gone.is_empty();
         let mass = nothing_listed || (gone.len() > FEW && gone.len() * SHARE > self.rows.len());
         let mut found = Found {
-            accounts: self.listed.len(),
+            accounts: self.accounts,
             counts: self.strays.counts(),
             strays_total: self.strays.total(),
             strays: self.strays.first(),
             mass,
             ..Found::default()
         };
+        found.counts.privileged = i64::try_from(self.privileged.len()).unwrap_or(i64::MAX);
         for suspect in suspects.iter().chain(&gone) {
             judge::count(suspect.finding, &mut found.counts);
         }

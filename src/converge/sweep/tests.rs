@@ -151,7 +151,7 @@ fn begin(town: &Town) -> Sweep {
     for (name, citizen) in &town.citizens {
         citizen.entry.iter().for_each(|entry| ledgers.add(name, entry, TARGET));
     }
-    Sweep::begin(ledgers, Some(String::new()))
+    Sweep::begin(ledgers, Named::default(), Some(String::new()))
 }
 
 fn listed(
@@ -236,6 +236,7 @@ fn entitlements_are_told_from_one_look_at_their_holders() {
     held(&mut town, "p1", &["group:g1"]);
     held(&mut town, "p3", &["role:admin"]);
     let mut sweep = begin(&town);
+    sweep.named.bound = BTreeSet::from([("role".to_owned(), "reader".to_owned())]);
     let mut listing = accounts;
     listing[3].attributes.insert("roles".into(), json!(["reader"]));
     listed(&mut sweep, &listing, 2, &town).unwrap();
@@ -246,9 +247,30 @@ fn entitlements_are_told_from_one_look_at_their_holders() {
     let expected = [
         ("p1", Finding::EntitlementLost),
         ("p3", Finding::EntitlementLost),
+        ("p3", Finding::EntitlementAdded),
         ("p4", Finding::EntitlementAdded),
     ];
     assert_eq!(about(&found), expected);
+    let fields: Vec<_> = found.suspects.iter().map(|suspect| suspect.fields.join(" ")).collect();
+    assert_eq!(fields, ["role:admin", "role:reader", "group:g1", "group:g1"]);
+}
+
+#[test]
+fn an_administrator_in_no_ledger_is_told_of() {
+    let (town, mut accounts) = town(2);
+    let stranger =
+        |n: usize, active| RemoteAccount { marker: None, active, login: format!("x{n}"), ..account(n) };
+    accounts.extend([stranger(7, true), stranger(8, true), stranger(9, false)]);
+    accounts[2].attributes.insert("roles".into(), json!(["root"]));
+    let mut sweep = begin(&town);
+    let pair = |kind: &str, id: &str| (kind.to_owned(), id.to_owned());
+    sweep.named.administrators = BTreeSet::from([pair("role", "root"), pair("group", "wheel")]);
+    listed(&mut sweep, &accounts, 2, &town).unwrap();
+    assert!(sweep.entitlements().contains(&pair("group", "wheel")));
+    let wheel = ["a0", "a7", "a8", "a9", "nobody"].map(str::to_owned);
+    sweep.holders("group", "wheel", &HashSet::from(wheel));
+    let counts = sweep.conclude(&town).unwrap().counts;
+    assert_eq!((counts.orphans, counts.privileged), (2, 2));
 }
 
 #[test]

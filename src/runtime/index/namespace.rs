@@ -107,6 +107,7 @@ impl Namespace {
         }
         let before = self.users.get_mut(name).map(|old| {
             person.summary = std::mem::take(&mut old.summary);
+            person.summary.left_at = person.summary.left_at.filter(|_| old.uid == person.uid);
             person.written = person.written.or(old.written);
             // A live read in the middle of a list must not make the person look unlisted.
             person.epoch = person.epoch.max(old.epoch);

@@ -57,6 +57,8 @@ fn what_matters<'de, D: Deserializer<'de>>(metadata: D) -> Result<ObjectMeta, D:
 /// What the last decision about a person found, kept for counts and for finding whom a change concerns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
+    /// When the person left, stored or not.
+    pub left_at: Option<Timestamp>,
     /// Effective roles.
     pub roles: Box<[Name]>,
     /// Roles whose rule failed for this person.
@@ -152,6 +154,8 @@ pub struct Person {
     pub status: UserStatus,
     /// Apps whose ledger entry, or its absence, is a result that is not stored yet, with the result's serial.
     pub fresh: Vec<(Name, u64)>,
+    /// When the last decision found that the person had left, stored or not.
+    pub seen_left: Option<Timestamp>,
 }
 
 impl Person {
@@ -248,6 +252,7 @@ impl StoredPerson {
             status: stored.clone(),
             stored,
             fresh: Vec::new(),
+            seen_left: self.summary.left_at,
         })
     }
 

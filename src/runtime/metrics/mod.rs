@@ -2,6 +2,7 @@
 //!
 //! Labels name Apps, namespaces, kinds and our own closed sets: never a person, an account or an attribute.
 
+mod removals;
 mod sweeps;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
+use self::removals::RemovalMetrics;
 use self::sweeps::SweepMetrics;
 use super::queue::Stats;
 use crate::api::AccountState;
@@ -95,6 +97,7 @@ pub struct Metrics {
     clocks: Arc<Mutex<Clocks>>,
     apps: AppMetrics,
     sweeps: SweepMetrics,
+    removals: RemovalMetrics,
     process: ProcessMetrics,
 }
 
@@ -110,6 +113,7 @@ struct AppMetrics {
     released: Counter,
     unproved: Family<AppLabels, Gauge>,
     oldest_unproved: Family<AppLabels, Seconds>,
+    quarantined: Family<AppLabels, Gauge>,
 }
 
 #[derive(Clone)]
@@ -165,6 +169,7 @@ impl AppMetrics {
                 "Since the access of the first of them should have ended",
                 Family::default(),
             ),
+            quarantined: add(r, "quarantined", "Whether only probes are sent to the app", Family::default()),
         }
     }
 }
@@ -204,8 +209,8 @@ impl Metrics {
         let mut registry = Registry::with_prefix("tenure");
         registry.register("build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         let (apps, process) = (AppMetrics::new(&mut registry), ProcessMetrics::new(&mut registry));
-        let sweeps = SweepMetrics::new(&mut registry);
-        Self { registry: Arc::new(registry), clocks: Arc::default(), apps, sweeps, process }
+        let (sweeps, removals) = (SweepMetrics::new(&mut registry), RemovalMetrics::new(&mut registry));
+        Self { registry: Arc::new(registry), clocks: Arc::default(), apps, sweeps, removals, process }
     }
 
     /// How an App's queue stands.
@@ -277,6 +282,12 @@ impl Metrics {
         self.apps.oldest_unproved.get_or_create(&labels).set(oldest.as_secs_f64());
     }
 
+    /// Whether an App is in quarantine.
+    pub fn quarantined(&self, namespace: &str, app: &str, is: bool) {
+        let labels = AppLabels { namespace: namespace.to_owned(), app: app.to_owned() };
+        self.apps.quarantined.get_or_create(&labels).set(i64::from(is));
+    }
+
     /// An event found no room.
     pub fn event_dropped(&self) {
         self.process.events_dropped.inc();
@@ -296,7 +307,9 @@ impl Metrics {
         for state in ACCOUNT_STATES {
             self.apps.accounts.remove(&account_labels(namespace, app, state));
         }
+        self.apps.quarantined.remove(&labels);
         self.forget_sweeps(namespace, app);
+        self.forget_removals(namespace, app);
     }
 
     /// Everything, as text of type [`CONTENT_TYPE`].

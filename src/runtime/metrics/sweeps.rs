@@ -58,7 +58,7 @@ fn finding(namespace: &str, app: &str, finding: &'static str) -> FindingLabels {
 }
 
 /// Every finding, with its count.
-fn named(counts: &SweepFindings) -> [(&'static str, i64); 9] {
+fn named(counts: &SweepFindings) -> [(&'static str, i64); 10] {
     let SweepFindings {
         drifted,
         entitlements_lost,
@@ -69,6 +69,7 @@ fn named(counts: &SweepFindings) -> [(&'static str, i64); 9] {
         orphans,
         zombies,
         duplicates,
+        privileged,
     } = *counts;
     [
         ("drifted", drifted),
@@ -80,6 +81,7 @@ fn named(counts: &SweepFindings) -> [(&'static str, i64); 9] {
         ("orphans", orphans),
         ("zombies", zombies),
         ("duplicates", duplicates),
+        ("privileged", privileged),
     ]
 }
 

@@ -9,6 +9,8 @@ use crate::converge::Lane;
 
 /// How many keys' worth of memory an empty queue keeps.
 const ROOM: usize = 1_024;
+/// From one position to the next: behind each is one for its key's second turn.
+const STRIDE: u64 = 2;
 
 /// When a key may be worked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +30,8 @@ enum Place {
     Ready(u64),
     /// Among the timers.
     Waiting { until: Instant, back_off: bool },
-    /// With a worker.
-    Working,
+    /// With a worker, who took it from this position.
+    Working(u64),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +99,7 @@ impl<K: Ord + Clone + Hash> Lanes<K> {
         };
         let known = (entry.lane, entry.since);
         match entry.place {
-            Place::Working => {
+            Place::Working(_) => {
                 let before = self.again.get(&key).copied();
                 let (lane, since) =
                     before.map_or((lane, since), |b| earlier((b.lane, b.since), (lane, since)));
@@ -124,12 +126,12 @@ impl<K: Ord + Clone + Hash> Lanes<K> {
             return Found::Nothing(at);
         }
         let next = self.open(reserved).find_map(BTreeMap::pop_first);
-        let Some((key, entry)) =
-            next.and_then(|(_, key)| self.entries.get_mut(&key).map(|entry| (key, entry)))
+        let Some((position, (key, entry))) =
+            next.and_then(|(position, key)| Some((position, (key.clone(), self.entries.get_mut(&key)?))))
         else {
             return Found::Nothing(None);
         };
-        entry.place = Place::Working;
+        entry.place = Place::Working(position);
         self.working += 1;
         Found::Job(key, entry.lane, entry.since)
     }
@@ -169,7 +171,13 @@ impl<K: Ord + Clone + Hash> Lanes<K> {
         let again = self.again.remove(&key);
         match (outcome, again) {
             (Outcome::Ok, None) => self.shrink(),
-            (Outcome::Ok, Some(again)) => self.place(key, again.lane, again.since, due(again.since, now)),
+            (Outcome::Ok, Some(again)) => match entry.place {
+                // Nobody who came later holds up what has begun; but one that is pushed all the time gives way to others.
+                Place::Working(position) if again.since <= now && position.is_multiple_of(STRIDE) => {
+                    self.stand(key, again.lane, again.since, position + 1);
+                }
+                _ => self.place(key, again.lane, again.since, due(again.since, now)),
+            },
             (Outcome::Later(at), None) => self.place(key, entry.lane, at.max(now), due(at, now)),
             (Outcome::Later(at), Some(again)) => {
                 self.place(key, again.lane, again.since, due(at.min(again.since), now));
@@ -186,7 +194,7 @@ impl<K: Ord + Clone + Hash> Lanes<K> {
     /// Drops a key that no worker has.
     pub(super) fn remove(&mut self, key: &K) {
         if let Some(entry) = self.entries.get(key).copied()
-            && !matches!(entry.place, Place::Working)
+            && !matches!(entry.place, Place::Working(_))
         {
             self.take_out(key, entry);
             self.entries.remove(key);
@@ -222,7 +230,7 @@ impl<K: Ord + Clone + Hash> Lanes<K> {
             match entry.place {
                 Place::Ready(_) => lane.ready += 1,
                 Place::Waiting { .. } => lane.waiting += 1,
-                Place::Working => {}
+                Place::Working(_) => {}
             }
             let age = now.saturating_duration_since(entry.since);
             lane.oldest = Some(lane.oldest.unwrap_or(Duration::ZERO).max(age));
@@ -238,18 +246,23 @@ impl<K: Ord + Clone + Hash> Lanes<K> {
     }
 
     fn place(&mut self, key: K, lane: Lane, since: Instant, due: Due) {
-        let place = match due {
+        match due {
             Due::Now => {
-                self.position += 1;
-                self.ready[lane as usize].insert(self.position, key.clone());
-                Place::Ready(self.position)
+                self.position += STRIDE;
+                self.stand(key, lane, since, self.position);
             }
             Due::At(until) | Due::BackOff(until) => {
                 self.timers.insert((until, key.clone()));
-                Place::Waiting { until, back_off: matches!(due, Due::BackOff(_)) }
+                let place = Place::Waiting { until, back_off: matches!(due, Due::BackOff(_)) };
+                self.entries.insert(key, Entry { lane, since, place });
             }
-        };
-        self.entries.insert(key, Entry { lane, since, place });
+        }
+    }
+
+    /// Puts a key into its lane, at a position that no other has.
+    fn stand(&mut self, key: K, lane: Lane, since: Instant, position: u64) {
+        self.ready[lane as usize].insert(position, key.clone());
+        self.entries.insert(key, Entry { lane, since, place: Place::Ready(position) });
     }
 
     /// Takes a key out of its lane or the timers.
@@ -261,7 +274,7 @@ impl<K: Ord + Clone + Hash> Lanes<K> {
             Place::Waiting { until, .. } => {
                 self.timers.remove(&(until, key.clone()));
             }
-            Place::Working => {}
+            Place::Working(_) => {}
         }
     }
 

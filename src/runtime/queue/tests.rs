@@ -96,6 +96,22 @@ fn a_key_is_worked_on_once_at_a_time_and_again_if_pushed_meanwhile() {
 }
 
 #[test]
+fn a_key_pushed_meanwhile_goes_before_those_who_came_later_but_only_once() {
+    let mut queue = Clocked::new();
+    queue.push(1, Lane::Join);
+    queue.push(2, Lane::Join);
+    for next in [1, 2] {
+        assert_eq!(queue.pop(), Some(1));
+        queue.push(1, Lane::Join);
+        queue.done(1, Outcome::Ok);
+        if next == 2 {
+            assert_eq!(queue.pop(), Some(2));
+        }
+    }
+    assert_eq!(queue.pop(), Some(1));
+}
+
+#[test]
 fn reserved_workers_take_leavers_only() {
     let mut queue = Clocked::new();
     queue.push(1, Lane::Join);

@@ -29,12 +29,17 @@ proptest! {
     #[test]
     fn late_wakes_lose_nothing(rate in 1_u32..2_000, late in prop::collection::vec(0.0..1.0_f64, 1..50)) {
         let most = (500 / u64::from(rate)).max(18);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "milliseconds, from none to some hundred"
+        )]
         let late: Vec<u64> = late.iter().map(|share| (share * most as f64) as u64).collect();
         let length = 20;
         let sent = drive(rate, length, &late);
         let rate = f64::from(rate);
-        #[allow(clippy::cast_precision_loss)]
+        #[allow(clippy::cast_precision_loss, reason = "some ten thousand requests at the most")]
         let count = |from: usize, to: usize| (to - from) as f64;
         prop_assert!(count(0, sent.len()) >= 0.98 * rate * 20.0 - 1.0, "{} of {}", sent.len(), rate * 20.0);
         let step = sent.len() / 60 + 1;

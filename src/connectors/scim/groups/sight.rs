@@ -90,7 +90,7 @@ impl Scim {
     }
 
     /// Who of these is in a group now.
-    pub(in crate::connectors::scim) async fn sight(
+    pub(super) async fn sight(
         &self,
         group: &str,
         changes: &[Membership],

@@ -16,13 +16,13 @@ use self::people::Folk;
 pub use self::state::{Report, State};
 use super::{AppRuntime, Connected};
 use crate::api::sweep::{Stray, SweepStatus};
-use crate::api::{AppSpec, Reason};
+use crate::api::{AppBindingSpec, AppSpec, Reason};
 use crate::connectors::any::AnyConnector;
 use crate::connectors::{Connector, Failure, FailureClass};
 use crate::controllers::conditions::whole_seconds;
 use crate::controllers::engine::Engine;
 use crate::controllers::user::decide::Decision;
-use crate::converge::sweep::{Found, Inconclusive, Sweep};
+use crate::converge::sweep::{Found, Inconclusive, Named, Sweep};
 use crate::converge::{Lane, Resolution, parse_duration};
 use crate::runtime::index::{Fleet, Key};
 
@@ -63,7 +63,8 @@ async fn sweep_on(engine: &Engine, app: &AppRuntime, connected: &Connected) {
         match found {
             Ok((found, note)) => {
                 let confirmed = wish.confirms_mass();
-                engine.follow(app, &wish.spec, &found, confirmed);
+                let ours = named(engine, app, connected, |binding| binding.authoritative);
+                engine.follow(app, &wish.spec, &found, confirmed, &ours);
                 engine.metrics.swept(namespace, name, &found.counts, found.accounts, took);
                 app.sweep.report(&connected.target, report(found, &wish, took, confirmed, note));
             }
@@ -167,7 +168,14 @@ type Outcome = Result<(Found, Option<String>), String>;
 
 async fn sweep_once(engine: &Engine, app: &AppRuntime, connected: &Connected, spec: &AppSpec) -> Outcome {
     let decide = |key: &Key| engine.decide_in(key, Some(&app.key.name));
-    let bound = || bound(engine, app, connected);
+    let bound = || named(engine, app, connected, |_| true);
+    let connector = connected.connector.with_lane(Lane::Verify);
+    let mut administrators = BTreeSet::new();
+    for entitlement in &spec.administrators {
+        if let Ok(Resolution::Id(id)) = connected.catalogue.resolve(&connector, entitlement).await {
+            administrators.insert((entitlement.kind.clone(), id));
+        }
+    }
     let scope = Scope {
         fleet: &engine.fleet,
         key: &app.key,
@@ -176,8 +184,8 @@ async fn sweep_once(engine: &Engine, app: &AppRuntime, connected: &Connected, sp
         decide: &decide,
         under_way: &|person| app.is_under_way(person),
         state: &app.sweep,
+        administrators: &administrators,
     };
-    let connector = connected.connector.with_lane(Lane::Verify);
     let mut attempt = 1;
     loop {
         let _under_way = app.sweep.begin();
@@ -193,10 +201,16 @@ pub fn prefix(spec: &AppSpec) -> Option<String> {
     (!spec.marker_attribute().is_empty()).then(|| spec.marker.prefix.clone())
 }
 
-/// The entitlements that bindings name and that are known in the App, by type and remote id.
-fn bound(engine: &Engine, app: &AppRuntime, connected: &Connected) -> BTreeSet<(String, String)> {
+/// The entitlements that such bindings name and that are known in the App, by type and remote id.
+fn named(
+    engine: &Engine,
+    app: &AppRuntime,
+    connected: &Connected,
+    which: impl Fn(&AppBindingSpec) -> bool,
+) -> BTreeSet<(String, String)> {
     let named = engine.fleet.read(&app.key.namespace, |ns| {
-        let named = ns.bindings_of(&app.key.name).flat_map(|binding| &binding.spec.entitlements);
+        let bindings = ns.bindings_of(&app.key.name).map(|binding| &binding.spec);
+        let named = bindings.filter(|spec| which(spec)).flat_map(|spec| &spec.entitlements);
         named.cloned().collect::<BTreeSet<_>>()
     });
     let known = |named: crate::api::EntitlementSpec| match connected.catalogue.known(&named) {
@@ -244,6 +258,8 @@ pub struct Scope<'a> {
     pub under_way: &'a (dyn Fn(&str) -> bool + Sync),
     /// What sweeps remember.
     pub state: &'a State,
+    /// Entitlements that make an administrator of the App, by type and remote id.
+    pub administrators: &'a BTreeSet<(String, String)>,
 }
 
 impl Scope<'_> {
@@ -256,7 +272,8 @@ impl Scope<'_> {
         mut each_stray: impl FnMut(&Stray),
     ) -> Result<(Found, Option<String>), Broken> {
         let (folk, ledgers) = Folk::gather(self, connector).await;
-        let mut sweep = Sweep::begin(ledgers, self.prefix.clone());
+        let named = Named { bound: bound(), administrators: self.administrators.clone() };
+        let mut sweep = Sweep::begin(ledgers, named, self.prefix.clone());
         let mut cursor = None;
         loop {
             let page = connector.page(cursor.as_deref()).await?;
