@@ -7,7 +7,7 @@ use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use tenure::connectors::{Connector, Membership};
 
-use crate::entries::{self, Client, account, ad_account};
+use crate::entries::{self, Client, PAGE, account, ad_account};
 use crate::report::{Report, grouped, median};
 use crate::site::{self, APPS, Site};
 use crate::support::pki;
@@ -19,8 +19,6 @@ use crate::{people, progress, raw};
 /// Operations at the same time: an App's own default, and what is good for a domain controller.
 const CONCURRENCY: usize = 8;
 const AT_A_CONTROLLER: usize = 4;
-/// Entries on a page.
-const PAGE: u16 = 500;
 
 /// How many entries are measured with.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +40,10 @@ pub async fn measure(scale: Entries, (joiners, rounds): (usize, usize), status: 
     leavers(scale.made, scale.leavers, report).await;
     listing(scale.listed, rounds, report).await;
     domain(scale.domain, report).await;
+}
+
+fn slapd_of(server: &Slapd) -> tenure::connectors::ldap::Ldap {
+    entries::ldap(&server.url(), &pki::directories().pem(), CONCURRENCY)
 }
 
 /// What is done a second.
@@ -72,7 +74,7 @@ async fn creates(count: usize, rounds: usize, report: &mut Report) {
         let client = Client::bound(&server.url(), (slapd::OPERATOR, slapd::OPERATOR_PASSWORD)).await;
         let alone = client.onboard(count, CONCURRENCY).await;
         let server = Slapd::start(Config::default()).await;
-        let connector = entries::ldap(&server, CONCURRENCY);
+        let connector = slapd_of(&server);
         connector.probe().await.unwrap_or_else(|e| panic!("probe: {e}"));
         let tenure = make(&connector, (0..count).map(account).collect(), CONCURRENCY).await;
         all.push((alone, tenure));
@@ -149,7 +151,7 @@ async fn leavers(members: usize, leavers: usize, report: &mut Report) {
     let client = Client::bound(&server.url(), (slapd::OPERATOR, slapd::OPERATOR_PASSWORD)).await;
     client.onboard(members, CONCURRENCY).await;
     client.add_group("everybody", members).await;
-    let connector = entries::ldap(&server, CONCURRENCY);
+    let connector = slapd_of(&server);
     connector.probe().await.unwrap_or_else(|e| panic!("probe: {e}"));
     let who: Vec<String> = stream::iter(0..leavers)
         .map(async |i| {
@@ -207,7 +209,7 @@ async fn listing(count: usize, rounds: usize, report: &mut Report) {
     progress(&format!("listing {} accounts of slapd", grouped(count)));
     let server = Slapd::seeded(Config::default(), &entries::ldif(count)).await;
     let client = Client::bound(&server.url(), (slapd::OPERATOR, slapd::OPERATOR_PASSWORD)).await;
-    let connector = entries::ldap(&server, CONCURRENCY);
+    let connector = slapd_of(&server);
     connector.probe().await.unwrap_or_else(|e| panic!("probe: {e}"));
     let mut all = Vec::new();
     for _ in 0..rounds {

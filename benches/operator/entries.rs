@@ -24,12 +24,14 @@ use crate::people;
 use crate::support::ldap::{Raw, unicode_password};
 use crate::support::pki;
 use crate::support::targets::samba::{self, Samba};
-use crate::support::targets::slapd::{self, Slapd};
+use crate::support::targets::slapd;
 
 /// The root of Samba's domain.
 pub const SAMBA_BASE: &str = samba::BASE;
 /// Who may do everything there.
 pub const SAMBA_ADMIN: (&str, &str) = (samba::ADMIN, samba::ADMIN_PASSWORD);
+/// Entries on a page.
+pub const PAGE: u16 = 500;
 /// Connections, of the raw clients as of the connectors.
 const CONNECTIONS: usize = 2;
 /// What the raw clients have shown, as the connectors do.
@@ -87,16 +89,16 @@ fn attributes(account: &NewAccount, login: &'static str) -> Vec<(String, String)
     all
 }
 
-fn config(url: &str, (name, password): (&str, &str)) -> DirectoryConfig {
+fn config(url: &str, authority: &str, (name, password): (&str, &str)) -> DirectoryConfig {
     DirectoryConfig {
         servers: vec![url.to_owned()],
-        ca_pem: Some(pki::directories().pem().into_bytes()),
+        ca_pem: Some(authority.as_bytes().to_vec()),
         plain_text: false,
         identity: Identity { name: name.to_owned(), password: SecretString::from(password) },
         timeout: Duration::from_secs(10),
         switch_back: Duration::from_mins(5),
         connections: CONNECTIONS,
-        page_size: 500,
+        page_size: PAGE,
         allow_insecure: true,
     }
 }
@@ -119,12 +121,12 @@ fn around(concurrency: usize) -> (Fence, Gate, Meter) {
     )
 }
 
-/// A connector for slapd, as an App has it.
-pub fn ldap(server: &Slapd, concurrency: usize) -> Ldap {
+/// A connector for slapd, as an App has it; `authority` is what its certificate is held against, in PEM.
+pub fn ldap(url: &str, authority: &str, concurrency: usize) -> Ldap {
     let own = json!({"baseDn": slapd::PEOPLE, "groups": {"baseDn": slapd::GROUPS}});
     let config = LdapConfig {
-        directory: config(&server.url(), (slapd::OPERATOR, slapd::OPERATOR_PASSWORD)),
-        spec: serde_json::from_value(said(&server.url(), &own)).expect("a spec"),
+        directory: config(url, authority, (slapd::OPERATOR, slapd::OPERATOR_PASSWORD)),
+        spec: serde_json::from_value(said(url, &own)).expect("a spec"),
         marker: "employeeNumber".to_owned(),
         attributes: Vec::new(),
         may_try: true,
@@ -135,7 +137,7 @@ pub fn ldap(server: &Slapd, concurrency: usize) -> Ldap {
 /// A connector for Samba, as an App has it.
 pub fn active_directory(server: &Samba, concurrency: usize) -> ActiveDirectory {
     let config = ActiveDirectoryConfig {
-        directory: config(&server.url(), SAMBA_ADMIN),
+        directory: config(&server.url(), &pki::directories().pem(), SAMBA_ADMIN),
         spec: serde_json::from_value(said(&server.url(), &json!({"domain": samba::DOMAIN}))).expect("a spec"),
         marker: "employeeNumber".to_owned(),
         attributes: Vec::new(),

@@ -3,8 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kube::ResourceExt;
 use kube::api::ObjectList;
@@ -13,12 +12,10 @@ use tenure::controllers::user::decide::{Decision, Departure, decide};
 use tenure::converge::Due;
 use tenure::runtime::index::{AccountSummary, Fleet, Key, Name, RawUser, StoredPerson, Summary};
 
+use crate::apart::{self, resident, rested};
 use crate::report::{Report, grouped, mib};
-use crate::support::{Managed, workdir};
-use crate::{progress, synthetic, usage};
-
-/// When waiting for the other process makes no sense any more.
-const PATIENCE: Duration = Duration::from_mins(5);
+use crate::support::workdir;
+use crate::{progress, synthetic};
 
 /// What was measured; sizes in bytes, of everybody together.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -46,15 +43,10 @@ pub async fn measure_apart(people: usize) -> Measured {
     let pages = folder.join("pages.jsonl");
     synthetic::write_pages(&pages, people).expect("pages");
     progress("their index, in a process of its own");
-    let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.arg("--measure-index").arg(&pages);
-    let process =
-        Managed::spawn("index", &command, &folder.join("measured.json")).expect("this program again");
-    let ended = process.wait_exit(PATIENCE).await;
-    let said = process.log();
-    assert!(ended.is_some_and(|status| status.success()), "{ended:?}: {said}");
+    let said = pages.to_str().expect("a path that is text");
+    let measured = apart::run("index", ["--measure-index", said]).await;
     std::fs::remove_file(&pages).expect("the pages are there");
-    serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"))
+    measured
 }
 
 /// What the other process does.
@@ -94,15 +86,16 @@ fn measure(pages: &Path) -> Measured {
     }
 }
 
+/// What was put into the index.
 #[derive(Default)]
-struct Fed {
+pub struct Fed {
     people: usize,
     bytes: usize,
     peak: u64,
 }
 
 /// Puts every page into the index, as the watch does with a list; memory is read while the page is still there.
-fn feed(fleet: &Fleet, pages: &Path, listed_since: Option<Instant>) -> Fed {
+pub fn feed(fleet: &Fleet, pages: &Path, listed_since: Option<Instant>) -> Fed {
     let mut fed = Fed::default();
     for line in BufReader::new(File::open(pages).expect("the pages")).lines() {
         let line = line.expect("a page");
@@ -120,7 +113,7 @@ fn feed(fleet: &Fleet, pages: &Path, listed_since: Option<Instant>) -> Fed {
 }
 
 /// Decides about everybody, one after the other, and keeps what the operator keeps of it. Returns the accounts due.
-fn decide_everybody(fleet: &Fleet, namespace: &Name) -> usize {
+pub fn decide_everybody(fleet: &Fleet, namespace: &Name) -> usize {
     let names: Vec<Name> =
         fleet.read(namespace, |ns| ns.users().map(|(n, _)| n.clone()).collect()).unwrap_or_default();
     let mut due = 0;
@@ -153,21 +146,12 @@ fn summarize(decision: &Decision) -> Summary {
         troubled: false,
     };
     Summary {
+        left_at: decision.lifecycle.left_at,
         roles: decision.roles.effective.iter().map(|r| Name::from(r.name.as_str())).collect(),
         rule_errors: Box::default(),
         bindings: bindings.into_iter().collect(),
         accounts: decision.accounts.iter().map(account).collect(),
     }
-}
-
-fn resident() -> u64 {
-    usage::memory("self", "VmRSS")
-}
-
-/// Resident memory once the allocator has had time to give back what is free.
-fn rested() -> u64 {
-    std::thread::sleep(Duration::from_secs(1));
-    resident()
 }
 
 impl Measured {

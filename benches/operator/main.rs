@@ -8,6 +8,7 @@
 )]
 #![allow(clippy::cast_precision_loss, reason = "what is counted here is far below 2^52")]
 
+mod apart;
 mod directories;
 mod entries;
 mod groups;
@@ -23,6 +24,7 @@ mod scim;
 mod site;
 #[path = "../../tests/support/mod.rs"]
 mod support;
+mod sweep;
 mod synthetic;
 mod target;
 mod usage;
@@ -65,6 +67,9 @@ struct Args {
     /// The part that measures the index, in a process of its own.
     #[arg(long, hide = true)]
     measure_index: Option<PathBuf>,
+    /// The part that sweeps, in a process of its own.
+    #[arg(long, hide = true)]
+    measure_sweep: Option<PathBuf>,
     /// Cargo says that this is a benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -79,6 +84,7 @@ enum Part {
     Pace,
     Groups,
     Directories,
+    Sweep,
 }
 
 /// How much is measured.
@@ -126,6 +132,9 @@ fn main() {
     if let Some(pages) = &args.measure_index {
         return index::measure_and_print(pages);
     }
+    if let Some(job) = &args.measure_sweep {
+        return sweep::measure_and_print(job);
+    }
     let scale = Scale::of(&args);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let mut report = Report::new(format!(
@@ -145,7 +154,10 @@ async fn run(scale: &Scale, report: &mut Report) {
     // First, while nothing else runs.
     let index =
         if scale.includes(Part::Index) { Some(index::measure_apart(scale.index).await) } else { None };
-    if scale.only != [Part::Index] {
+    if scale.includes(Part::Sweep) {
+        sweep::measure(scale.entries.listed, scale.rounds, report).await;
+    }
+    if scale.only.is_empty() || scale.only.iter().any(|part| ![Part::Index, Part::Sweep].contains(part)) {
         let templates = site::warm_up().await;
         if scale.includes(Part::Onboarding) {
             onboarding(scale, &templates.status, report).await;

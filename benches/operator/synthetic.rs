@@ -56,7 +56,8 @@ fn team_name(i: usize) -> String {
     format!("team-{}", i % TEAMS)
 }
 
-fn object<K: DeserializeOwned>(kind: &str, name: &str, spec: &Value) -> K {
+/// An object of namespace `people`.
+pub fn object<K: DeserializeOwned>(kind: &str, name: &str, spec: &Value) -> K {
     let metadata = json!({"name": name, "namespace": "people", "uid": id("uid", name), "resourceVersion": "1", "generation": 1});
     let object =
         json!({"apiVersion": "tenure.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec});
@@ -64,7 +65,7 @@ fn object<K: DeserializeOwned>(kind: &str, name: &str, spec: &Value) -> K {
 }
 
 /// A text of the form of a UUID, always the same for the same arguments.
-fn id(kind: &str, of: &str) -> String {
+pub fn id(kind: &str, of: &str) -> String {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let half = |salt: u8| {
         let mut hasher = DefaultHasher::new();
@@ -76,22 +77,28 @@ fn id(kind: &str, of: &str) -> String {
 
 /// Writes the pages of a list of this many people, one a line.
 pub fn write_pages(path: &Path, people: usize) -> std::io::Result<()> {
-    let mut out = BufWriter::new(std::fs::File::create(path)?);
     let mut ns = Namespace::default();
     furnish(&mut ns);
-    for first in (0..people).step_by(PAGE) {
-        let items: Vec<Value> = (first..people.min(first + PAGE)).map(|i| onboarded(&mut ns, i)).collect();
+    write_users(path, (0..people).map(|i| onboarded(&mut ns, i, &people::spec(i, &[team_name(i)])).0))
+}
+
+/// Writes the pages of a list of these Users, one a line.
+pub fn write_users(path: &Path, mut users: impl Iterator<Item = Value>) -> std::io::Result<()> {
+    let mut out = BufWriter::new(std::fs::File::create(path)?);
+    loop {
+        let items: Vec<Value> = users.by_ref().take(PAGE).collect();
+        if items.is_empty() {
+            return out.flush();
+        }
         let page = json!({"apiVersion": "tenure.dev/v1alpha1", "kind": "UserList", "metadata": {"resourceVersion": "900000"}, "items": items});
         serde_json::to_writer(&mut out, &page)?;
         out.write_all(b"\n")?;
     }
-    out.flush()
 }
 
-/// A person whose ledger says that every account is as decided.
-fn onboarded(ns: &mut Namespace, i: usize) -> Value {
+/// A person whose ledger says that every account is as decided, and the decision.
+pub fn onboarded(ns: &mut Namespace, i: usize, spec: &Value) -> (Value, Decision) {
     let name = people::name(i);
-    let spec = people::spec(i, &[team_name(i)]);
     let metadata = json!({
         "name": name, "namespace": "people", "uid": id("uid", &name), "resourceVersion": (100_000 + i).to_string(),
         "generation": 1, "creationTimestamp": INSTANT, "finalizers": [tenure::api::FINALIZER],
@@ -106,7 +113,7 @@ fn onboarded(ns: &mut Namespace, i: usize) -> Value {
     let decision = decide(ns, person, Departure::default(), now());
     ns.remove_user(&key.name);
     user["status"] = serde_json::to_value(status(&decision)).expect("a status");
-    user
+    (user, decision)
 }
 
 /// The instant at which everything is decided.
