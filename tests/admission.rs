@@ -194,6 +194,8 @@ const CASES: &[Case] = &[
     // AppBinding
     ("minimal binding", "AppBinding", r"{}", None),
     ("binding with everything", "AppBinding", r#"{"spec":{"priority":10,"entitlements":[{"type":"group","value":"Sales"}],"attributes":[{"to":"title","value":"'Rep'"}],"when":"user.employeeType == 'Employee'"}}"#, None),
+    ("binding that alone grants", "AppBinding", r#"{"spec":{"authoritative":true,"entitlements":[{"type":"group","value":"Sales"}]}}"#, None),
+    ("binding that alone grants nothing", "AppBinding", r#"{"spec":{"authoritative":true}}"#, Some("spec.authoritative: Invalid value: authoritative: true says that only Tenure grants these entitlements: name at least one")),
     ("binding without role", "AppBinding", r#"{"spec":{"roleRef":null}}"#, Some("spec.roleRef: Required value")),
     ("binding to another namespace", "AppBinding", r#"{"spec":{"appRef":{"name":"other/crm"}}}"#, Some("references across namespaces are not possible")),
     ("priority out of bounds", "AppBinding", r#"{"spec":{"priority":1001}}"#, Some("should be less than or equal to 1000")),

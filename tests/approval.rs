@@ -18,7 +18,7 @@ kind: ClusterRole
 metadata: {name: approver}
 rules:
   - {apiGroups: [tenure.dev], resources: [holds], verbs: [approve]}
-  - {apiGroups: [tenure.dev], resources: [users], verbs: [remove-now, resume]}
+  - {apiGroups: [tenure.dev], resources: [users], verbs: [remove-now, resume, protect]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
@@ -33,16 +33,7 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: approver
 subjects: [{kind: User, name: ann}]
 ";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn approvals_and_annotations_need_their_verbs_and_ones_own_name() {
-    let plane = ControlPlane::shared().await;
-    plane.install_crds().await;
-    let namespace = plane.namespace("approval").await;
-    let kubectl = plane.kubectl();
-    kubectl.apply(ROLES).await.unwrap();
-    let policies = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/admission/");
-    kubectl.run(&["apply", "--filename", policies]).await.unwrap();
-    let objects = r"
+const OBJECTS: &str = r"
 apiVersion: tenure.dev/v1alpha1
 kind: Hold
 metadata: {name: h}
@@ -53,7 +44,17 @@ kind: User
 metadata: {name: eve}
 spec: {personId: '1', userName: eve}
 ";
-    kubectl.apply_in(&namespace, objects).await.unwrap();
+
+#[tokio::test(flavor = "multi_thread")]
+async fn approvals_and_annotations_need_their_verbs_and_ones_own_name() {
+    let plane = ControlPlane::shared().await;
+    plane.install_crds().await;
+    let namespace = plane.namespace("approval").await;
+    let kubectl = plane.kubectl();
+    kubectl.apply(ROLES).await.unwrap();
+    let policies = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/admission/");
+    kubectl.run(&["apply", "--filename", policies]).await.unwrap();
+    kubectl.apply_in(&namespace, OBJECTS).await.unwrap();
     let patch = async |who: &str, kind: &str, name: &str, patch: &serde_json::Value| {
         let (who, patch) = (format!("--as={who}"), format!("--patch={patch}"));
         kubectl.run(&["patch", kind, name, "--namespace", &namespace, "--type=merge", &who, &patch]).await
@@ -81,19 +82,29 @@ spec: {personId: '1', userName: eve}
     })
     .await;
     refused("ann", "hold", "h", approval, "spec.approval.by: give your own name, ann").await.unwrap();
-    let rejection = json!({"spec": {"rejection": word("bob")}});
-    refused("ann", "hold", "h", rejection, "spec.rejection.by: give your own name, ann").await.unwrap();
+    refused(
+        "ann",
+        "hold",
+        "h",
+        json!({"spec": {"rejection": word("bob")}}),
+        "spec.rejection.by: give your own name, ann",
+    )
+    .await
+    .unwrap();
     patch("ann", "hold", "h", &json!({"spec": {"approval": word("ann")}})).await.unwrap();
     // What stands may stay, and cannot be taken back by just anybody.
     patch("bob", "hold", "h", &json!({"metadata": {"labels": {"a": "b"}}})).await.unwrap();
     let withdrawal = json!({"spec": {"approval": null}});
     refused("bob", "hold", "h", withdrawal, "may not approve or reject").await.unwrap();
-    for name in ["remove-now", "resume"] {
+    for (name, verb) in [("remove-now", "remove-now"), ("resume", "resume"), ("protected", "protect")] {
         let change = json!({"metadata": {"annotations": {format!("tenure.dev/{name}"): "because"}}});
-        let text = format!("the verb {name} on users.tenure.dev is needed");
+        let text = format!("the verb {verb} on users.tenure.dev is needed");
         eventually(support::scene::SOON, async || refused("bob", "user", "eve", change.clone(), &text).await)
             .await;
         patch("ann", "user", "eve", &change).await.unwrap();
     }
     patch("bob", "user", "eve", &json!({"spec": {"title": "CTO"}})).await.unwrap();
+    let bare = json!({"metadata": {"annotations": {"tenure.dev/protected": null}}});
+    refused("bob", "user", "eve", bare.clone(), "the verb protect on users.tenure.dev").await.unwrap();
+    patch("ann", "user", "eve", &bare).await.unwrap();
 }

@@ -3,9 +3,11 @@
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use support::clock::FakeClock;
 use support::fast_target::{self, FastTarget};
 use support::scene::SOON;
 use support::{Scene, eventually};
@@ -152,16 +154,24 @@ async fn an_approval_is_for_those_who_were_frozen_and_are_still_due() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twelve_leavers_of_a_hundred_go_ten_at_once_and_two_as_a_wave() {
-    let stage = Stage::new("twelve", json!({"removalBudget": {"settle": "5s"}})).await;
+    let limits = json!({"removalBudget": {"settle": "5s"}, "limits": {"requestsPerSecond": 20}});
+    let stage = Stage::new("twelve", limits).await;
     stage.scene.role_for("all", json!({"match": "true"}), "crm", &[]).await;
     let _operator = stage.scene.operator().start().await;
     stage.people("p", 100, &[]).await;
     stage.active(100).await;
+    // Work for longer than all of this takes.
+    stage.people("late", 400, &[]).await;
+    let sent = Instant::now();
     stage.fire((0..12).map(|i| format!("p{i}"))).await;
     stage.suspended(12).await;
     let times: Vec<_> = stage.target.deactivated().into_iter().map(|(_, at)| at).collect();
     assert!(times[9] - times[0] < times[10] - times[9], "ten go at once, two have waited");
+    let until_cut = |at: &Instant| *at >= sent && *at <= times[9];
+    let requests = stage.target.arrivals().iter().filter(|at| until_cut(at)).count();
+    assert!(requests <= 10 * 2 + 10, "{requests}: each is read and suspended, and ten are others'");
     assert!(stage.scene.list("Hold").await.is_empty());
+    assert!(stage.target.user_count() < 500, "others still wait");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,6 +224,69 @@ async fn neither_a_crash_nor_a_new_app_gives_the_budget_back() {
     let _operator = stage.scene.operator().start().await;
     tokio::time::sleep(QUIET).await;
     assert!(stage.target.deactivated().len() <= 8, "{:?}", stage.target.deactivated());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dates_that_take_too_many_are_held_before_their_day() {
+    let stage = Stage::new("dates", json!({})).await;
+    stage.scene.role_for("all", json!({"match": "true"}), "crm", &[]).await;
+    let _operator = stage.scene.operator().start().await;
+    stage.people("p", 10, &[]).await;
+    stage.people("c", 30, &[]).await;
+    stage.active(40).await;
+    // Of 40, eight may go.
+    let day = Timestamp::now() + SignedDuration::from_secs(60);
+    let contract = json!({"spec": {"endTime": day.to_string()}});
+    for n in 0..30 {
+        stage.scene.merge("User", &format!("c{n}"), contract.clone()).await;
+    }
+    let hold = stage.scene.holds(1).await.remove(0);
+    let status = &hold["status"];
+    assert_eq!(
+        (&status["people"], &status["due"], &status["cause"]),
+        (&json!(30), &json!(30), &json!("Personal"))
+    );
+    assert!(
+        status["message"].as_str().unwrap().contains("will lose something; of the limit of 8"),
+        "{status}"
+    );
+    assert!(Timestamp::now() < day && stage.target.deactivated().is_empty(), "it comes before the day");
+    // One stays longer after all, and drops out.
+    stage.scene.merge("User", "c0", json!({"spec": {"endTime": null}})).await;
+    stage.scene.say(&hold, "approval", &status["digest"]).await;
+    stage.scene.outcome(&hold, "Approved").await;
+    assert!(Timestamp::now() < day && stage.target.deactivated().is_empty(), "nobody goes before their day");
+    stage.scene.outcome_within(&hold, "Done", Duration::from_mins(3)).await;
+    stage.suspended(29).await;
+    assert_eq!(stage.target.active_count(), 11);
+    assert_eq!(stage.scene.list("Hold").await.len(), 1);
+}
+
+/// The budget's hour is over neither sooner nor later for a clock that says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_gives_no_place_back() {
+    let stage = Stage::new("clock", json!({"removalBudget": {"window": "1h"}})).await;
+    stage.scene.role_for("all", json!({"match": "true"}), "crm", &[]).await;
+    let clock = FakeClock::right();
+    let operator = clock.of(stage.scene.operator()).start().await;
+    stage.people("p", 40, &[]).await;
+    stage.active(40).await;
+    // Of 40, eight may go.
+    stage.fire((0..6).map(|i| format!("p{i}"))).await;
+    stage.suspended(6).await;
+    for (jump, fired) in [("+61m", 6..13), ("-61m", 13..20)] {
+        clock.jump(jump);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        stage.fire(fired.map(|i| format!("p{i}"))).await;
+        tokio::time::sleep(QUIET).await;
+        assert!(stage.target.deactivated().len() <= 8, "{jump}: {:?}", stage.target.deactivated());
+    }
+    operator.process().kill9();
+    clock.jump("+61m");
+    let _operator = clock.of(stage.scene.operator()).start().await;
+    stage.scene.reason("App", "crm", "Held", "RemovalsHeld").await;
+    tokio::time::sleep(QUIET).await;
+    assert!(stage.target.deactivated().len() <= 8, "after a restart: {:?}", stage.target.deactivated());
 }
 
 /// Eight a second, until it is more than the App's limit of 500.

@@ -68,6 +68,12 @@ impl Company {
         group["members"].as_array().into_iter().flatten().any(|member| member["value"] == id.as_str())
     }
 
+    async fn let_in(&self, group: &str, ids: &[String]) {
+        let members: Vec<_> = ids.iter().map(|id| json!({"value": id})).collect();
+        let path = format!("/Groups/{}", self.group(group).await["id"].as_str().unwrap());
+        self.crm.patch(&path, json!([{"op": "add", "path": "members", "value": members}])).await;
+    }
+
     /// Does to accounts what nobody should: one thing to each of eight people.
     async fn tamper(&self) {
         let leaver = format!("p{}", PEOPLE - 1);
@@ -164,6 +170,38 @@ async fn what_was_done_behind_our_back_is_found_by_one_listing_and_put_right() {
     assert!((strangers - 1.0).abs() < f64::EPSILON, "{strangers}");
     let strays = orphans(scene, "crm");
     assert_eq!((strays.len(), &strays[0]["userName"]), (1, &json!("stranger")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_tenure_grants_is_taken_from_those_who_got_it_elsewhere_within_the_budget() {
+    let (company, _operator) = Company::found("sweepauthority", json!({})).await;
+    let scene = &company.scene;
+    let stranger = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "stranger"});
+    let stranger = company.crm.create_user(stranger).await;
+    company.let_in("Bosses", &[company.id("p7").await, stranger["id"].as_str().unwrap().to_owned()]).await;
+    scene.merge("AppBinding", "boss-crm", json!({"spec": {"authoritative": true}})).await;
+    scene.sweep("crm", "one").await;
+    eventually(SOON, async || {
+        if company.holds("Bosses", "p7").await { Err("p7 is still a boss".to_owned()) } else { Ok(()) }
+    })
+    .await;
+    assert!(company.holds("Bosses", "p0").await);
+    assert_eq!(company.group("Bosses").await["members"].as_array().unwrap().len(), 2);
+    scene.ready("p7").await;
+
+    let mut many = Vec::new();
+    for number in 1..=7 {
+        many.push(company.id(&format!("p{number}")).await);
+    }
+    company.let_in("Bosses", &many).await;
+    scene.sweep("crm", "many").await;
+    let hold = scene.holds(1).await.remove(0);
+    assert_eq!((&hold["status"]["people"], &hold["status"]["counts"]["change"]), (&json!(7), &json!(7)));
+    assert!(company.holds("Bosses", "p1").await);
+    scene.say(&hold, "approval", &hold["status"]["digest"]).await;
+    scene.outcome(&hold, "Done").await;
+    assert!(!company.holds("Bosses", "p1").await);
+    assert_eq!(company.group("Bosses").await["members"].as_array().unwrap().len(), 2);
 }
 
 /// What `tenure orphans` writes.

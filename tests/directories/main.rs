@@ -18,6 +18,7 @@ mod domain;
 mod failover;
 mod harm;
 mod leavers;
+mod mass;
 mod naming;
 mod numbers;
 mod passwords;

@@ -6,15 +6,23 @@ use serde_json::{Value, json};
 
 use crate::company::{APP, ldap_app, samba_app};
 use crate::harm::{Harm, Place, Portal, Seen, Server};
+use crate::support::ldap_proxy::{self, Action, Op, Rule};
 use crate::support::scene::{SOON, entry};
 use crate::support::sweeps::{counted, findings};
 use crate::support::targets::better_auth::{BetterAuth, TOKEN};
 use crate::support::targets::samba::{self, Samba};
-use crate::support::targets::slapd::{Config, Slapd};
-use crate::support::{Scene, eventually};
+use crate::support::targets::slapd::{self, Config, Slapd};
+use crate::support::{LdapProxy, Operator, Scene, eventually};
 
 const BOSS: &str = "p0";
 const LEAVER: &str = "p1";
+/// People to whom nothing is done: more than a sweep may send requests.
+const OTHERS: usize = 20;
+/// Requests of a sweep that finds nothing: a page, which a server may follow by an empty one, a look at each of two groups
+/// and two at what they are, and one that sees whether the server is there.
+const AT_MOST: f64 = 7.0;
+/// Requests that it takes to look at an account, to put it right and to read it back, and to see who is in a group.
+const EACH: f64 = 6.0;
 /// What is done, and to whom.
 const HARM: [(&str, Harm); 7] = [
     (LEAVER, Harm::Reactivated),
@@ -51,7 +59,10 @@ async fn people(scene: &Scene) {
     for (name, _) in HARM {
         person(name, json!({})).await;
     }
-    scene.all_ready(HARM.len() + 1, Duration::from_mins(2)).await;
+    for n in 0..OTHERS {
+        person(&format!("other{n}"), json!({})).await;
+    }
+    scene.all_ready(HARM.len() + OTHERS + 1, Duration::from_mins(2)).await;
     person(LEAVER, json!({ "state": "Terminated" })).await;
     scene.account(LEAVER, APP, "Suspended").await;
     scene.ready(LEAVER).await;
@@ -65,12 +76,20 @@ async fn everybody(server: &impl Server) -> Vec<Option<Seen>> {
     all
 }
 
+/// Requests to the server so far.
+async fn requests(operator: &Operator) -> f64 {
+    operator.metrics().await.sum("tenure_remote_requests_total", &[("app", APP)])
+}
+
 /// One listing finds each, and what follows is what the guide says.
-async fn found_and_put_right(scene: &Scene, server: &impl Server) {
+async fn found_and_put_right(scene: &Scene, operator: &Operator, server: &impl Server) {
     people(scene).await;
     scene.age("p3").await;
+    let before = requests(operator).await;
     let clean = scene.sweep(APP, "first").await;
-    let count = HARM.len() + 1;
+    let sent = requests(operator).await - before;
+    assert!((1.0..=AT_MOST).contains(&sent), "{sent} requests");
+    let count = HARM.len() + OTHERS + 1;
     assert_eq!((findings(&clean), &clean["sweep"]["accounts"]), (vec![], &json!(count)), "{clean}");
     let mut expected = everybody(server).await;
     let old = entry(&scene.get("User", "p3").await, APP)["id"].clone();
@@ -87,6 +106,7 @@ async fn found_and_put_right(scene: &Scene, server: &impl Server) {
         }
     }
 
+    let before = requests(operator).await;
     let status = scene.sweep(APP, "second").await;
     assert_eq!(findings(&status), counted(&FOUND), "{status}");
     eventually(SOON, async || match everybody(server).await {
@@ -94,6 +114,9 @@ async fn found_and_put_right(scene: &Scene, server: &impl Server) {
         now => Err(format!("{now:#?}, not {expected:#?}")),
     })
     .await;
+    let sent = requests(operator).await - before;
+    let harmed = f64::from(u8::try_from(HARM.len()).unwrap());
+    assert!(sent <= AT_MOST + EACH * harmed, "{sent} requests");
     let conflict = scene.account("p2", APP, "Conflict").await;
     assert_eq!(conflict["reason"], "SuspendedElsewhere");
     assert_ne!(scene.account("p3", APP, "Active").await["id"], old, "it was made again");
@@ -107,8 +130,8 @@ async fn what_was_done_to_a_directory_is_found_and_put_right() {
     let server = Slapd::start(Config::default()).await;
     let scene = Scene::new("ldapsweep").await;
     ldap_app(&scene, &[server.url()], json!({}), json!({})).await;
-    let _operator = scene.operator().args(["--linger-seconds", "1"]).start().await;
-    found_and_put_right(&scene, &Place::directory(&server)).await;
+    let operator = scene.operator().args(["--linger-seconds", "1"]).start().await;
+    found_and_put_right(&scene, &operator, &Place::directory(&server)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,8 +142,8 @@ async fn what_was_done_to_a_domain_is_found_and_put_right() {
     let scene = Scene::new("adsweep").await;
     let groups = json!({ "baseDn": people, "creation": "OnDemand" });
     samba_app(&scene, &server, json!({ "baseDn": people, "groups": groups }), json!({})).await;
-    let _operator = scene.operator().args(["--linger-seconds", "1"]).start().await;
-    found_and_put_right(&scene, &Place::domain(&server, &people)).await;
+    let operator = scene.operator().args(["--linger-seconds", "1"]).start().await;
+    found_and_put_right(&scene, &operator, &Place::domain(&server, &people)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,6 +151,46 @@ async fn what_was_done_to_an_application_is_found_and_put_right() {
     let server = BetterAuth::start().await;
     let scene = Scene::new("portalsweep").await;
     scene.app(APP, &server.base_url(), TOKEN, json!({})).await;
+    let operator = scene.operator().args(["--linger-seconds", "1"]).start().await;
+    found_and_put_right(&scene, &operator, &Portal(&server)).await;
+}
+
+/// What others took for "nobody is there" (Gitea 4402 and 7949, `OPNsense` 10128, cf-mgmt 121, GLPI 984, Keycloak 24669).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_does_not_answer_to_the_end_has_nobody_removed_and_nobody_made_again() {
+    let server = Slapd::start(Config::default()).await;
+    let proxy = LdapProxy::start("localhost", server.tls_port());
+    let scene = Scene::new("ldapcut").await;
+    ldap_app(&scene, &[proxy.url()], json!({}), json!({})).await;
     let _operator = scene.operator().args(["--linger-seconds", "1"]).start().await;
-    found_and_put_right(&scene, &Portal(&server)).await;
+    scene.crowd("p", 12, &[], &json!({})).await;
+    scene.all_ready(12, Duration::from_mins(2)).await;
+    for number in 0..12 {
+        scene.age(&format!("p{number}")).await;
+    }
+    scene.sweep(APP, "good").await;
+    let mark = LdapProxy::mark();
+    let listing = |request: &ldap_proxy::Recorded| request.op == Op::Search && request.dn == slapd::PEOPLE;
+    let trouble = [
+        ("time limit exceeded", Action::Answer(3)),
+        ("size limit exceeded", Action::Answer(4)),
+        ("administrative limit exceeded", Action::Answer(11)),
+        ("no such object", Action::Answer(32)),
+        ("unavailable", Action::Answer(52)),
+        ("gone in the middle", Action::LoseReply),
+        ("unreachable", Action::Close),
+    ];
+    for (what, action) in trouble {
+        proxy.inject(Rule::new(action, listing));
+        let status = scene.sweep(APP, what).await;
+        let message = status["sweep"]["message"].as_str().unwrap();
+        assert!(message.contains("nothing was concluded"), "{what}: {status}");
+        proxy.clear();
+        scene.condition("App", APP, "Ready", "True").await;
+    }
+    let written = proxy.writes_since(mark);
+    let people: Vec<_> = written.iter().filter(|write| write.dn.starts_with("uid=p")).collect();
+    assert!(people.is_empty(), "{people:?}");
+    let after = scene.sweep(APP, "after").await;
+    assert_eq!((findings(&after), &after["sweep"]["accounts"]), (vec![], &json!(12)), "{after}");
 }

@@ -15,6 +15,7 @@
 )]
 
 pub mod audit;
+pub mod clock;
 pub mod cluster;
 pub mod control_plane;
 pub mod datastore;
