@@ -167,9 +167,12 @@ async fn twelve_leavers_of_a_hundred_go_ten_at_once_and_two_as_a_wave() {
     stage.suspended(12).await;
     let times: Vec<_> = stage.target.deactivated().into_iter().map(|(_, at)| at).collect();
     assert!(times[9] - times[0] < times[10] - times[9], "ten go at once, two have waited");
-    let until_cut = |at: &Instant| *at >= sent && *at <= times[9];
-    let requests = stage.target.arrivals().iter().filter(|at| until_cut(at)).count();
-    assert!(requests <= 10 * 2 + 10, "{requests}: each is read and suspended, and ten are others'");
+    let joiners = stage.target.arrivals_without_id();
+    for (n, cut) in times.iter().take(10).enumerate() {
+        let before = if n == 0 { sent } else { times[n - 1] };
+        let between = joiners.iter().filter(|at| **at > before && **at <= *cut).count();
+        assert!(between <= 10, "{between} requests for others before leaver {n}, who was next");
+    }
     assert!(stage.scene.list("Hold").await.is_empty());
     assert!(stage.target.user_count() < 500, "others still wait");
 }

@@ -180,7 +180,14 @@ async fn what_only_tenure_grants_is_taken_from_those_who_got_it_elsewhere_within
     let stranger = company.crm.create_user(stranger).await;
     company.let_in("Bosses", &[company.id("p7").await, stranger["id"].as_str().unwrap().to_owned()]).await;
     scene.merge("AppBinding", "boss-crm", json!({"spec": {"authoritative": true}})).await;
-    scene.sweep("crm", "one").await;
+    eventually(SOON, async || {
+        let binding = scene.get("AppBinding", "boss-crm").await;
+        let (seen, now) = (&binding["status"]["observedGeneration"], &binding["metadata"]["generation"]);
+        if seen == now { Ok(()) } else { Err(format!("{seen}, not {now}")) }
+    })
+    .await;
+    let one = scene.sweep("crm", "one").await;
+    assert_eq!(findings(&one), counted(&[("entitlementsAdded", 1), ("orphans", 1)]), "{one}");
     eventually(SOON, async || {
         if company.holds("Bosses", "p7").await { Err("p7 is still a boss".to_owned()) } else { Ok(()) }
     })

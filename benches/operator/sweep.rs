@@ -1,7 +1,6 @@
 //! A sweep of a directory with as many accounts as the ledger has: the time beside that of a raw client that reads the same
 //! pages, and how much the operator's memory grows by it. It is made in a process that holds the index and nothing else.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,6 +14,7 @@ use tenure::connectors::any::AnyConnector;
 use tenure::controllers::app::sweep::{Scope, State};
 use tenure::controllers::user::decide::{Decision, Departure, decide_in};
 use tenure::converge::Wanted;
+use tenure::converge::sweep::Named;
 use tenure::runtime::index::{Fleet, Key, Name, Namespace};
 
 use crate::entries::{self, Client};
@@ -162,7 +162,7 @@ async fn sweep(job: &Job) -> Measured {
         decide: &decide,
         under_way: &|_| false,
         state: &State::default(),
-        administrators: &BTreeSet::new(),
+        named: &Named::default(),
     };
     let before = apart::rested();
     let (ended, peak) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -174,7 +174,7 @@ async fn sweep(job: &Job) -> Measured {
                 std::thread::sleep(LOOK);
             }
         });
-        let sweep = scope.sweep(&connector, &BTreeSet::new, |_| {});
+        let sweep = scope.sweep(&connector, |_| {});
         let found = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(sweep));
         ended.store(true, Ordering::Relaxed);
         found

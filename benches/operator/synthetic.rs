@@ -102,7 +102,7 @@ pub fn onboarded(ns: &mut Namespace, i: usize, spec: &Value) -> (Value, Decision
     let metadata = json!({
         "name": name, "namespace": "people", "uid": id("uid", &name), "resourceVersion": (100_000 + i).to_string(),
         "generation": 1, "creationTimestamp": INSTANT, "finalizers": [tenure::api::FINALIZER],
-        "managedFields": [managed("hr", "", &spec), managed("tenure", "status", &json!({"accounts": [], "conditions": [], "roles": []}))],
+        "managedFields": [managed("hr", "", spec), managed("tenure", "status", &json!({"accounts": [], "conditions": [], "roles": []}))],
     });
     let mut user =
         json!({"apiVersion": "tenure.dev/v1alpha1", "kind": "User", "metadata": metadata, "spec": spec});

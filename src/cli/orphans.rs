@@ -1,6 +1,5 @@
 //! `tenure orphans`: every account in use of an App that is in no ledger, as a file.
 
-use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -25,6 +24,7 @@ use crate::controllers::app::connect::{self, Connected, Surroundings};
 use crate::controllers::app::sweep::{Scope, State, prefix};
 use crate::controllers::user::decide::{self, Departure};
 use crate::converge::Lane;
+use crate::converge::sweep::Named;
 use crate::runtime::index::{Fleet, Key, Name, RawUser, StoredPerson};
 
 /// Objects a page.
@@ -91,7 +91,7 @@ async fn write(args: &OrphansArgs, mut out: impl Write) -> Result<()> {
         decide: &decide,
         under_way: &|_| false,
         state: &state,
-        administrators: &BTreeSet::new(),
+        named: &Named::default(),
     };
     let mut problem = None;
     let line = |stray: &Stray| {
@@ -100,7 +100,7 @@ async fn write(args: &OrphansArgs, mut out: impl Write) -> Result<()> {
         problem = problem.take().or_else(|| written.err());
     };
     let connector = connected.connector.with_lane(Lane::Verify);
-    let found = scope.sweep(&connector, &BTreeSet::new, line).await;
+    let found = scope.sweep(&connector, line).await;
     out.flush()?;
     problem.map_or(Ok(()), Err)?;
     let (found, _) = found.map_err(|broken| anyhow!("not all accounts were listed: {}", broken.message))?;

@@ -54,7 +54,8 @@ struct Shared {
     config: Config,
     store: Mutex<Store>,
     counts: Mutex<BTreeMap<String, u64>>,
-    arrivals: Mutex<Vec<Instant>>,
+    /// When each request came, and whether it was about one account or group by its id.
+    arrivals: Mutex<Vec<(Instant, bool)>>,
     window: Mutex<(Instant, u32)>,
 }
 
@@ -98,7 +99,12 @@ impl FastTarget {
 
     /// When each request came that was about users or groups, in order.
     pub fn arrivals(&self) -> Vec<Instant> {
-        self.shared.arrivals.lock().unwrap().clone()
+        self.shared.arrivals.lock().unwrap().iter().map(|(at, _)| *at).collect()
+    }
+
+    /// When each request came that was not about an account or group by its id: those that look for accounts and make them.
+    pub fn arrivals_without_id(&self) -> Vec<Instant> {
+        self.shared.arrivals.lock().unwrap().iter().filter(|(_, by_id)| !by_id).map(|(at, _)| *at).collect()
     }
 
     /// Requests so far that change something and were let through.
@@ -191,7 +197,7 @@ async fn single(
 
 async fn handle(shared: Arc<Shared>, kind: &str, id: Option<String>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    shared.arrivals.lock().unwrap().push(Instant::now());
+    shared.arrivals.lock().unwrap().push((Instant::now(), id.is_some()));
     if let Some(refusal) = shared.refuse(&head.headers) {
         return refusal;
     }

@@ -271,7 +271,9 @@ impl Sweep {
         let split =
             |held: &str| super::entitlements::split(held).map(|(k, id)| (k.to_owned(), id.to_owned()));
         let held = self.entitlements.iter().filter_map(|held| split(held));
-        held.chain(self.named.administrators.iter().cloned()).collect()
+        held.chain(self.named.administrators.iter().cloned())
+            .chain(self.named.bound.iter().cloned())
+            .collect()
     }
 
     /// Takes in who holds an entitlement: ids of accounts.

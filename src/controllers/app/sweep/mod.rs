@@ -16,7 +16,7 @@ use self::people::Folk;
 pub use self::state::{Report, State};
 use super::{AppRuntime, Connected};
 use crate::api::sweep::{Stray, SweepStatus};
-use crate::api::{AppBindingSpec, AppSpec, Reason};
+use crate::api::{AppBindingSpec, AppSpec, EntitlementSpec, Reason};
 use crate::connectors::any::AnyConnector;
 use crate::connectors::{Connector, Failure, FailureClass};
 use crate::controllers::conditions::whole_seconds;
@@ -63,7 +63,7 @@ async fn sweep_on(engine: &Engine, app: &AppRuntime, connected: &Connected) {
         match found {
             Ok((found, note)) => {
                 let confirmed = wish.confirms_mass();
-                let ours = named(engine, app, connected, |binding| binding.authoritative);
+                let ours = there(connected, named(engine, app, |binding| binding.authoritative)).await;
                 engine.follow(app, &wish.spec, &found, confirmed, &ours);
                 engine.metrics.swept(namespace, name, &found.counts, found.accounts, took);
                 app.sweep.report(&connected.target, report(found, &wish, took, confirmed, note));
@@ -168,14 +168,11 @@ type Outcome = Result<(Found, Option<String>), String>;
 
 async fn sweep_once(engine: &Engine, app: &AppRuntime, connected: &Connected, spec: &AppSpec) -> Outcome {
     let decide = |key: &Key| engine.decide_in(key, Some(&app.key.name));
-    let bound = || named(engine, app, connected, |_| true);
     let connector = connected.connector.with_lane(Lane::Verify);
-    let mut administrators = BTreeSet::new();
-    for entitlement in &spec.administrators {
-        if let Ok(Resolution::Id(id)) = connected.catalogue.resolve(&connector, entitlement).await {
-            administrators.insert((entitlement.kind.clone(), id));
-        }
-    }
+    let named = Named {
+        bound: there(connected, named(engine, app, |_| true)).await,
+        administrators: there(connected, spec.administrators.iter().cloned()).await,
+    };
     let scope = Scope {
         fleet: &engine.fleet,
         key: &app.key,
@@ -184,12 +181,12 @@ async fn sweep_once(engine: &Engine, app: &AppRuntime, connected: &Connected, sp
         decide: &decide,
         under_way: &|person| app.is_under_way(person),
         state: &app.sweep,
-        administrators: &administrators,
+        named: &named,
     };
     let mut attempt = 1;
     loop {
         let _under_way = app.sweep.begin();
-        match scope.sweep(&connector, &bound, |_| {}).await {
+        match scope.sweep(&connector, |_| {}).await {
             Err(Broken { again: true, .. }) if attempt < ATTEMPTS => attempt += 1,
             found => return found.map_err(|broken| broken.message),
         }
@@ -201,23 +198,33 @@ pub fn prefix(spec: &AppSpec) -> Option<String> {
     (!spec.marker_attribute().is_empty()).then(|| spec.marker.prefix.clone())
 }
 
-/// The entitlements that such bindings name and that are known in the App, by type and remote id.
+/// The entitlements that such bindings name.
 fn named(
     engine: &Engine,
     app: &AppRuntime,
-    connected: &Connected,
     which: impl Fn(&AppBindingSpec) -> bool,
-) -> BTreeSet<(String, String)> {
+) -> BTreeSet<EntitlementSpec> {
     let named = engine.fleet.read(&app.key.namespace, |ns| {
         let bindings = ns.bindings_of(&app.key.name).map(|binding| &binding.spec);
         let named = bindings.filter(|spec| which(spec)).flat_map(|spec| &spec.entitlements);
-        named.cloned().collect::<BTreeSet<_>>()
+        named.cloned().collect()
     });
-    let known = |named: crate::api::EntitlementSpec| match connected.catalogue.known(&named) {
-        Some(Resolution::Id(id)) => Some((named.kind, id)),
-        _ => None,
-    };
-    named.into_iter().flatten().filter_map(known).collect()
+    named.unwrap_or_default()
+}
+
+/// Those of the entitlements that are there, by type and remote id. What cannot be asked now is left out.
+async fn there(
+    connected: &Connected,
+    entitlements: impl IntoIterator<Item = EntitlementSpec>,
+) -> BTreeSet<(String, String)> {
+    let connector = connected.connector.with_lane(Lane::Verify);
+    let mut found = BTreeSet::new();
+    for entitlement in entitlements {
+        if let Ok(Resolution::Id(id)) = connected.catalogue.resolve(&connector, &entitlement).await {
+            found.insert((entitlement.kind, id));
+        }
+    }
+    found
 }
 
 /// Why a sweep concluded nothing.
@@ -258,8 +265,8 @@ pub struct Scope<'a> {
     pub under_way: &'a (dyn Fn(&str) -> bool + Sync),
     /// What sweeps remember.
     pub state: &'a State,
-    /// Entitlements that make an administrator of the App, by type and remote id.
-    pub administrators: &'a BTreeSet<(String, String)>,
+    /// Entitlements that are looked at beside those in ledgers.
+    pub named: &'a Named,
 }
 
 impl Scope<'_> {
@@ -268,12 +275,10 @@ impl Scope<'_> {
     pub async fn sweep(
         &self,
         connector: &AnyConnector,
-        bound: &(dyn Fn() -> BTreeSet<(String, String)> + Sync),
         mut each_stray: impl FnMut(&Stray),
     ) -> Result<(Found, Option<String>), Broken> {
         let (folk, ledgers) = Folk::gather(self, connector).await;
-        let named = Named { bound: bound(), administrators: self.administrators.clone() };
-        let mut sweep = Sweep::begin(ledgers, named, self.prefix.clone());
+        let mut sweep = Sweep::begin(ledgers, self.named.clone(), self.prefix.clone());
         let mut cursor = None;
         loop {
             let page = connector.page(cursor.as_deref()).await?;
@@ -288,8 +293,7 @@ impl Scope<'_> {
             }
         }
         let mut note = None;
-        let entitlements: BTreeSet<_> = sweep.entitlements().into_iter().chain(bound()).collect();
-        for (kind, id) in entitlements {
+        for (kind, id) in sweep.entitlements() {
             match connector.holders(&kind, &id).await {
                 Ok(Some(holders)) => sweep.holders(&kind, &id, &holders),
                 Ok(None) => {}
