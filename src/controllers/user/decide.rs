@@ -89,9 +89,9 @@ impl AccountDecision {
     }
 
     /// What will certainly be taken away, as far as the ledger can say.
-    pub fn foreseen(&self) -> Option<Removal> {
+    pub fn foreseen(&self, now: Timestamp) -> Option<Removal> {
         let policy = self.context.spec.as_deref().filter(|_| self.may_remove())?;
-        let ctx = self.context.at(policy, Timestamp::now());
+        let ctx = self.context.at(policy, now);
         foreseen(&self.wanted, self.entry.as_ref(), &ctx, (&self.uid, self.personal))
     }
 }

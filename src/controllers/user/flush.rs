@@ -16,7 +16,7 @@ use crate::api::{AccountState, LedgerEntry, Reason};
 use crate::controllers::engine::{Engine, Touch};
 use crate::converge::{Due, Wanted};
 use crate::runtime::failpoint;
-use crate::runtime::index::{Intake, Key, Name, Person, RawUser, StoredPerson};
+use crate::runtime::index::{Intake, Key, Name, Namespace, Person, RawUser, StoredPerson};
 
 /// Status writes at the same time; beside them as many finalizer patches of joiners, each of whom takes one of both.
 ///
@@ -185,33 +185,10 @@ impl Engine {
         }
     }
 
-    /// Whether nothing is to be done any more for a User that is being deleted.
+    /// See [`is_dealt_with`].
     fn is_dealt_with(&self, decision: &Decision) -> bool {
-        match (decision.departure, &decision.stalled) {
-            (Departure::Unchecked, _) => false,
-            (Departure::Released(_), _) => true,
-            // Another User has the same personId: it must have taken the ledger over first.
-            (Departure::Ordinary, Some((Reason::DuplicatePersonId, _))) => {
-                self.is_inherited(&decision.person)
-            }
-            (Departure::Ordinary, _) => !decision.person.paused && decision.accounts.iter().all(is_ended),
-        }
-    }
-
-    fn is_inherited(&self, person: &Person) -> bool {
-        let taken = |accounts: &[LedgerEntry]| {
-            person.status.accounts.iter().all(|mine| {
-                let ended = matches!(mine.state, AccountState::Deleted | AccountState::Released);
-                ended || mine.id.is_empty() || accounts.iter().any(|a| a.app == mine.app && a.id == mine.id)
-            })
-        };
-        self.fleet
-            .read(&person.key.namespace, |ns| {
-                ns.others_like(&person.key.name, &person.spec.person_id)
-                    .filter(|(_, other)| !other.deleting)
-                    .any(|(_, other)| other.status().is_some_and(|s| taken(&s.accounts)))
-            })
-            .unwrap_or(false)
+        let namespace = &decision.person.key.namespace;
+        self.fleet.read(namespace, |ns| is_dealt_with(ns, decision)).unwrap_or(false)
     }
 
     /// Lets go of a User that is being deleted, with an audit line for every account that is left as it is.
@@ -257,6 +234,29 @@ impl Engine {
         }
         overdue
     }
+}
+
+/// Whether nothing is to be done any more for a User that is being deleted.
+pub(in crate::controllers) fn is_dealt_with(ns: &Namespace, decision: &Decision) -> bool {
+    match (decision.departure, &decision.stalled) {
+        (Departure::Unchecked, _) => false,
+        (Departure::Released(_), _) => true,
+        // Another User has the same personId: it must have taken the ledger over first.
+        (Departure::Ordinary, Some((Reason::DuplicatePersonId, _))) => is_inherited(ns, &decision.person),
+        (Departure::Ordinary, _) => !decision.person.paused && decision.accounts.iter().all(is_ended),
+    }
+}
+
+fn is_inherited(ns: &Namespace, person: &Person) -> bool {
+    let taken = |accounts: &[LedgerEntry]| {
+        person.status.accounts.iter().all(|mine| {
+            let ended = matches!(mine.state, AccountState::Deleted | AccountState::Released);
+            ended || mine.id.is_empty() || accounts.iter().any(|a| a.app == mine.app && a.id == mine.id)
+        })
+    };
+    ns.others_like(&person.key.name, &person.spec.person_id)
+        .filter(|(_, other)| !other.deleting)
+        .any(|(_, other)| other.status().is_some_and(|s| taken(&s.accounts)))
 }
 
 /// Whether an account of a User that is being deleted needs nothing any more: it was never made, or its policy has run to
