@@ -186,7 +186,7 @@ impl Engine {
     }
 
     /// See [`is_dealt_with`].
-    fn is_dealt_with(&self, decision: &Decision) -> bool {
+    pub(super) fn is_dealt_with(&self, decision: &Decision) -> bool {
         let namespace = &decision.person.key.namespace;
         self.fleet.read(namespace, |ns| is_dealt_with(ns, decision)).unwrap_or(false)
     }
@@ -224,7 +224,8 @@ impl Engine {
             && !apps.iter().any(|app| app.overdue(&person.name, super::PATIENCE).is_some())
     }
 
-    fn overdue(&self, decision: &Decision) -> Overdue {
+    /// Trouble of Apps that keeps this person's work waiting too long.
+    pub(super) fn overdue(&self, decision: &Decision) -> Overdue {
         let mut overdue = Overdue::new();
         for account in decision.accounts.iter().filter(|a| a.is_outstanding()) {
             let key = Key::new(decision.person.key.namespace.clone(), account.app.clone());

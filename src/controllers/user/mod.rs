@@ -23,7 +23,6 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use self::decide::{AccountDecision, Decision, Departure};
-use self::status::Overdue;
 use super::engine::{Engine, Touch};
 use super::hold::ahead;
 use crate::api::AccountState;
@@ -332,8 +331,10 @@ impl Looker {
         if self.engine.keeps_quiet(decision) {
             return;
         }
-        let status = status::status(decision, &Overdue::default(), Timestamp::now());
-        let finished = decision.person.deleting && decision.person.held();
+        // Exactly what a turn would write, or the turn would have the person looked at again, and so on for ever.
+        let status = status::status(decision, &self.engine.overdue(decision), Timestamp::now());
+        let person = &decision.person;
+        let finished = person.deleting && person.held() && self.engine.is_dealt_with(decision);
         if status == decision.person.stored && !finished && !needs_hold(decision) {
             return;
         }
