@@ -12,7 +12,7 @@ use super::decide::{AccountDecision, Decision, Departure};
 use super::record::{Outcome, Turn};
 use super::status::{self, Overdue};
 use super::store::Written;
-use crate::api::{AccountState, LedgerEntry, Reason};
+use crate::api::{AccountState, LedgerEntry, Reason, UserStatus};
 use crate::controllers::engine::{Engine, Touch};
 use crate::converge::{Due, Wanted};
 use crate::runtime::failpoint;
@@ -67,13 +67,13 @@ impl Engine {
         let status = status::status(&decision, &self.overdue(&decision), Timestamp::now());
         if status == decision.person.stored {
             self.touch(Touch::Again(turn.key.clone()));
-            return Outcome::Stored { seen: decision.person.fresh };
+            return Outcome::Stored { seen: superfluous(&decision, &status) };
         }
         failpoint::hit("before-status");
         let written = self.store.write_status(&decision.person, &status).await;
         failpoint::hit("after-status");
         let done = matches!(written, Written::Done(_));
-        let outcome = self.conclude(&turn.key, written, decision.person.fresh.clone());
+        let outcome = self.conclude(&turn.key, written, superfluous(&decision, &status));
         if done {
             self.audit_released(&decision, &status.accounts);
             self.touch_twins(&decision.person);
@@ -246,6 +246,15 @@ pub(in crate::controllers) fn is_dealt_with(ns: &Namespace, decision: &Decision)
         (Departure::Ordinary, Some((Reason::DuplicatePersonId, _))) => is_inherited(ns, &decision.person),
         (Departure::Ordinary, _) => !decision.person.paused && decision.accounts.iter().all(is_ended),
     }
+}
+
+/// The results that need not be kept once a status is stored. That an account was looked for in vain is kept for as long as
+/// others are still looked for, or it would be looked for again and again.
+pub(in crate::controllers) fn superfluous(decision: &Decision, status: &UserStatus) -> Vec<(Name, u64)> {
+    let person = &decision.person;
+    let searching = status.observed_generation != Some(person.generation);
+    let fresh = person.fresh.iter().filter(|(app, _)| !searching || person.entry(app).is_some());
+    fresh.cloned().collect()
 }
 
 fn is_inherited(ns: &Namespace, person: &Person) -> bool {
