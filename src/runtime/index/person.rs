@@ -211,20 +211,6 @@ impl StoredPerson {
         })
     }
 
-    /// The same with another status, as an API server in memory keeps it.
-    #[cfg(test)]
-    pub fn with_status(mut self, status: &UserStatus) -> Self {
-        self.status = serde_json::to_string(status).unwrap().into();
-        self
-    }
-
-    /// The same, as the answer to our own write.
-    #[cfg(test)]
-    pub fn written(mut self) -> Self {
-        self.written = Some(Instant::now());
-        self
-    }
-
     /// The same, as the answer to our own write.
     pub fn from_own_write(raw: RawUser) -> Result<Self, String> {
         Ok(Self { written: Some(Instant::now()), ..Self::from_raw(raw)? })
@@ -324,6 +310,18 @@ impl StoredPerson {
             + self.spec.len()
             + self.status.len()
             + summary
+    }
+}
+
+/// What an API server in memory needs.
+#[cfg(test)]
+impl StoredPerson {
+    pub(crate) fn with_status(self, status: &UserStatus) -> Self {
+        Self { status: serde_json::to_string(status).unwrap().into(), ..self }
+    }
+
+    pub(crate) fn written(self) -> Self {
+        Self { written: Some(Instant::now()), ..self }
     }
 }
 
