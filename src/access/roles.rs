@@ -12,19 +12,19 @@ use crate::api::{Reason, RoleSpec};
 pub use effective::{RoleIssue, Roles, effective_roles};
 
 /// The Roles of one namespace, compiled.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RoleBook {
     roles: BTreeMap<String, Entry>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Entry {
     /// It exists, and nothing more is known.
     Unreadable,
     Known(Known),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Known {
     /// `spec.match`; an error where it does not compile.
     rule: Option<Result<Expression, ExpressionError>>,

@@ -6,6 +6,8 @@ pub mod binding;
 pub mod conditions;
 pub mod engine;
 pub mod hold;
+#[cfg(test)]
+mod model;
 pub mod observe;
 pub mod passwords;
 pub mod patch;

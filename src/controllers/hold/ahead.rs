@@ -28,7 +28,9 @@ impl Engine {
         for account in &decision.accounts {
             let coming = then.as_ref().filter(|_| !account.is_outstanding()).and_then(|(then, within)| {
                 let account = then.accounts.iter().find(|other| other.app == account.app)?;
-                let removal = account.foreseen().filter(|removal| removal.class() == Class::Personal)?;
+                let removal = account
+                    .foreseen(Timestamp::now())
+                    .filter(|removal| removal.class() == Class::Personal)?;
                 Some((removal, Duration::try_from(*within).unwrap_or_default()))
             });
             let gate = self.gate(&Key::new(key.namespace.clone(), account.app.clone()));

@@ -32,13 +32,14 @@ pub struct Gate {
     /// Which App.
     pub key: Key,
     began: Instant,
-    state: Mutex<State>,
+    state: Mutex<Desk>,
     /// One write of the App's status at a time.
     storing: tokio::sync::Mutex<()>,
 }
 
-struct State {
-    budget: Budget,
+/// Everybody at the gate, without its clock and the cluster.
+pub(in crate::controllers) struct Desk {
+    pub(in crate::controllers) budget: Budget,
     /// People of whom it is not known yet whether something is taken away: their accounts are being looked at.
     expected: HashSet<Name>,
     /// What had been decided when a look at the account showed what is taken away.
@@ -50,14 +51,8 @@ struct State {
 impl Gate {
     /// One that lets nothing pass before it is known what was used.
     pub fn new(key: Key) -> Self {
-        let limits = Limits::of(&AppSpec::default().removal_budget, Duration::ZERO);
-        let state = State {
-            budget: Budget::new(limits),
-            expected: HashSet::new(),
-            noted: HashMap::new(),
-            own: HashSet::new(),
-        };
-        Self { key, began: Instant::now(), state: Mutex::new(state), storing: tokio::sync::Mutex::default() }
+        let (began, state, storing) = (Instant::now(), Mutex::default(), tokio::sync::Mutex::default());
+        Self { key, began, state, storing }
     }
 
     /// The time on the gate's own clock.
@@ -93,57 +88,32 @@ impl Gate {
 
     /// Nothing is to be taken from this person.
     pub(super) fn withdraw(&self, person: &Name) {
-        let mut state = self.state.lock();
-        state.budget.withdraw(person);
-        state.expected.remove(person);
-        state.noted.remove(person);
-        state.own.remove(person);
+        self.state.lock().withdraw(person);
     }
 
-    /// Notes whether it must be seen first what is taken from this person.
-    pub(super) fn expect(&self, person: &Name, expected: bool) {
-        let mut state = self.state.lock();
-        if expected {
-            state.budget.withdraw(person);
-            state.expected.insert(person.clone());
-        } else {
-            state.expected.remove(person);
-        }
+    /// What is about to be taken from a person, as far as that is known now.
+    pub(super) fn weigh(&self, person: &Name, account: &AccountDecision, now: Timestamp) -> Option<Removal> {
+        self.state.lock().weigh(person, account, now)
     }
 
     /// People of whom it must be seen first what is taken from them.
     pub(super) fn expected(&self) -> Vec<Name> {
-        self.state.lock().expected.iter().cloned().collect()
+        self.state.lock().expected().cloned().collect()
     }
 
     /// Notes that what is due for this person follows from their own record.
     pub fn note_own(&self, person: &Name) {
-        self.state.lock().own.insert(person.clone());
-    }
-
-    /// What a look at the account has shown to be taken away, if what is decided is still the same.
-    pub(super) fn noted(&self, person: &Name, account: &AccountDecision) -> Option<Removal> {
-        let state = self.state.lock();
-        let removal = state.budget.standing(person).map(|(_, removal)| removal.clone())?;
-        (state.noted.get(person)? == &fingerprint(account)).then_some(removal)
+        self.state.lock().note_own(person);
     }
 
     /// The people whom a Hold concerns.
     pub(super) fn held_by(&self, hold: &str, frozen: Option<&FrozenSet>) -> Vec<Name> {
-        let state = self.state.lock();
-        let concerned = |standing: &Standing, removal: &Removal| match standing {
-            Standing::Held(by) | Standing::Approved(by) => by == hold,
-            _ => frozen.is_some_and(|frozen| frozen.holds(removal)),
-        };
-        let people = state.budget.people().filter(|(_, standing, removal)| concerned(standing, removal));
-        people.map(|(name, ..)| name.clone()).collect()
+        self.state.lock().held_by(hold, frozen)
     }
 
     /// Whether a person waits for a wave, or for somebody's word, for a reason that is not their own.
     pub fn keeps_waiting(&self, person: &str) -> bool {
-        let state = self.state.lock();
-        let standing = state.budget.standing(person);
-        standing.is_some_and(|(standing, removal)| !standing.may_go() && !removal.personal)
+        self.state.lock().keeps_waiting(person)
     }
 
     /// The use of the budget, for the App's status; `None`: it is not known yet. `accounts`: how many are in use.
@@ -168,17 +138,9 @@ impl Gate {
         engine: &Engine,
         key: &Key,
         account: &AccountDecision,
-        mut removal: Removal,
+        removal: Removal,
     ) -> Result<Permit, Blocked> {
-        {
-            let mut state = self.state.lock();
-            removal.personal |= state.own.contains(&key.name);
-            state.expected.remove(&key.name);
-            if let Some(known) = state.budget.covering(&key.name, &removal) {
-                removal = known.clone();
-            }
-            state.noted.insert(key.name.clone(), fingerprint(account));
-        }
+        let removal = self.state.lock().seen(&key.name, account, removal);
         if !engine.offer(self, key, account, removal.clone()).may_go() {
             return Err(Blocked::Held);
         }
@@ -247,6 +209,102 @@ impl Gate {
     }
 }
 
+impl Default for Desk {
+    fn default() -> Self {
+        let limits = Limits::of(&AppSpec::default().removal_budget, Duration::ZERO);
+        Self {
+            budget: Budget::new(limits),
+            expected: HashSet::new(),
+            noted: HashMap::new(),
+            own: HashSet::new(),
+        }
+    }
+}
+
+impl Desk {
+    /// Nothing is to be taken from this person.
+    pub(in crate::controllers) fn withdraw(&mut self, person: &Name) {
+        self.budget.withdraw(person);
+        self.expected.remove(person);
+        self.noted.remove(person);
+        self.own.remove(person);
+    }
+
+    /// What is about to be taken from a person; `None`: nothing, or it is not known before the account has been looked at.
+    pub(in crate::controllers) fn weigh(
+        &mut self,
+        person: &Name,
+        account: &AccountDecision,
+        now: Timestamp,
+    ) -> Option<Removal> {
+        if !account.is_outstanding() {
+            self.withdraw(person);
+            return None;
+        }
+        let foreseen = account.foreseen(now);
+        if foreseen.is_some() {
+            self.expected.remove(person);
+        }
+        // Also where the ledger foretold nothing: the account was not as the ledger has it.
+        let removal = foreseen.or_else(|| self.noted(person, account));
+        if removal.is_none() && account.may_remove() {
+            self.budget.withdraw(person);
+            self.expected.insert(person.clone());
+        } else if removal.is_none() {
+            self.withdraw(person);
+        }
+        removal
+    }
+
+    /// What a look at the account has shown to be taken away, if what is decided is still the same.
+    fn noted(&self, person: &Name, account: &AccountDecision) -> Option<Removal> {
+        let removal = self.budget.standing(person).map(|(_, removal)| removal.clone())?;
+        (self.noted.get(person)? == &fingerprint(account)).then_some(removal)
+    }
+
+    /// A look at the account has shown what is taken away: what that is to the gate.
+    pub(in crate::controllers) fn seen(
+        &mut self,
+        person: &Name,
+        account: &AccountDecision,
+        mut removal: Removal,
+    ) -> Removal {
+        removal.personal |= self.own.contains(person);
+        self.expected.remove(person);
+        if let Some(known) = self.budget.covering(person, &removal) {
+            removal = known.clone();
+        }
+        self.noted.insert(person.clone(), fingerprint(account));
+        removal
+    }
+
+    /// Notes that what is due for this person follows from their own record.
+    pub(in crate::controllers) fn note_own(&mut self, person: &Name) {
+        self.own.insert(person.clone());
+    }
+
+    /// People of whom it must be seen first what is taken from them.
+    pub(in crate::controllers) fn expected(&self) -> impl Iterator<Item = &Name> {
+        self.expected.iter()
+    }
+
+    /// Whether a person waits for a wave, or for somebody's word, for a reason that is not their own.
+    pub(in crate::controllers) fn keeps_waiting(&self, person: &str) -> bool {
+        let standing = self.budget.standing(person);
+        standing.is_some_and(|(standing, removal)| !standing.may_go() && !removal.personal)
+    }
+
+    /// The people whom a Hold concerns.
+    pub(in crate::controllers) fn held_by(&self, hold: &str, frozen: Option<&FrozenSet>) -> Vec<Name> {
+        let concerned = |standing: &Standing, removal: &Removal| match standing {
+            Standing::Held(by) | Standing::Approved(by) => by == hold,
+            _ => frozen.is_some_and(|frozen| frozen.holds(removal)),
+        };
+        let people = self.budget.people().filter(|(_, standing, removal)| concerned(standing, removal));
+        people.map(|(name, ..)| name.clone()).collect()
+    }
+}
+
 /// Why a removal may not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blocked {
@@ -286,7 +344,7 @@ fn fingerprint(account: &AccountDecision) -> String {
 }
 
 /// Ages, in seconds, of the removals that the ledgers remember.
-fn removals(ns: &Namespace, app: &str, now: Timestamp) -> Vec<u64> {
+pub(in crate::controllers) fn removals(ns: &Namespace, app: &str, now: Timestamp) -> Vec<u64> {
     let remembered = ns.users().filter(|(_, person)| person.status_text().contains("\"removedAt\""));
     let entries = remembered.filter_map(|(_, person)| person.status()).flat_map(|status| status.accounts);
     entries

@@ -13,13 +13,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use self::gate::Gate;
 use super::engine::{Engine, Touch};
 use super::user::decide::{AccountDecision, Departure};
-use crate::api::{HoldOutcome, Reason};
+use crate::api::{HoldOutcome, LedgerEntry, Reason};
 use crate::converge::Cause;
 use crate::converge::budget::{Bond, Removal, Standing};
-use crate::runtime::index::{HoldObject, Key, Name};
+use crate::runtime::index::{HoldObject, Key, Name, Namespace};
 
 /// How often waves and Holds are looked at.
 const TICK: Duration = Duration::from_millis(200);
@@ -68,21 +70,8 @@ impl Engine {
     /// has been looked at.
     pub(super) fn weigh(&self, key: &Key, account: &AccountDecision) -> Option<Standing> {
         let gate = self.gate(&Key::new(key.namespace.clone(), account.app.clone()));
-        if !account.is_outstanding() {
-            gate.withdraw(&key.name);
-            return None;
-        }
-        let foreseen = account.foreseen();
-        if foreseen.is_some() {
-            gate.expect(&key.name, false);
-        }
-        // Also where the ledger foretold nothing: the account was not as the ledger has it.
-        match foreseen.or_else(|| gate.noted(&key.name, account)) {
-            Some(removal) => return Some(self.offer(&gate, key, account, removal)),
-            None if account.may_remove() => gate.expect(&key.name, true),
-            None => gate.withdraw(&key.name),
-        }
-        None
+        let removal = gate.weigh(&key.name, account, Timestamp::now())?;
+        Some(self.offer(&gate, key, account, removal))
     }
 
     /// Offers a removal to the App's gate.
@@ -122,39 +111,14 @@ impl Engine {
         if ordered {
             return (Bond::Ordered, None);
         }
-        let found = self.fleet.read(&gate.key.namespace, |ns| {
-            let app = ns.apps.get(&gate.key.name)?;
-            let mine = |hold: &HoldObject| hold.holds((&gate.key.name, &app.meta.uid), removal);
-            let holds: Vec<_> = ns.holds.iter().filter(|(_, hold)| mine(hold)).collect();
-            let approved = holds.iter().find(|(_, h)| h.status.outcome == HoldOutcome::Approved);
-            let (name, hold) = approved.or_else(|| holds.first())?;
-            Some((name.to_string(), hold.status.outcome, hold.status.due_from.is_some()))
-        });
-        let Some((name, outcome, ahead)) = found.flatten() else { return (Bond::Free, None) };
-        let bond = match outcome {
-            HoldOutcome::Approved => Bond::Approved(name),
-            HoldOutcome::Pending if ahead => Bond::Announced(name),
-            _ => Bond::Held(name),
-        };
-        (bond, Some(outcome))
+        let bound = self.fleet.read(&gate.key.namespace, |ns| bound(ns, &gate.key.name, removal));
+        bound.unwrap_or((Bond::Free, None))
     }
 
     /// How many accounts of the App hold an entitlement through Tenure, as the ledgers say.
     pub(super) fn holders(&self, gate: &Gate, entitlement: &str) -> u32 {
-        let app = &*gate.key.name;
-        // Most people are told apart by a word in the text of their status.
-        let word = serde_json::to_string(entitlement).unwrap_or_default();
-        let count = self.fleet.read(&gate.key.namespace, |ns| {
-            ns.users()
-                .filter(|(_, person)| person.status_text().contains(&word))
-                .filter_map(|(_, person)| person.status())
-                .filter(|status| {
-                    let mut accounts = status.accounts.iter();
-                    accounts.any(|e| e.app == app && e.entitlements.iter().any(|held| held == entitlement))
-                })
-                .count()
-        });
-        u32::try_from(count.unwrap_or_default()).unwrap_or(u32::MAX)
+        let count = self.fleet.read(&gate.key.namespace, |ns| holders(ns, &gate.key.name, entitlement));
+        count.unwrap_or_default()
     }
 
     /// Whether people are waiting to be decided about.
@@ -185,4 +149,32 @@ impl Engine {
         }
         people
     }
+}
+
+/// What Holds say of a removal in an App.
+pub(super) fn bound(ns: &Namespace, app: &str, removal: &Removal) -> (Bond, Option<HoldOutcome>) {
+    let found = ns.apps.get(app).and_then(|object| {
+        let mine = |hold: &HoldObject| hold.holds((app, &object.meta.uid), removal);
+        let holds: Vec<_> = ns.holds.iter().filter(|(_, hold)| mine(hold)).collect();
+        let approved = holds.iter().find(|(_, h)| h.status.outcome == HoldOutcome::Approved);
+        let (name, hold) = approved.or_else(|| holds.first())?;
+        Some((name.to_string(), hold.status.outcome, hold.status.due_from.is_some()))
+    });
+    let Some((name, outcome, ahead)) = found else { return (Bond::Free, None) };
+    let bond = match outcome {
+        HoldOutcome::Approved => Bond::Approved(name),
+        HoldOutcome::Pending if ahead => Bond::Announced(name),
+        _ => Bond::Held(name),
+    };
+    (bond, Some(outcome))
+}
+
+/// How many accounts of an App hold an entitlement through Tenure, as the ledgers say.
+pub(super) fn holders(ns: &Namespace, app: &str, entitlement: &str) -> u32 {
+    // Most people are told apart by a word in the text of their status.
+    let word = serde_json::to_string(entitlement).unwrap_or_default();
+    let holds = |entry: &LedgerEntry| entry.app == app && entry.entitlements.iter().any(|e| e == entitlement);
+    let likely = ns.users().filter(|(_, person)| person.status_text().contains(&word));
+    let count = likely.filter_map(|(_, p)| p.status()).filter(|s| s.accounts.iter().any(holds)).count();
+    u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -217,7 +217,7 @@ impl Engine {
 }
 
 /// The name that a set gets, so that it is the same after a crash.
-fn name(app: &str, digest: &str, attempt: usize) -> String {
+pub(in crate::controllers) fn name(app: &str, digest: &str, attempt: usize) -> String {
     let app: String = app.chars().take(200).collect();
     let digest: String = digest.trim_start_matches("sha256:").chars().take(10).collect();
     match attempt {

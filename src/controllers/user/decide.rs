@@ -89,9 +89,9 @@ impl AccountDecision {
     }
 
     /// What will certainly be taken away, as far as the ledger can say.
-    pub fn foreseen(&self) -> Option<Removal> {
+    pub fn foreseen(&self, now: Timestamp) -> Option<Removal> {
         let policy = self.context.spec.as_deref().filter(|_| self.may_remove())?;
-        let ctx = self.context.at(policy, Timestamp::now());
+        let ctx = self.context.at(policy, now);
         foreseen(&self.wanted, self.entry.as_ref(), &ctx, (&self.uid, self.personal))
     }
 }
@@ -184,6 +184,9 @@ pub fn decide_in(
     let previous = if lifecycle.phase == Phase::Left { &[][..] } else { &person.status.roles[..] };
     let mut roles = access::effective_roles(&person.spec, &scope, &ns.book, previous, now);
     let mut apps = concerned(ns, &person, &roles);
+    if lifecycle.phase == Phase::Left && is_unseen(&person) {
+        apps.extend(ns.apps.keys().cloned());
+    }
     apps.retain(|app| only.is_none_or(|only| only == &**app));
     if lifecycle.phase == Phase::Left {
         roles.effective.clear();
@@ -261,6 +264,13 @@ fn concerned(ns: &Namespace, person: &Person, roles: &Roles) -> BTreeSet<Name> {
     let known = |app: &str| ns.apps.get_key_value(app).map_or_else(|| app.into(), |(name, _)| name.clone());
     let suspected = ns.suspected_in(&person.key.name).map(|app| &**app);
     ns.apps_for(&names).chain(ledger).chain(suspected).map(known).collect()
+}
+
+/// Whether a person may have got an account by a record that no status is about: a crash may have lost what came of it, and
+/// what granted it may be gone since.
+fn is_unseen(person: &Person) -> bool {
+    let seen = person.stored.observed_generation;
+    person.held() && seen.is_none_or(|seen| person.generation.saturating_sub(seen) > 1)
 }
 
 struct Situation<'a> {

@@ -12,11 +12,11 @@ use super::decide::{AccountDecision, Decision, Departure};
 use super::record::{Outcome, Turn};
 use super::status::{self, Overdue};
 use super::store::Written;
-use crate::api::{AccountState, LedgerEntry, Reason};
+use crate::api::{AccountState, LedgerEntry, Reason, UserStatus};
 use crate::controllers::engine::{Engine, Touch};
 use crate::converge::{Due, Wanted};
 use crate::runtime::failpoint;
-use crate::runtime::index::{Intake, Key, Name, Person, RawUser, StoredPerson};
+use crate::runtime::index::{Intake, Key, Name, Namespace, Person, RawUser, StoredPerson};
 
 /// Status writes at the same time; beside them as many finalizer patches of joiners, each of whom takes one of both.
 ///
@@ -67,13 +67,13 @@ impl Engine {
         let status = status::status(&decision, &self.overdue(&decision), Timestamp::now());
         if status == decision.person.stored {
             self.touch(Touch::Again(turn.key.clone()));
-            return Outcome::Stored { seen: decision.person.fresh };
+            return Outcome::Stored { seen: superfluous(&decision, &status) };
         }
         failpoint::hit("before-status");
         let written = self.store.write_status(&decision.person, &status).await;
         failpoint::hit("after-status");
         let done = matches!(written, Written::Done(_));
-        let outcome = self.conclude(&turn.key, written, decision.person.fresh.clone());
+        let outcome = self.conclude(&turn.key, written, superfluous(&decision, &status));
         if done {
             self.audit_released(&decision, &status.accounts);
             self.touch_twins(&decision.person);
@@ -185,33 +185,10 @@ impl Engine {
         }
     }
 
-    /// Whether nothing is to be done any more for a User that is being deleted.
-    fn is_dealt_with(&self, decision: &Decision) -> bool {
-        match (decision.departure, &decision.stalled) {
-            (Departure::Unchecked, _) => false,
-            (Departure::Released(_), _) => true,
-            // Another User has the same personId: it must have taken the ledger over first.
-            (Departure::Ordinary, Some((Reason::DuplicatePersonId, _))) => {
-                self.is_inherited(&decision.person)
-            }
-            (Departure::Ordinary, _) => !decision.person.paused && decision.accounts.iter().all(is_ended),
-        }
-    }
-
-    fn is_inherited(&self, person: &Person) -> bool {
-        let taken = |accounts: &[LedgerEntry]| {
-            person.status.accounts.iter().all(|mine| {
-                let ended = matches!(mine.state, AccountState::Deleted | AccountState::Released);
-                ended || mine.id.is_empty() || accounts.iter().any(|a| a.app == mine.app && a.id == mine.id)
-            })
-        };
-        self.fleet
-            .read(&person.key.namespace, |ns| {
-                ns.others_like(&person.key.name, &person.spec.person_id)
-                    .filter(|(_, other)| !other.deleting)
-                    .any(|(_, other)| other.status().is_some_and(|s| taken(&s.accounts)))
-            })
-            .unwrap_or(false)
+    /// See [`is_dealt_with`].
+    pub(super) fn is_dealt_with(&self, decision: &Decision) -> bool {
+        let namespace = &decision.person.key.namespace;
+        self.fleet.read(namespace, |ns| is_dealt_with(ns, decision)).unwrap_or(false)
     }
 
     /// Lets go of a User that is being deleted, with an audit line for every account that is left as it is.
@@ -247,7 +224,8 @@ impl Engine {
             && !apps.iter().any(|app| app.overdue(&person.name, super::PATIENCE).is_some())
     }
 
-    fn overdue(&self, decision: &Decision) -> Overdue {
+    /// Trouble of Apps that keeps this person's work waiting too long.
+    pub(super) fn overdue(&self, decision: &Decision) -> Overdue {
         let mut overdue = Overdue::new();
         for account in decision.accounts.iter().filter(|a| a.is_outstanding()) {
             let key = Key::new(decision.person.key.namespace.clone(), account.app.clone());
@@ -257,6 +235,38 @@ impl Engine {
         }
         overdue
     }
+}
+
+/// Whether nothing is to be done any more for a User that is being deleted.
+pub(in crate::controllers) fn is_dealt_with(ns: &Namespace, decision: &Decision) -> bool {
+    match (decision.departure, &decision.stalled) {
+        (Departure::Unchecked, _) => false,
+        (Departure::Released(_), _) => true,
+        // Another User has the same personId: it must have taken the ledger over first.
+        (Departure::Ordinary, Some((Reason::DuplicatePersonId, _))) => is_inherited(ns, &decision.person),
+        (Departure::Ordinary, _) => !decision.person.paused && decision.accounts.iter().all(is_ended),
+    }
+}
+
+/// The results that need not be kept once a status is stored. That an account was looked for in vain is kept for as long as
+/// others are still looked for, or it would be looked for again and again.
+pub(in crate::controllers) fn superfluous(decision: &Decision, status: &UserStatus) -> Vec<(Name, u64)> {
+    let person = &decision.person;
+    let searching = status.observed_generation != Some(person.generation);
+    let fresh = person.fresh.iter().filter(|(app, _)| !searching || person.entry(app).is_some());
+    fresh.cloned().collect()
+}
+
+fn is_inherited(ns: &Namespace, person: &Person) -> bool {
+    let taken = |accounts: &[LedgerEntry]| {
+        person.status.accounts.iter().all(|mine| {
+            let ended = matches!(mine.state, AccountState::Deleted | AccountState::Released);
+            ended || mine.id.is_empty() || accounts.iter().any(|a| a.app == mine.app && a.id == mine.id)
+        })
+    };
+    ns.others_like(&person.key.name, &person.spec.person_id)
+        .filter(|(_, other)| !other.deleting)
+        .any(|(_, other)| other.status().is_some_and(|s| taken(&s.accounts)))
 }
 
 /// Whether an account of a User that is being deleted needs nothing any more: it was never made, or its policy has run to

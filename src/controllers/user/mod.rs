@@ -23,7 +23,6 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use self::decide::{AccountDecision, Decision, Departure};
-use self::status::Overdue;
 use super::engine::{Engine, Touch};
 use super::hold::ahead;
 use crate::api::AccountState;
@@ -332,8 +331,10 @@ impl Looker {
         if self.engine.keeps_quiet(decision) {
             return;
         }
-        let status = status::status(decision, &Overdue::default(), Timestamp::now());
-        let finished = decision.person.deleting && decision.person.held();
+        // Exactly what a turn would write, or the turn would have the person looked at again, and so on for ever.
+        let status = status::status(decision, &self.engine.overdue(decision), Timestamp::now());
+        let person = &decision.person;
+        let finished = person.deleting && person.held() && self.engine.is_dealt_with(decision);
         if status == decision.person.stored && !finished && !needs_hold(decision) {
             return;
         }
@@ -390,7 +391,7 @@ pub(super) fn needs_hold(decision: &Decision) -> bool {
             .any(|e| !matches!(e.state, AccountState::Released | AccountState::Deleted) && !e.id.is_empty())
 }
 
-fn summarize(decision: &Decision) -> Summary {
+pub(super) fn summarize(decision: &Decision) -> Summary {
     let bindings: std::collections::BTreeSet<Name> = decision
         .accounts
         .iter()
@@ -451,13 +452,17 @@ impl Engine {
     /// Whether nothing is to be said about this person while removals that are not their own doing wait: a Hold writes
     /// nothing per person.
     pub(super) fn keeps_quiet(&self, decision: &Decision) -> bool {
-        let person = &decision.person;
-        let waits = |account: &AccountDecision| {
-            let app = Key::new(person.key.namespace.clone(), account.app.clone());
-            account.is_outstanding() && self.gate(&app).keeps_waiting(&person.key.name)
-        };
-        person.fresh.is_empty()
-            && person.stored.left_at == decision.lifecycle.left_at.map(whole_seconds)
-            && decision.accounts.iter().any(waits)
+        keeps_quiet(decision, |app| {
+            let app = Key::new(decision.person.key.namespace.clone(), app.clone());
+            self.gate(&app).keeps_waiting(&decision.person.key.name)
+        })
     }
+}
+
+/// See [`Engine::keeps_quiet`]. `waits`: whether the person waits at the gate of an App.
+pub(super) fn keeps_quiet(decision: &Decision, waits: impl Fn(&Name) -> bool) -> bool {
+    let person = &decision.person;
+    person.fresh.is_empty()
+        && person.stored.left_at == decision.lifecycle.left_at.map(whole_seconds)
+        && decision.accounts.iter().any(|account| account.is_outstanding() && waits(&account.app))
 }

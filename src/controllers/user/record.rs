@@ -117,10 +117,11 @@ impl Recorder {
         state.drop_place(key);
     }
 
-    /// Whether results wait to be stored.
+    /// Whether no results wait to be stored, but that there is no account: whoever comes next looks for it anew.
     pub fn is_empty(&self) -> bool {
         let state = self.state.lock();
-        state.fresh.is_empty() && state.busy.is_empty()
+        let mut fresh = state.fresh.values().flat_map(BTreeMap::values);
+        fresh.all(|fresh| fresh.entry.is_none()) && state.busy.is_empty()
     }
 
     /// Makes everything due now: the process is about to end.

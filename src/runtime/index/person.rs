@@ -313,6 +313,18 @@ impl StoredPerson {
     }
 }
 
+/// What an API server in memory needs.
+#[cfg(test)]
+impl StoredPerson {
+    pub(crate) fn with_status(self, status: &UserStatus) -> Self {
+        Self { status: serde_json::to_string(status).unwrap().into(), ..self }
+    }
+
+    pub(crate) fn written(self) -> Self {
+        Self { written: Some(Instant::now()), ..self }
+    }
+}
+
 /// serde's messages can quote values; position and category do not.
 fn decode_error(part: &str, error: &serde_json::Error) -> String {
     format!("{part} cannot be decoded: {:?} error at column {}", error.classify(), error.column())
