@@ -10,9 +10,8 @@ use crate::access::{AppRules, ConnectorTraits, RoleBook};
 use crate::api::{App, AppBinding, Role, RoleSpec, RoleStatus};
 use crate::runtime::index::{AppObject, Meta, Name, Namespace, RoleObject};
 
-/// Name of the User and `personId`. The last is the first person under another name.
-pub(super) const PEOPLE: [(&str, &str); 5] =
-    [("ann", "1"), ("bob", "2"), ("cid", "3"), ("dan", "4"), ("anna", "1")];
+/// Name of the User and `personId`.
+pub(super) const PEOPLE: [(&str, &str); 4] = [("ann", "1"), ("bob", "2"), ("cid", "3"), ("dan", "4")];
 pub(super) const APPS: [&str; 2] = ["crm", "mail"];
 /// Sales are assigned, ops follow from the department.
 pub(super) const ROLES: [&str; 2] = ["sales", "ops"];

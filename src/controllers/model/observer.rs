@@ -189,9 +189,17 @@ impl World {
         if !proved || self.objects(&person_id).count() > 1 {
             return;
         }
-        for (app, target) in APPS.iter().zip(&self.targets) {
-            if target.of(&person_id).any(|account| account.active && !target.revived.contains(&account.id)) {
-                let wrong = format!("{person_id} is said to have no access, and has an account in {app}");
+        for (app, target) in self.targets.iter().enumerate() {
+            // An account that a crash has lost, and to which nothing leads any more, is for a sweep to find.
+            let known = |id: &str| object.status.accounts.iter().any(|e| e.app == APPS[app] && e.id == id);
+            let led = BINDINGS.iter().zip(self.structure.bindings).any(|((role, of, _), form)| {
+                let good = form == Some(Form::Good) && self.structure.roles[*role] == Some(Form::Good);
+                *of == app && good && has(&object.spec, *role, &self.structure, self.now)
+            });
+            let in_use = |id: &String| !target.revived.contains(id) && (led || known(id));
+            if target.of(&person_id).any(|account| account.active && in_use(&account.id)) {
+                let wrong =
+                    format!("{person_id} is said to have no access, and has an account in {}", APPS[app]);
                 return self.wrong(wrong);
             }
         }

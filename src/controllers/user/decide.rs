@@ -381,7 +381,9 @@ impl Situation<'_> {
         matches!(wanted, Wanted::Gone(Cause::Leave | Cause::UserDeleted | Cause::Suspension))
             && person.held()
             && !person.fresh.iter().any(|(looked, _)| **looked == *app)
-            && person.stored.observed_generation.is_none_or(|seen| seen != person.generation)
+            && (person.stored.observed_generation.is_none_or(|seen| seen != person.generation)
+                // A date needs no newer record.
+                || (*wanted == Wanted::Gone(Cause::Leave) && person.stored.left_at.is_none()))
     }
 
     fn outcome(&self, app: &str, object: &AppObject) -> access::AccountOutcome {

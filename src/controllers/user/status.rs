@@ -26,7 +26,7 @@ pub fn status(decision: &Decision, overdue: &Overdue, now: Timestamp) -> UserSta
     let busy = decision.accounts.iter().any(AccountDecision::is_outstanding);
     let mut status = UserStatus {
         observed_generation: if searching(decision) {
-            stored.observed_generation
+            stored.observed_generation.map(|seen| seen.min(person.generation - 1))
         } else {
             Some(person.generation)
         },
