@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::company::{APP, ldap_app, samba_app};
 use crate::harm::{Harm, Place, Portal, Seen, Server};
-use crate::support::ldap_proxy::{self, Action, Op, Rule};
+use crate::support::ldap_proxy::{self, Action, Rule};
 use crate::support::scene::{SOON, entry};
 use crate::support::sweeps::{counted, findings};
 use crate::support::targets::better_auth::{BetterAuth, TOKEN};
@@ -17,10 +17,10 @@ use crate::support::{LdapProxy, Operator, Scene, eventually};
 const BOSS: &str = "p0";
 const LEAVER: &str = "p1";
 /// People to whom nothing is done: more than a sweep may send requests.
-const OTHERS: usize = 20;
-/// Requests of a sweep that finds nothing: a page, which a server may follow by an empty one, a look at each of two groups
-/// and two at what they are, and one that sees whether the server is there.
-const AT_MOST: f64 = 7.0;
+const OTHERS: usize = 40;
+/// Requests of a sweep that finds nothing: pages, a look at each of two groups and at what they are, and the probe that comes
+/// with being asked for it, which in a directory tries a suspension out.
+const AT_MOST: f64 = 30.0;
 /// Requests that it takes to look at an account, to put it right and to read it back, and to see who is in a group.
 const EACH: f64 = 6.0;
 /// What is done, and to whom.
@@ -170,7 +170,7 @@ async fn a_directory_that_does_not_answer_to_the_end_has_nobody_removed_and_nobo
     }
     scene.sweep(APP, "good").await;
     let mark = LdapProxy::mark();
-    let listing = |request: &ldap_proxy::Recorded| request.op == Op::Search && request.dn == slapd::PEOPLE;
+    let listing = |request: &ldap_proxy::Recorded| request.paged && request.dn == slapd::PEOPLE;
     let trouble = [
         ("time limit exceeded", Action::Answer(3)),
         ("size limit exceeded", Action::Answer(4)),

@@ -41,6 +41,8 @@ pub struct Recorded {
     pub dn: String,
     /// What a modify changes; what an add brings.
     pub touched: Vec<Touched>,
+    /// Whether it asks for a page of a search.
+    pub paged: bool,
     /// The result code that the client was answered; `None` while, or because, it was not.
     pub code: Option<u32>,
 }
@@ -258,6 +260,7 @@ impl State {
             op: request.op,
             dn: request.dn.clone(),
             touched: request.touched.clone(),
+            paged: request.paged,
             code: None,
         };
         let action = self.rules.lock().unwrap().iter_mut().find_map(|rule| rule.take(&recorded));

@@ -54,6 +54,9 @@ pub struct Touched {
     pub values: Vec<String>,
 }
 
+/// The control that asks for a page (RFC 2696).
+const PAGED: &[u8] = b"1.2.840.113556.1.4.319";
+
 fn malformed() -> io::Error {
     io::Error::other("this is no LDAP message")
 }
@@ -134,6 +137,7 @@ pub(super) struct Request {
     pub(super) op: Op,
     pub(super) dn: String,
     pub(super) touched: Vec<Touched>,
+    pub(super) paged: bool,
     message: Vec<StructureTag>,
 }
 
@@ -156,7 +160,8 @@ impl Request {
             }
             _ => Vec::new(),
         };
-        Ok(Self { id: octets(&message[0]).to_vec(), op, dn, touched, message })
+        let paged = bytes.windows(PAGED.len()).any(|part| part == PAGED);
+        Ok(Self { id: octets(&message[0]).to_vec(), op, dn, touched, paged, message })
     }
 
     /// Of a bind: another password.
