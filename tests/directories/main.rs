@@ -24,4 +24,5 @@ mod numbers;
 mod passwords;
 mod proof;
 mod secrets;
+mod strip;
 mod sweep;
