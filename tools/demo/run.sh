@@ -24,7 +24,11 @@ stop() {
     tail -n 20 "$folder/tenure.log" >&2 2>/dev/null || true
   fi
   if [ -n "${KEEP:-}" ] && [ "$status" -eq 0 ]; then return; fi
-  cat "$folder"/*.pid "$folder"/control-plane/*.pid 2>/dev/null | xargs -r kill 2>/dev/null || true
+  local pids
+  pids=$(cat "$folder"/*.pid "$folder"/control-plane/*.pid 2>/dev/null || true)
+  # An API server whose etcd goes with it would wait for minutes before it ends.
+  # shellcheck disable=SC2086
+  { kill $pids; sleep 1; kill -9 $pids; } 2>/dev/null || true
   rm -rf "$folder"
 }
 trap stop EXIT
