@@ -38,6 +38,15 @@ pub(crate) async fn samba_app(scene: &Scene, server: &Samba, extra: Value, polic
     samba_app_named(scene, APP, server.url(), extra, policy).await;
 }
 
+/// The same for a unit of a domain, made for people and groups; its name.
+pub(crate) async fn samba_unit_app(scene: &Scene, server: &Samba, policy: Value) -> String {
+    let people = format!("OU=People,{}", samba::BASE);
+    server.admin().add(&people, &[("objectClass", &["organizationalUnit"])]).await;
+    let groups = json!({ "baseDn": people, "creation": "OnDemand" });
+    samba_app(scene, server, json!({ "baseDn": people, "groups": groups }), policy).await;
+    people
+}
+
 /// The same under a name of its own, with the server at this address.
 pub(crate) async fn samba_app_named(scene: &Scene, app: &str, url: String, extra: Value, policy: Value) {
     let domain = directory(app, &[url], &[json!({ "domain": samba::DOMAIN }), extra]);

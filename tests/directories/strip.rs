@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::company::{APP, ldap_app, samba_app};
+use crate::company::{APP, ldap_app, samba_unit_app};
 use crate::harm::{Harm, Place, Server};
 use crate::support::scene::SOON;
-use crate::support::targets::samba::{self, Samba};
+use crate::support::targets::samba::Samba;
 use crate::support::targets::slapd::{Config, Slapd};
 use crate::support::{Scene, eventually};
 
@@ -41,11 +41,8 @@ async fn of_a_directory() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_domain() {
     let server = Samba::start().await;
-    let people = format!("OU=People,{}", samba::BASE);
-    server.admin().add(&people, &[("objectClass", &["organizationalUnit"])]).await;
     let scene = Scene::new("adstrip").await;
-    let groups = json!({ "baseDn": people, "creation": "OnDemand" });
     let policy = json!({ "onLeave": { "removeEntitlements": "All" } });
-    samba_app(&scene, &server, json!({ "baseDn": people, "groups": groups }), policy).await;
+    let people = samba_unit_app(&scene, &server, policy).await;
     leaves_every_group(&scene, &Place::domain(&server, &people)).await;
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::company::{APP, ldap_app, samba_app};
+use crate::company::{APP, ldap_app, samba_unit_app};
 use crate::harm::{Harm, Place, Portal, Seen, Server};
 use crate::support::ldap_proxy::{self, Action, Rule};
 use crate::support::scene::{SOON, entry};
 use crate::support::sweeps::{counted, findings};
 use crate::support::targets::better_auth::{BetterAuth, TOKEN};
-use crate::support::targets::samba::{self, Samba};
+use crate::support::targets::samba::Samba;
 use crate::support::targets::slapd::{self, Config, Slapd};
 use crate::support::{LdapProxy, Operator, Scene, eventually};
 
@@ -137,11 +137,8 @@ async fn what_was_done_to_a_directory_is_found_and_put_right() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_done_to_a_domain_is_found_and_put_right() {
     let server = Samba::start().await;
-    let people = format!("OU=People,{}", samba::BASE);
-    server.admin().add(&people, &[("objectClass", &["organizationalUnit"])]).await;
     let scene = Scene::new("adsweep").await;
-    let groups = json!({ "baseDn": people, "creation": "OnDemand" });
-    samba_app(&scene, &server, json!({ "baseDn": people, "groups": groups }), json!({})).await;
+    let people = samba_unit_app(&scene, &server, json!({})).await;
     let operator = scene.operator().args(["--linger-seconds", "1"]).start().await;
     found_and_put_right(&scene, &operator, &Place::domain(&server, &people)).await;
 }

@@ -1,6 +1,7 @@
 //! The controller of Holds, and the gate of each App that removals pass through.
 //!
-//! [`ahead`]: what dates will take away. [`gate`]: one object an App. [`wave`]: counts what has gathered there, and lets it go or freezes it in a Hold.
+//! [`gate`]: one object an App. [`wave`]: counts what has gathered there, and lets it go or freezes it in a Hold.
+//! [`ahead`]: the same of what dates will take away.
 //! [`follow`]: takes note of what people say about Holds, and of what is left of them.
 
 pub mod ahead;

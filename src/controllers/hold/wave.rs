@@ -74,7 +74,7 @@ impl Engine {
         match verdict {
             (Verdict::Held(excess), _) => {
                 let wave = gate.with(|budget, _| {
-                    let wave = budget.wave(class).take(MAX_PEOPLE);
+                    let wave = budget.wave(class);
                     wave.map(|(name, removal)| (Name::from(name), removal.clone())).collect()
                 });
                 self.freeze(gate, (wave, class), &excess, None, (&uid, &target)).await;
@@ -119,11 +119,13 @@ impl Engine {
     pub(super) async fn freeze(
         &self,
         gate: &Gate,
-        (wave, class): (Vec<(Name, Removal)>, Class),
+        (mut wave, class): (Vec<(Name, Removal)>, Class),
         excess: &Excess,
         due_from: Option<Timestamp>,
         (uid, target): (&str, &str),
     ) {
+        // Those beyond are another Hold, as they are still there when this one is made.
+        wave.truncate(MAX_PEOPLE);
         let frozen = FrozenSet::of(wave.iter().map(|(_, removal)| removal));
         let digest = frozen.digest(&gate.key.name, target);
         let mut held = status::frozen(&wave, class, excess, due_from.map(whole_seconds));

@@ -26,11 +26,12 @@ impl Engine {
         if spec.mode == Mode::DryRun {
             return;
         }
+        let ours: BTreeSet<_> = ours.iter().filter_map(|(kind, id)| ledger_id(kind, id).ok()).collect();
         let gone = found.gone.iter().filter(|_| confirmed || !found.mass);
         for suspect in found.suspects.iter().chain(gone) {
             match suspect.finding {
                 finding if spec.drift == Drift::Report && !finding.is_access() => {}
-                Finding::EntitlementAdded => self.claim(app, suspect, ours),
+                Finding::EntitlementAdded => self.claim(app, suspect, &ours),
                 _ => self.suspect(app, suspect),
             }
         }
@@ -43,13 +44,13 @@ impl Engine {
     }
 
     /// Puts entitlements that only Tenure grants into the ledger of somebody who holds them otherwise. From then on they
-    /// are held like any other: those that nothing grants are taken away, within the budget.
-    fn claim(&self, app: &AppRuntime, suspect: &Suspect, ours: &BTreeSet<(String, String)>) {
+    /// are held like any other: those that nothing grants are taken away, within the budget. `ours`: as the ledger writes
+    /// them.
+    fn claim(&self, app: &AppRuntime, suspect: &Suspect, ours: &BTreeSet<String>) {
         let Key { namespace, name } = &app.key;
         let key = Key::new(namespace.clone(), suspect.person.clone());
         let entry = self.person(&key).and_then(|person| person.entry(name).cloned());
         let Some(mut entry) = entry.filter(|entry| entry.state == AccountState::Active) else { return };
-        let ours: BTreeSet<_> = ours.iter().filter_map(|(kind, id)| ledger_id(kind, id).ok()).collect();
         let held: BTreeSet<_> = entry.entitlements.iter().cloned().collect();
         let claimed: Vec<_> =
             suspect.fields.iter().filter(|e| ours.contains(*e) && !held.contains(*e)).collect();
