@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use support::scene::user_spec;
-use support::{RecordingProxy, Scene, ScimServer};
+use support::{Action, RecordingProxy, Rule, Scene, ScimServer};
 
 const PEOPLE: usize = 300;
 
@@ -101,6 +101,32 @@ async fn three_hundred_people_cost_little_and_then_nothing() {
     // The counts of Apps and Roles are written within ten seconds more.
     tokio::time::sleep(Duration::from_secs(15)).await;
     silence(&scene, operator, &[&crm, &git]).await;
+}
+
+/// People whose App is down, one of them deleted: nobody is looked at again and again until it is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_keeps_nothing_busy() {
+    let scene = Scene::new("quietwait").await;
+    let crm = scene.scim_app("crm", json!({})).await;
+    scene.role_for("staff", json!({}), "crm", &[]).await;
+    let operator = operator(&scene).await;
+    for user in ["ann", "bob", "cid"] {
+        scene.user(user, &["staff"], json!({})).await;
+    }
+    scene.all_ready(3, Duration::from_mins(1)).await;
+    crm.proxy().inject(Rule::new(Action::status(503)));
+    scene.user("ann", &["staff"], json!({"title": "King"})).await;
+    scene.user("bob", &["staff"], json!({"state": "Terminated"})).await;
+    scene.delete("User", "cid").await;
+    scene.condition("User", "bob", "AccessRevoked", "False").await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let before = operator.process().cpu_seconds().unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let busy = operator.process().cpu_seconds().unwrap() - before;
+    assert!(busy < 1.0, "{busy} s of 10 on a processor");
+    crm.proxy().clear();
+    scene.gone("User", "cid").await;
+    scene.condition("User", "bob", "AccessRevoked", "True").await;
 }
 
 async fn operator(scene: &Scene) -> support::Operator {

@@ -242,6 +242,53 @@ async fn where_drift_is_only_reported_nothing_is_written_but_a_leaver_is_suspend
     scene.account("p1", "crm", "Active").await;
 }
 
+/// Whether these accounts are in use, by login.
+async fn in_use<const N: usize>(crm: &ScimServer, logins: [&str; N]) -> [bool; N] {
+    let users = crm.users().await;
+    let user = |login: &str| users.iter().find(|user| user["userName"] == login).unwrap().clone();
+    logins.map(|login| user(login)["active"] != false)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_bears_a_leavers_marker_is_suspended_and_what_is_nobodys_only_when_somebody_says_whose_it_is() {
+    let app = json!({"marker": {"prefix": "t/"}, "orphans": "Report"});
+    let (company, _operator) = Company::found("sweepzombies", app).await;
+    let (scene, crm) = (&company.scene, &company.crm);
+    let logins = ["left", "free", "nobody"];
+    for login in logins {
+        let schemas = json!(["urn:ietf:params:scim:schemas:core:2.0:User"]);
+        let marker = format!("t/id-{login}");
+        crm.create_user(json!({"schemas": schemas, "userName": login, "externalId": marker, "active": true}))
+            .await;
+    }
+    scene.user("left", &[], json!({"state": "Terminated"})).await;
+    scene.user("free", &[], json!({})).await;
+    scene.ready("left").await;
+    scene.ready("free").await;
+    let status = scene.sweep("crm", "report").await;
+    assert_eq!(findings(&status), counted(&[("orphans", 1), ("zombies", 2)]), "{status}");
+    let becomes = async |expected: [bool; 3]| {
+        eventually(SOON, async || {
+            let now = in_use(crm, logins).await;
+            if now == expected { Ok(()) } else { Err(format!("{now:?}")) }
+        })
+        .await;
+    };
+    becomes([false, true, true]).await;
+    assert_eq!(scene.account("left", "crm", "Suspended").await["reason"], json!(null));
+    scene.condition("User", "left", "AccessRevoked", "True").await;
+
+    scene.merge("App", "crm", json!({"spec": {"orphans": "Suspend"}})).await;
+    scene.sweep("crm", "suspend").await;
+    becomes([false, false, true]).await;
+
+    scene.user("nobody", &[], json!({"state": "Terminated"})).await;
+    scene.ready("nobody").await;
+    scene.sweep("crm", "named").await;
+    becomes([false, false, false]).await;
+    scene.account("nobody", "crm", "Suspended").await;
+}
+
 /// A list that is held up while people come, change and go.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changes_while_the_list_is_read_is_no_finding() {

@@ -18,11 +18,13 @@ pub enum Drift {
 /// What is done about accounts in use that should not be there.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Orphans {
-    /// They are counted and listed in the App's status.
+    /// They are counted and listed in the App's status. With a `marker.prefix`, those that bear the marker of a User who
+    /// left are suspended all the same.
     #[default]
     Report,
     /// Those that bear the marker of a User who should have no account here are suspended too. An account without our
-    /// marker, or whose User does not exist, is never touched.
+    /// marker is never touched, nor one whose User does not exist: that may be unreadable, let go of, or another
+    /// namespace's. To have such an account suspended, apply a User with its `personId` and `state: Terminated`.
     Suspend,
 }
 

@@ -26,12 +26,14 @@ pub fn keeper(claims: &[Claim<'_>]) -> Option<usize> {
 }
 
 /// The ledger of a User that takes over from another one with its `personId`, which is being deleted: the other's
-/// entries, but its own where it has the same account already, or one where the other has none. Sorted by App.
+/// entries, but its own where it has an account, or knows what became of the other's. Sorted by App.
 pub fn inherit(old: &[LedgerEntry], new: &[LedgerEntry]) -> Vec<LedgerEntry> {
-    let mut merged: BTreeMap<&str, &LedgerEntry> = BTreeMap::new();
-    for entry in old.iter().chain(new) {
+    let mut merged: BTreeMap<&str, &LedgerEntry> =
+        old.iter().map(|entry| (entry.app.as_str(), entry)).collect();
+    for entry in new {
         let held = merged.entry(&entry.app).or_insert(entry);
-        if has_account(entry) && (!has_account(held) || held.id == entry.id) {
+        let same = held.id == entry.id && !held.id.is_empty();
+        if same || has_account(entry) {
             *held = entry;
         }
     }

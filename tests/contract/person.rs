@@ -105,6 +105,7 @@ impl<'a, 's, S: Subject> Person<'a, 's, S> {
             personal: true,
             ordered: false,
             dry_run: false,
+            unanswered: false,
             bindings: Vec::new(),
             issues: Vec::new(),
             context: OwnedContext {

@@ -152,6 +152,14 @@ impl Managed {
         self.memory_kib("VmRSS")
     }
 
+    /// Time on a processor so far, in seconds; `None` once it has ended.
+    pub fn cpu_seconds(&self) -> Option<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        // After the name, which may have blanks in it: the 12th and 13th field, in hundredths (proc_pid_stat(5)).
+        let fields: Vec<_> = stat.rsplit(')').next()?.split_whitespace().collect();
+        Some((fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?) / 100.0)
+    }
+
     /// A field of `/proc/PID/status`, such as `VmHWM`, in KiB; `None` once it has ended.
     pub fn memory_kib(&self, field: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;

@@ -10,8 +10,9 @@ use crate::access::{AppRules, ConnectorTraits, RoleBook};
 use crate::api::{App, AppBinding, Role, RoleSpec, RoleStatus};
 use crate::runtime::index::{AppObject, Meta, Name, Namespace, RoleObject};
 
-/// Name of the User and `personId`.
-pub(super) const PEOPLE: [(&str, &str); 4] = [("ann", "1"), ("bob", "2"), ("cid", "3"), ("dan", "4")];
+/// Name of the User and `personId`. The last is the first person under another name.
+pub(super) const PEOPLE: [(&str, &str); 5] =
+    [("ann", "1"), ("bob", "2"), ("cid", "3"), ("dan", "4"), ("anna", "1")];
 pub(super) const APPS: [&str; 2] = ["crm", "mail"];
 /// Sales are assigned, ops follow from the department.
 pub(super) const ROLES: [&str; 2] = ["sales", "ops"];
@@ -95,9 +96,9 @@ fn prepare() -> Prepared {
 /// A namespace whose lists have just been read.
 pub(super) fn namespace(structure: &Structure, policies: usize) -> Namespace {
     let mut ns = Namespace::default();
+    (0..APPS.len()).for_each(|place| put_app(&mut ns, place, policies, structure.apps[place]));
     PREPARED.with(|prepared| {
         let prepared = prepared.get_or_init(prepare);
-        ns.apps = prepared.apps[policies].clone();
         if structure.roles == [Some(Form::Good); ROLES.len()] {
             ns.book = prepared.book.clone();
         }
@@ -105,6 +106,20 @@ pub(super) fn namespace(structure: &Structure, policies: usize) -> Namespace {
     (0..ROLES.len()).for_each(|place| put_role(&mut ns, place, structure.roles[place]));
     (0..BINDINGS.len()).for_each(|place| drop(put_binding(&mut ns, place, structure.bindings[place])));
     ns
+}
+
+/// As the watches take it in, in `runtime::index::kinds`.
+pub(super) fn put_app(ns: &mut Namespace, place: usize, policies: usize, form: Option<Form>) {
+    let name = Name::from(APPS[place]);
+    let good = || PREPARED.with(|prepared| prepared.get_or_init(prepare).apps[policies][&name].clone());
+    match form {
+        Some(Form::Good) => drop(ns.apps.insert(name.clone(), good())),
+        Some(Form::Unreadable) => {
+            let app = ns.apps.entry(name.clone()).or_insert_with(|| AppObject { spec: None, ..good() });
+            app.undecodable = true;
+        }
+        None => drop(ns.apps.remove(&name)),
+    }
 }
 
 pub(super) fn put_role(ns: &mut Namespace, place: usize, form: Option<Form>) {

@@ -5,6 +5,7 @@
 #![allow(clippy::similar_names, reason = "Apps, maps of them, and what is seen of them")]
 
 mod fixture;
+mod lessons;
 mod observer;
 mod ops;
 mod ports;

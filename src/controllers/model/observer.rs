@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::fixture::{APPS, BINDINGS, LIMIT, PEOPLE, ROLES};
-use super::target::owner;
+use super::target::{Target, owner};
 use super::world::{Form, Object, Structure, World};
 use crate::api::user::LeftBy;
 use crate::api::{DesiredState, UserSpec};
 use crate::controllers::conditions::ACCESS_REVOKED;
 use crate::converge::Change;
+use crate::runtime::index::StoredPerson;
 
 /// A change of a target.
 pub(super) enum Deed<'a> {
@@ -40,7 +41,7 @@ pub(super) enum Truth {
 /// Somebody has lost something.
 #[derive(Debug)]
 struct Loss {
-    at: Timestamp,
+    at: SignedDuration,
     person_id: String,
     app: usize,
 }
@@ -88,6 +89,9 @@ impl World {
             self.wrong(format!("{} of {} is nobody's and was changed", account.id, APPS[app]));
         }
         let person_id = owner(account.marker.as_deref()).to_owned();
+        if self.structure.apps[app].is_none() && self.seen.apps[app].is_none() {
+            self.wrong(format!("{} was changed in {}, which is no App any more", account.id, APPS[app]));
+        }
         let in_use = account.active && !self.targets[app].revived.contains(&account.id);
         match deed {
             Deed::Resume(_) => self.watch_arrival(app, &person_id, "resumed"),
@@ -133,25 +137,46 @@ impl World {
             Truth::In(groups) => group.is_none_or(|group| groups.contains(group)),
             _ => false,
         };
+        let spared = self.is_spared(person_id);
         // What follows from a person's own record does not wait for the watches of the rest.
-        if keeps(&self.structure) && keeps(&self.seen) {
+        if keeps(&self.structure) && keeps(&self.seen) && self.is_seen(person_id) {
             self.wrong(format!(
                 "{person_id} lost {} in {} without a reason",
                 group.unwrap_or("all"),
                 APPS[app]
             ));
         }
+        if spared {
+            self.wrong(format!("{person_id} is protected or paused, and lost something in {}", APPS[app]));
+        }
         self.count_loss(app, person_id, deletion);
+    }
+
+    /// Whether the watches have brought every User of a person.
+    fn is_seen(&self, person_id: &str) -> bool {
+        self.objects(person_id).all(|(place, object)| {
+            self.seen_users.get(PEOPLE[place].0).is_some_and(|seen| seen.uid == object.stored.uid)
+        })
+    }
+
+    /// Whether nothing may be taken from a person, and the watches say so too.
+    fn is_spared(&self, person_id: &str) -> bool {
+        let spared = |stored: &StoredPerson| stored.paused || stored.protected.is_some();
+        let mut objects = self.objects(person_id).peekable();
+        objects.peek().is_some()
+            && objects.all(|(place, object)| {
+                spared(&object.stored) && self.seen_users.get(PEOPLE[place].0).is_some_and(spared)
+            })
     }
 
     fn count_loss(&mut self, app: usize, person_id: &str, deletion: bool) {
         let excused = self.is_excused(app, person_id);
-        let (at, person_id) = (self.now, person_id.to_owned());
+        let (at, person_id) = (self.elapsed, person_id.to_owned());
         if !self.observer.open.insert((person_id.clone(), app, deletion)) || excused {
             return;
         }
         self.observer.losses.push(Loss { at, person_id, app });
-        let since = at.checked_sub(SignedDuration::from_hours(24)).unwrap();
+        let since = at - SignedDuration::from_hours(24);
         let recent = self.observer.losses.iter().filter(|loss| loss.app == app && loss.at > since);
         let people: BTreeSet<_> = recent.map(|loss| loss.person_id.clone()).collect();
         if people.len() > LIMIT {
@@ -189,14 +214,9 @@ impl World {
         if !proved || self.objects(&person_id).count() > 1 {
             return;
         }
-        for (app, target) in self.targets.iter().enumerate() {
-            // An account that a crash has lost, and to which nothing leads any more, is for a sweep to find.
-            let known = |id: &str| object.status.accounts.iter().any(|e| e.app == APPS[app] && e.id == id);
-            let led = BINDINGS.iter().zip(self.structure.bindings).any(|((role, of, _), form)| {
-                let good = form == Some(Form::Good) && self.structure.roles[*role] == Some(Form::Good);
-                *of == app && good && has(&object.spec, *role, &self.structure, self.now)
-            });
-            let in_use = |id: &String| !target.revived.contains(id) && (led || known(id));
+        let is_app = |(app, _): &(usize, &Target)| self.structure.apps[*app].is_some();
+        for (app, target) in self.targets.iter().enumerate().filter(is_app) {
+            let in_use = |id: &String| !target.revived.contains(id);
             if target.of(&person_id).any(|account| account.active && in_use(&account.id)) {
                 let wrong =
                     format!("{person_id} is said to have no access, and has an account in {}", APPS[app]);
@@ -214,6 +234,8 @@ impl World {
         let mut objects: Vec<_> = self.objects(person_id).collect();
         objects.sort_by_key(|(place, o)| (o.stored.deleting, o.stored.created, PEOPLE[*place].0));
         let doubtful = objects.len() > 1 && objects.iter().any(|(_, o)| o.status.left_at.is_some());
+        let doubtful =
+            doubtful || structure.apps[app].is_none() || objects.iter().any(|(_, o)| is_unclear(o));
         let Some((_, object)) = objects.first().filter(|_| !doubtful) else { return Truth::Unclear };
         if is_left(object, self.now) {
             return if object.status.left_at.is_some() { Truth::Left } else { Truth::Out };
@@ -231,7 +253,8 @@ impl World {
 
     /// Whether everything that exists can be read.
     pub(super) fn is_readable(&self) -> bool {
-        let mut forms = self.structure.roles.iter().chain(&self.structure.bindings);
+        let Structure { apps, roles, bindings } = &self.structure;
+        let mut forms = apps.iter().chain(roles).chain(bindings);
         forms.all(|form| *form != Some(Form::Unreadable))
     }
 }
@@ -241,6 +264,13 @@ fn has(spec: &UserSpec, role: usize, structure: &Structure, now: Timestamp) -> b
         spec.roles.iter().any(|r| r.name == ROLES[role] && r.until.is_none_or(|until| until > now));
     let by_rule = role == 1 && spec.department.as_deref() == Some("ops");
     structure.roles[role].is_some() && (assigned || by_rule)
+}
+
+/// Whether what a person should have depends on more than what can be read of them now.
+fn is_unclear(object: &Object) -> bool {
+    let Object { stored, status, garbled, .. } = object;
+    let resumes = stored.resume.as_deref().is_some_and(|word| word != status.handled_resume);
+    *garbled || stored.paused || resumes || stored.protected.is_some()
 }
 
 /// Whether the person has left, and nothing newer says that they are back.

@@ -45,6 +45,11 @@ pub(super) enum Op {
     EndsIn(usize, i64),
     Delete(usize),
     RemoveNow(usize),
+    Resume(usize),
+    Protect(usize, bool),
+    Pause(usize, bool),
+    Garble(usize, bool),
+    App(usize, Option<Form>),
     Role(usize, Option<Form>),
     Binding(usize, Option<Form>),
     Fault(usize, Fault),
@@ -57,7 +62,11 @@ pub(super) enum Op {
     Sweep(usize, Listing),
     Approve,
     Reject,
+    /// Somebody deletes a Hold.
+    Drop,
     Time(i64),
+    /// The wall clock jumps.
+    Jump(i64),
 }
 
 /// What happens, each with how many steps the operator takes afterwards.
@@ -89,6 +98,9 @@ fn people() -> BoxedStrategy<Op> {
         1 => (who(), -60_i64..3_600).prop_map(|(who, seconds)| Op::EndsIn(who, seconds)),
         2 => who().prop_map(Op::Delete),
         1 => who().prop_map(Op::RemoveNow),
+        1 => who().prop_map(Op::Resume),
+        1 => (who(), any::<bool>()).prop_map(|(who, is)| Op::Protect(who, is)),
+        1 => (who(), any::<bool>()).prop_map(|(who, is)| Op::Pause(who, is)),
         1 => Just(Op::Approve),
         1 => Just(Op::Reject),
         5 => seconds.prop_map(Op::Time),
@@ -101,7 +113,11 @@ fn structure() -> BoxedStrategy<Op> {
     prop_oneof![
         2 => (0..ROLES.len(), form()).prop_map(|(role, form)| Op::Role(role, form)),
         3 => (0..BINDINGS.len(), form()).prop_map(|(binding, form)| Op::Binding(binding, form)),
+        2 => (0..APPS.len(), form()).prop_map(|(app, form)| Op::App(app, form)),
+        1 => (0..PEOPLE.len(), any::<bool>()).prop_map(|(who, is)| Op::Garble(who, is)),
+        1 => Just(Op::Drop),
         1 => any::<bool>().prop_map(Op::Lag),
+        1 => select(vec![-3_600, -10, 10, 3_600]).prop_map(Op::Jump),
         1 => Just(Op::Approve),
         1 => Just(Op::Crash),
     ]

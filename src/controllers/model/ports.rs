@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::fixture::APPS;
 use super::process::{Process, moment};
 use super::target::Wire;
-use super::world::{Refusal, World};
+use super::world::{Form, Refusal, World};
 use crate::access::DesiredAccount;
 use crate::api::{self, EntitlementSpec, LedgerEntry};
 use crate::connectors::{Connector, Failure, Membership};
@@ -35,8 +35,10 @@ impl Live<'_> {
         if world.dead {
             return Err(Stop::Cluster);
         }
-        let live = world.users.get(&self.key.name).ok_or(Stop::Changed)?.stored.clone();
-        self.process.lock().take_in_live(&self.key.name, live);
+        let live = world.users.get(&self.key.name).ok_or(Stop::Changed)?;
+        if !live.garbled {
+            self.process.lock().take_in_live(&self.key.name, live.stored.clone());
+        }
         Ok(())
     }
 
@@ -53,6 +55,9 @@ impl Live<'_> {
             match process.desks[self.app].budget.pass(&self.key.name, &removal, now) {
                 Passage::Go(permit) => return Ok(permit),
                 Passage::Wait => return Err(Stop::Held),
+                Passage::Store if world.structure.apps[self.app] != Some(Form::Good) => {
+                    return Err(Stop::Cluster);
+                }
                 Passage::Store => {
                     let budget = &mut process.desks[self.app].budget;
                     budget.bind(APPS[self.app]);
@@ -80,6 +85,7 @@ impl Ports for Live<'_> {
         if person.deleting {
             return if self.lane == Lane::Leave { Ok(()) } else { Err(Stop::Changed) };
         }
+        self.process.lock().ns.follow(&self.key.name);
         let mut world = self.world.lock();
         let held = world.write(&self.key.name, &person.resource_version, |object| {
             object.stored.finalizers = [api::FINALIZER.into()].into();

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::fixture::{self, APPS};
-use super::world::{Event, World};
+use super::world::{Event, Form, World};
 use crate::api::{AppSpec, HoldOutcome, Reason};
 use crate::controllers::hold::gate::{Desk, in_use, removals};
 use crate::controllers::hold::{bound, holders};
@@ -19,6 +19,7 @@ use crate::converge::{Cause, Due, Lane};
 use crate::runtime::index::{Intake, Key, Name, Namespace, Person, StoredPerson, Suspicion};
 
 pub(super) struct Process {
+    policies: usize,
     pub(super) ns: Namespace,
     pub(super) recorder: Recorder,
     pub(super) desks: [Desk; APPS.len()],
@@ -29,10 +30,10 @@ pub(super) struct Process {
     /// Whose work waits before it is tried again.
     pub(super) resting: BTreeSet<(usize, Name)>,
     /// Since when an App's trouble keeps somebody's work waiting.
-    pub(super) troubled: BTreeMap<(usize, Name), Timestamp>,
+    pub(super) troubled: BTreeMap<(usize, Name), SignedDuration>,
     pub(super) wakeups: BTreeMap<Name, Timestamp>,
     /// Since when nothing that a Hold holds has been due.
-    pub(super) idle: BTreeMap<Name, Timestamp>,
+    pub(super) idle: BTreeMap<Name, SignedDuration>,
     pub(super) refuted: HashMap<(usize, Name), Suspicion>,
 }
 
@@ -41,6 +42,7 @@ impl Process {
     pub(super) fn start(world: &World, policies: usize, behind: bool) -> Self {
         let structure = if behind { &world.seen } else { &world.structure };
         let mut process = Self {
+            policies,
             ns: fixture::namespace(structure, policies),
             recorder: Recorder::default(),
             desks: std::array::from_fn(|_| Desk::default()),
@@ -53,7 +55,8 @@ impl Process {
             idle: BTreeMap::new(),
             refuted: HashMap::new(),
         };
-        let live = world.users.iter().map(|(name, object)| (name, &object.stored));
+        let live = world.users.iter().filter(|(_, object)| !object.garbled);
+        let live = live.map(|(name, object)| (name, &object.stored));
         let seen: Vec<_> = if behind { world.seen_users.iter().collect() } else { live.collect() };
         for (name, stored) in seen {
             process.ns.put_user(name, stored.clone(), None);
@@ -66,17 +69,21 @@ impl Process {
         process
     }
 
-    /// What `Gate::restore` does.
-    fn activate(&mut self, world: &World, app: usize) {
+    /// What `Engine::activate` does.
+    pub(super) fn activate(&mut self, world: &World, app: usize) {
         let Self { ns, desks, .. } = self;
         let budget = &mut desks[app].budget;
-        if let Some(spec) = &ns.apps[APPS[app]].spec {
+        if budget.is_active() || world.structure.apps[app] != Some(Form::Good) {
+            return;
+        }
+        if let Some(spec) = ns.apps.get(APPS[app]).and_then(|app| app.spec.as_deref()) {
             budget.set_limits(limits(spec));
         }
         budget.bind(APPS[app]);
         let now = moment(world);
         budget.restore(world.removals[app].as_ref(), &removals(ns, APPS[app], world.now), now);
         budget.measured(in_use(ns, APPS[app]), now);
+        self.touch_all();
     }
 
     /// Takes in what a watch brings.
@@ -93,6 +100,16 @@ impl Process {
                     self.forget(name);
                     self.touch_same(&gone.person_id);
                 }
+            }
+            Event::Garbled(_) => {}
+            Event::App(place, form) => {
+                fixture::put_app(&mut self.ns, *place, self.policies, *form);
+                if form.is_none() {
+                    self.resting.retain(|(app, _)| app != place);
+                    self.queue.retain(|(_, app, _)| app != place);
+                    self.troubled.retain(|(app, _), _| app != place);
+                }
+                self.touch_all();
             }
             Event::Role(place, form) => {
                 fixture::put_role(&mut self.ns, *place, *form);
@@ -191,7 +208,7 @@ impl Process {
         if self.keeps_quiet(&decision) {
             return;
         }
-        let status = status::status(&decision, &self.overdue(&decision, now), now);
+        let status = status::status(&decision, &self.overdue(&decision, world.elapsed), now);
         let finished = person.deleting && person.held() && flush::is_dealt_with(&self.ns, &decision);
         if status != person.stored || finished || needs_hold(&decision) {
             self.recorder.look(&key, Lane::Join, Duration::ZERO);
@@ -285,7 +302,7 @@ impl Process {
 }
 
 pub(super) fn moment(world: &World) -> Moment {
-    Moment(world.now.as_millisecond() - world.began.as_millisecond())
+    Moment(i64::try_from(world.elapsed.as_millis()).unwrap())
 }
 
 pub(super) fn limits(spec: &AppSpec) -> Limits {

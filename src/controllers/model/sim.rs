@@ -13,7 +13,6 @@ use super::target::Wire;
 use super::world::World;
 use crate::controllers::user::act::{self, Ending, Stop};
 use crate::controllers::user::decide::AccountDecision;
-use crate::controllers::user::record::Outcome;
 use crate::converge::{self, Due, Lane};
 use crate::runtime::index::{Key, Name};
 
@@ -44,7 +43,12 @@ impl Sim {
                 world.seen(&event);
             }
         }
-        *self.process.lock() = Process::start(&world, self.policies, behind);
+        let mut old =
+            std::mem::replace(&mut *self.process.lock(), Process::start(&world, self.policies, behind));
+        if behind {
+            // It has sent its last, which reaches the API server when the other has begun.
+            old.flush_all(&mut world);
+        }
     }
 
     /// Works until nothing is to be done, or for so many steps.
@@ -64,11 +68,15 @@ impl Sim {
 
     fn step(&self) -> bool {
         self.deliver();
-        if self.look_next() || self.work_next() || self.flush_all() {
+        if self.look_next() || self.work_next() {
+            return true;
+        }
+        if self.process.lock().flush_all(&mut self.world.lock()) {
             return true;
         }
         let mut process = self.process.lock();
         let mut world = self.world.lock();
+        (0..APPS.len()).for_each(|app| process.activate(&world, app));
         process.judge(&mut world);
         process.follow(&mut world);
         !process.dirty.is_empty()
@@ -165,7 +173,7 @@ impl Sim {
         let place = (app, key.name.clone());
         match &ending {
             Ending::Trouble(..) => {
-                process.troubled.entry(place).or_insert(now);
+                process.troubled.entry(place).or_insert(self.world.lock().elapsed);
             }
             Ending::Stopped(..) => {}
             Ending::Settled(_) | Ending::Refused(..) => drop(process.troubled.remove(&place)),
@@ -198,29 +206,6 @@ impl Sim {
             process.recorder.result(key, &APPS[app].into(), entry, Lane::Join, Duration::ZERO);
         }
         rests
-    }
-
-    /// Gives every status that is due one try.
-    fn flush_all(&self) -> bool {
-        let mut process = self.process.lock();
-        let mut world = self.world.lock();
-        let mut turns = Vec::new();
-        while let Some(turn) = process.recorder.next().now_or_never() {
-            turns.push(turn);
-        }
-        let mut done = false;
-        for turn in turns {
-            let written = process.flush(&mut world, &turn.key);
-            done |= written.is_some();
-            process.recorder.done(
-                &turn,
-                match written {
-                    Some(seen) => Outcome::Stored { seen },
-                    None => Outcome::Again(Duration::ZERO),
-                },
-            );
-        }
-        done
     }
 
     /// What waited for its time is tried again.

@@ -11,6 +11,7 @@ use super::target::Listing;
 use super::world::{Form, World};
 use crate::api::hold::Verdict;
 use crate::api::{DesiredState, HoldOutcome, RoleAssignment};
+use crate::controllers::user::decide::Decision;
 use crate::runtime::index::Name;
 
 impl Story {
@@ -34,6 +35,7 @@ impl Sim {
         let mut guard = self.world.lock();
         let world = &mut *guard;
         match op {
+            Op::App(app, form) => world.set_app(*app, *form),
             Op::Role(role, form) => world.set_role(*role, *form),
             Op::Binding(binding, form) => world.set_binding(*binding, *form),
             Op::Fault(app, fault) => world.targets[*app].faults.push_back(*fault),
@@ -42,6 +44,11 @@ impl Sim {
             Op::Hand(app, who, hand) => lend_a_hand(world, *app, *who, *hand),
             Op::Time(seconds) => {
                 world.pass_time(SignedDuration::from_secs(*seconds));
+                drop(guard);
+                self.wake();
+            }
+            Op::Jump(seconds) => {
+                world.jump(SignedDuration::from_secs(*seconds));
                 drop(guard);
                 self.wake();
             }
@@ -61,6 +68,10 @@ impl Sim {
             Op::Approve | Op::Reject => {
                 drop(guard);
                 self.decide_hold(matches!(op, Op::Approve));
+            }
+            Op::Drop => {
+                drop(guard);
+                self.drop_hold();
             }
             op => happens_to_people(world, op),
         }
@@ -90,6 +101,14 @@ impl Sim {
         process.learn(&world, &name);
         process.touch_held(&name);
         true
+    }
+
+    fn drop_hold(&self) {
+        let (mut process, mut world) = (self.process.lock(), self.world.lock());
+        let Some((name, _)) = world.holds.pop_first() else { return };
+        // Before it goes, it says whom it held.
+        process.touch_held(&name);
+        process.ns.holds.remove(&name);
     }
 
     /// Everything is mended, everything is approved, and days go by: then everything is as it should be, and rests.
@@ -123,7 +142,12 @@ impl Sim {
         }
         for name in world.users.keys() {
             let known = process.decide(&key(name), None, world.now);
-            if known.is_none_or(|decision| !decision.person.fresh.is_empty()) {
+            // That there is no account may be known and kept for as long as there is more to ask.
+            let stored = |decision: &Decision| {
+                let Decision { person, .. } = decision;
+                person.fresh.iter().all(|(app, _)| person.entry(app).is_none())
+            };
+            if !known.as_ref().is_some_and(stored) {
                 wrong.push(format!("{name} is not known, or has results that are not stored"));
             }
         }
@@ -138,6 +162,14 @@ impl Sim {
             target.down = false;
         }
         let structure = world.structure.clone();
+        for place in 0..APPS.len() {
+            world.set_app(place, structure.apps[place].map(|_| Form::Good));
+        }
+        for place in 0..PEOPLE.len() {
+            world.touch(place, |object| {
+                (object.garbled, object.stored.paused) = (false, false);
+            });
+        }
         for place in 0..ROLES.len() {
             world.set_role(place, structure.roles[place].map(|_| Form::Good));
         }
@@ -204,10 +236,16 @@ fn happens_to_people(world: &mut World, op: &Op) {
         Op::EndsIn(who, seconds) => world.edit(*who, |spec| {
             spec.end_time = now.checked_add(SignedDuration::from_secs(*seconds)).ok();
         }),
-        Op::Delete(who) => world.touch(*who, |stored| stored.deleting = true),
+        Op::Delete(who) => world.touch(*who, |object| object.stored.deleting = true),
         Op::RemoveNow(who) => {
-            world.touch(*who, |stored| stored.remove_now = Some(now.to_string().into()));
+            world.touch(*who, |object| object.stored.remove_now = Some(now.to_string().into()));
         }
+        Op::Resume(who) => world.touch(*who, |object| object.stored.resume = Some(now.to_string().into())),
+        Op::Protect(who, is) => {
+            world.touch(*who, |object| object.stored.protected = is.then(|| "vip".into()));
+        }
+        Op::Pause(who, is) => world.touch(*who, |object| object.stored.paused = *is),
+        Op::Garble(who, is) => world.touch(*who, |object| object.garbled = *is),
         _ => {}
     }
 }

@@ -11,14 +11,12 @@ use super::process::{Process, key};
 use super::sim::Sim;
 use super::target::Wire;
 use crate::access::Phase;
-use crate::api::AppSpec;
-use crate::api::sweep::StrayKind;
+use crate::api::{AppSpec, Reason};
 use crate::connectors::Connector;
 use crate::controllers::app::target;
 use crate::controllers::user::decide::OwnedContext;
 use crate::converge::sweep::{Finding, Found, Inconclusive, Ledgers, Named, People, Present, Sweep};
 use crate::converge::{Cause, Due, RemoteAccount, Wanted};
-use crate::runtime::index::Name;
 
 /// The people, as `controllers::app::sweep::people` knows them.
 struct Folk<'a> {
@@ -45,6 +43,10 @@ impl People for Folk<'_> {
             entry: account.and_then(|account| account.entry.as_ref()),
             pending: due || queue.any(|(_, of, name)| *of == self.app && **name == *person),
             left: decision.lifecycle.phase == Phase::Left,
+            stalled: decision
+                .stalled
+                .as_ref()
+                .is_some_and(|(reason, _)| *reason == Reason::DuplicatePersonId),
             context: context.at(context.spec.as_deref().unwrap_or(&nowhere), self.now),
         }))
     }
@@ -86,10 +88,9 @@ impl Sim {
             process.ns.suspect(&suspect.person, &APPS[app].into(), suspect.finding, suspect.print);
             process.touch(&suspect.person, true);
         }
-        let zombies = found.strays.iter().filter(|stray| stray.marked && stray.kind == StrayKind::Zombie);
-        for name in zombies.map(|stray| Name::from(stray.user.as_str())) {
-            process.ns.suspect(&name, &APPS[app].into(), Finding::Zombie, 0);
-            process.touch(&name, true);
+        for name in found.zombies.keys() {
+            process.ns.suspect(name, &APPS[app].into(), Finding::Zombie, 0);
+            process.touch(name, true);
         }
     }
 
@@ -107,7 +108,7 @@ impl Sim {
         }
         let process = self.process.lock();
         let now = self.world.lock().now;
-        let target = process.ns.apps[APPS[app]].spec.as_deref().map(target::hash)?;
+        let target = process.ns.apps.get(APPS[app])?.spec.as_deref().map(target::hash)?;
         let folk = Folk { process: &process, app, target, now };
         let mut ledgers = Ledgers::default();
         for (name, person) in process.ns.users() {

@@ -31,7 +31,7 @@ impl Process {
     }
 
     fn judge_wave(&mut self, world: &mut World, app: usize, class: Class) {
-        let Some(spec) = self.ns.apps[APPS[app]].spec.clone() else { return };
+        let Some(spec) = self.ns.apps.get(APPS[app]).and_then(|app| app.spec.clone()) else { return };
         let now = moment(world);
         let Self { ns, desks, .. } = self;
         let budget = &mut desks[app].budget;
@@ -57,7 +57,8 @@ impl Process {
         let wave = self.desks[app].budget.wave(class);
         let wave: Vec<(Name, Removal)> = wave.map(|(n, removal)| (Name::from(n), removal.clone())).collect();
         let frozen = FrozenSet::of(wave.iter().map(|(_, removal)| removal));
-        let target = self.ns.apps[APPS[app]].spec.as_deref().map(target::hash).unwrap_or_default();
+        let spec = self.ns.apps.get(APPS[app]).and_then(|app| app.spec.as_deref());
+        let target = spec.map(target::hash).unwrap_or_default();
         let mut held = status::frozen(&wave, class, excess, None);
         held.app = APPS[app].to_owned();
         held.app_uid = APPS[app].to_owned();
@@ -83,8 +84,8 @@ impl Process {
             if count > 0 || unclear {
                 self.idle.remove(&name);
             }
-            let since = *self.idle.entry(name.clone()).or_insert(world.now);
-            let believed = !unclear && world.now.duration_since(since) >= SignedDuration::from_secs(5);
+            let since = *self.idle.entry(name.clone()).or_insert(world.elapsed);
+            let believed = !unclear && world.elapsed - since >= SignedDuration::from_secs(5);
             let due = (count > 0 || believed).then(|| i64::try_from(count).unwrap());
             let mut wanted = status::status(&hold, true, due, world.now);
             if wanted == hold.status {

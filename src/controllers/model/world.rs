@@ -20,22 +20,27 @@ pub(super) enum Form {
     Unreadable,
 }
 
-/// Roles and bindings that exist, by their place in the fixture.
+/// Apps, Roles and bindings that exist, by their place in the fixture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Structure {
+    pub(super) apps: [Option<Form>; APPS.len()],
     pub(super) roles: [Option<Form>; ROLES.len()],
     pub(super) bindings: [Option<Form>; BINDINGS.len()],
 }
 
 impl Default for Structure {
     fn default() -> Self {
-        Self { roles: [Some(Form::Good); ROLES.len()], bindings: [Some(Form::Good); BINDINGS.len()] }
+        let good = Some(Form::Good);
+        Self { apps: [good; APPS.len()], roles: [good; ROLES.len()], bindings: [good; BINDINGS.len()] }
     }
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Event {
     User(Name, Option<Box<StoredPerson>>),
+    /// A User that cannot be decoded.
+    Garbled(Name),
+    App(usize, Option<Form>),
     Role(usize, Option<Form>),
     Binding(usize, Option<Form>),
 }
@@ -58,11 +63,15 @@ pub(super) struct Object {
     pub(super) stored: StoredPerson,
     pub(super) spec: UserSpec,
     pub(super) status: UserStatus,
+    /// It cannot be decoded.
+    pub(super) garbled: bool,
 }
 
 pub(super) struct World {
-    pub(super) began: Timestamp,
+    /// By the wall clock.
     pub(super) now: Timestamp,
+    /// By a clock that does not jump.
+    pub(super) elapsed: SignedDuration,
     pub(super) users: BTreeMap<Name, Object>,
     pub(super) structure: Structure,
     /// What a standby whose watches are behind takes for true.
@@ -84,10 +93,9 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
-        let began = Timestamp::from_second(1_800_000_000).unwrap();
         Self {
-            began,
-            now: began,
+            now: Timestamp::from_second(1_800_000_000).unwrap(),
+            elapsed: SignedDuration::ZERO,
             users: BTreeMap::new(),
             structure: Structure::default(),
             seen_users: BTreeMap::new(),
@@ -106,6 +114,12 @@ impl World {
     }
 
     pub(super) fn pass_time(&mut self, by: SignedDuration) {
+        self.jump(by);
+        self.elapsed = self.elapsed.checked_add(by).unwrap();
+    }
+
+    /// Somebody puts the wall clock forward, or back.
+    pub(super) fn jump(&mut self, by: SignedDuration) {
         self.now = self.now.checked_add(by).unwrap();
     }
 
@@ -131,7 +145,7 @@ impl World {
             &json!({"uid": format!("uid-{version}"), "generation": 1,
             "resourceVersion": version.to_string(), "creationTimestamp": created}),
         );
-        let object = Object { stored, spec, status: UserStatus::default() };
+        let object = Object { stored, spec, status: UserStatus::default(), garbled: false };
         self.users.insert(name.into(), object);
         self.tell(name);
     }
@@ -147,20 +161,22 @@ impl World {
             return;
         }
         let old = &object.stored;
+        let word = |text: &Option<Box<str>>| text.as_deref().unwrap_or_default().to_owned();
         let metadata = json!({"uid": old.uid, "generation": old.generation + 1,
             "resourceVersion": version.to_string(), "creationTimestamp": old.created, "finalizers": old.finalizers,
             "deletionTimestamp": old.deleting.then_some(old.created),
-            "annotations": {api::REMOVE_NOW: old.remove_now.as_deref().unwrap_or_default()}});
+            "annotations": {api::REMOVE_NOW: word(&old.remove_now), api::RESUME: word(&old.resume),
+                            api::PROTECTED: word(&old.protected), api::PAUSED: old.paused.to_string()}});
         object.stored = read(name, &object.spec, &metadata).with_status(&object.status);
         self.tell(name);
     }
 
-    /// Changes metadata of a User.
-    pub(super) fn touch(&mut self, place: usize, change: impl FnOnce(&mut StoredPerson)) {
+    /// Changes a User otherwise.
+    pub(super) fn touch(&mut self, place: usize, change: impl FnOnce(&mut Object)) {
         let version = self.next_version();
         let name = PEOPLE[place].0;
         if let Some(object) = self.users.get_mut(name) {
-            change(&mut object.stored);
+            change(object);
             object.stored.resource_version = version.to_string().into();
             self.tell(name);
             self.bury(name);
@@ -176,8 +192,21 @@ impl World {
     }
 
     fn tell(&mut self, name: &str) {
-        let now = self.users.get(name).map(|object| Box::new(object.stored.clone()));
-        self.events.push_back(Event::User(name.into(), now));
+        let event = match self.users.get(name) {
+            Some(object) if object.garbled => Event::Garbled(name.into()),
+            Some(object) => Event::User(name.into(), Some(Box::new(object.stored.clone()))),
+            None => Event::User(name.into(), None),
+        };
+        self.events.push_back(event);
+    }
+
+    /// With an App goes what is in its status.
+    pub(super) fn set_app(&mut self, place: usize, form: Option<Form>) {
+        if self.structure.apps[place] != form {
+            self.structure.apps[place] = form;
+            self.removals[place] = self.removals[place].take().filter(|_| form.is_some());
+            self.events.push_back(Event::App(place, form));
+        }
     }
 
     pub(super) fn set_role(&mut self, place: usize, form: Option<Form>) {
@@ -200,15 +229,17 @@ impl World {
             Event::User(name, Some(stored)) => {
                 self.seen_users.insert(name.clone(), (**stored).clone());
             }
-            Event::User(name, None) => drop(self.seen_users.remove(name)),
+            // A process that begins knows nothing of one that it cannot decode.
+            Event::User(name, None) | Event::Garbled(name) => drop(self.seen_users.remove(name)),
+            Event::App(place, form) => self.seen.apps[*place] = *form,
             Event::Role(place, form) => self.seen.roles[*place] = *form,
             Event::Binding(place, form) => self.seen.bindings[*place] = *form,
         }
     }
 
-    /// Whether Roles and bindings are, for the watches, what they are.
+    /// Whether Apps, Roles and bindings are, for the watches, what they are.
     pub(super) fn is_firm(&self) -> bool {
-        self.events.iter().all(|event| matches!(event, Event::User(..)))
+        self.events.iter().all(|event| matches!(event, Event::User(..) | Event::Garbled(_)))
     }
 
     fn refused(&mut self) -> Result<bool, Refusal> {

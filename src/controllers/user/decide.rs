@@ -69,6 +69,8 @@ pub struct AccountDecision {
     pub ordered: bool,
     /// The App only plans.
     pub dry_run: bool,
+    /// A crash may have lost the record of an account here, and the App has not been asked since.
+    pub unanswered: bool,
     /// Bindings that grant the account or trouble it.
     pub bindings: Vec<Name>,
     /// What the bindings could not do.
@@ -184,7 +186,7 @@ pub fn decide_in(
     let previous = if lifecycle.phase == Phase::Left { &[][..] } else { &person.status.roles[..] };
     let mut roles = access::effective_roles(&person.spec, &scope, &ns.book, previous, now);
     let mut apps = concerned(ns, &person, &roles);
-    if lifecycle.phase == Phase::Left && is_unseen(&person) {
+    if is_unsure(&person) || (lifecycle.phase == Phase::Left && is_unseen(&person)) {
         apps.extend(ns.apps.keys().cloned());
     }
     apps.retain(|app| only.is_none_or(|only| only == &**app));
@@ -273,6 +275,12 @@ fn is_unseen(person: &Person) -> bool {
     person.held() && seen.is_none_or(|seen| person.generation.saturating_sub(seen) > 1)
 }
 
+/// Whether another process was about to make this person's first account, and no status says what came of it. What granted
+/// the account may be gone, so every App is asked before a status is about the person.
+fn is_unsure(person: &Person) -> bool {
+    person.held() && person.stored.observed_generation.is_none() && !person.followed
+}
+
 struct Situation<'a> {
     ns: &'a Namespace,
     lifecycle: &'a Lifecycle,
@@ -305,13 +313,16 @@ impl Situation<'_> {
             }
         };
         let context = self.context(person, app, spec);
-        let due = self.due(person, entry.as_ref(), &wanted, &context);
+        let dry_run = context.spec.as_ref().is_some_and(|s| s.mode == Mode::DryRun);
+        let unanswered = entry.is_none() && !dry_run && self.may_have_lost(person, app, &wanted);
+        let due = self.due(person, entry.as_ref(), (&wanted, unanswered), &context);
         Some(AccountDecision {
             uid: person.uid.clone(),
             app: app.clone(),
             personal: self.personal(person, app, &wanted),
             ordered: unused_order(person),
-            dry_run: context.spec.as_ref().is_some_and(|s| s.mode == Mode::DryRun),
+            dry_run,
+            unanswered,
             wanted,
             entry,
             due,
@@ -353,7 +364,7 @@ impl Situation<'_> {
         &self,
         person: &Person,
         entry: Option<&LedgerEntry>,
-        wanted: &Wanted,
+        (wanted, unanswered): (&Wanted, bool),
         context: &OwnedContext,
     ) -> Due {
         let paused = person.paused && !matches!(self.departure, Departure::Released(_));
@@ -367,7 +378,7 @@ impl Situation<'_> {
         let policy = context.spec.as_deref().unwrap_or(&default_policy);
         let due = converge::due(wanted, entry, &context.at(policy, self.now));
         match due {
-            Due::Nothing { .. } if entry.is_none() && Self::may_have_lost(person, &context.app, wanted) => {
+            Due::Nothing { .. } if unanswered && matches!(wanted, Wanted::Gone(_)) => {
                 Due::Work { lane: Lane::Leave, removal: true }
             }
             Due::Nothing { .. } => suspected(wanted, &context.findings).unwrap_or(due),
@@ -375,15 +386,21 @@ impl Situation<'_> {
         }
     }
 
-    /// Whether a crash may have lost the record of an account that was made just before the person left: the finalizer
-    /// says that one was about to be made, and the status is from before the leave. The target is then asked.
-    fn may_have_lost(person: &Person, app: &str, wanted: &Wanted) -> bool {
-        matches!(wanted, Wanted::Gone(Cause::Leave | Cause::UserDeleted | Cause::Suspension))
-            && person.held()
-            && !person.fresh.iter().any(|(looked, _)| **looked == *app)
-            && (person.stored.observed_generation.is_none_or(|seen| seen != person.generation)
-                // A date needs no newer record.
-                || (*wanted == Wanted::Gone(Cause::Leave) && person.stored.left_at.is_none()))
+    /// Whether a crash may have lost the record of an account: the finalizer says that one was about to be made, and the
+    /// status is from before, or from before the leave. The target is then asked, once it is known what should be there.
+    fn may_have_lost(&self, person: &Person, app: &str, wanted: &Wanted) -> bool {
+        if !person.held() || person.fresh.iter().any(|(looked, _)| **looked == *app) {
+            return false;
+        }
+        let behind = person.stored.observed_generation != Some(person.generation);
+        match wanted {
+            // A date needs no newer record.
+            Wanted::Gone(Cause::Leave) => behind || person.stored.left_at.is_none(),
+            Wanted::Gone(Cause::UserDeleted | Cause::Suspension) => behind,
+            Wanted::Unknown { .. } if self.lifecycle.phase == Phase::Left => behind,
+            Wanted::Gone(Cause::Unassign) | Wanted::Unknown { .. } => is_unsure(person),
+            Wanted::Account(_) | Wanted::Released(_) => false,
+        }
     }
 
     fn outcome(&self, app: &str, object: &AppObject) -> access::AccountOutcome {

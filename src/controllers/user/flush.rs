@@ -176,13 +176,21 @@ impl Engine {
     }
 
     async fn hold(self: &Arc<Self>, person: &Person) -> Outcome {
-        match self.store.hold(person).await {
+        match self.take_hold(person).await {
             Written::Done(user) => {
                 self.take_in(&person.key, *user);
                 Outcome::Again(Duration::ZERO)
             }
             other => self.conclude(&person.key, other, Vec::new()),
         }
+    }
+
+    /// Puts our finalizer on a User.
+    pub(super) async fn take_hold(&self, person: &Person) -> Written {
+        let Key { namespace, name } = &person.key;
+        // Before it is sent: the watch may bring it before the answer comes.
+        self.fleet.write(namespace, |ns| ns.follow(name));
+        self.store.hold(person).await
     }
 
     /// See [`is_dealt_with`].

@@ -11,7 +11,7 @@ use crate::access::Phase;
 use crate::api::app::RemovalAction;
 use crate::api::{AccountState, LedgerEntry, Reason, Sessions};
 use crate::controllers::conditions::{Statement, whole_seconds};
-use crate::converge::{self, Due, parse_duration};
+use crate::converge::{self, Due, Wanted, parse_duration};
 use crate::runtime::index::Name;
 
 /// How many Apps a message names.
@@ -78,7 +78,7 @@ pub fn unproved(decision: &Decision, now: Timestamp) -> Vec<(Name, Timestamp)> {
     };
     let open = |account: &&AccountDecision| {
         let entry = account.entry.as_ref();
-        let searching = entry.is_none() && account.is_outstanding();
+        let searching = entry.is_none() && (account.is_outstanding() || account.unanswered);
         let stand = entry.map(|entry| stand(Some(account), entry, None, now));
         !account.dry_run && (searching || matches!(stand, Some(Stand::Open(_))))
     };
@@ -104,10 +104,14 @@ fn stands<'a>(
         (app, stand(decided(app), entry, trouble(app), now))
     });
     let sought = decision.accounts.iter().filter(|account| {
-        account.is_outstanding() && !accounts.iter().any(|entry| *entry.app == *account.app)
+        let sought = account.is_outstanding() || account.unanswered;
+        sought && !accounts.iter().any(|entry| *entry.app == *account.app)
     });
     let sought = sought.map(|account| {
-        let why = trouble(&account.app).unwrap_or("an account is being looked for");
+        let why = match &account.wanted {
+            Wanted::Unknown { message, .. } => message,
+            _ => trouble(&account.app).unwrap_or("an account is being looked for"),
+        };
         (&*account.app, Stand::Open(why.to_owned()))
     });
     known.chain(sought).collect()

@@ -25,7 +25,8 @@ pub fn status(decision: &Decision, overdue: &Overdue, now: Timestamp) -> UserSta
     let accounts = ledger(decision);
     let busy = decision.accounts.iter().any(AccountDecision::is_outstanding);
     let mut status = UserStatus {
-        observed_generation: if searching(decision) {
+        observed_generation: if decision.accounts.iter().any(|account| account.unanswered) {
+            // What is still to be asked goes by it.
             stored.observed_generation.map(|seen| seen.min(person.generation - 1))
         } else {
             Some(person.generation)
@@ -57,17 +58,6 @@ pub fn status(decision: &Decision, overdue: &Overdue, now: Timestamp) -> UserSta
     conditions.set(READY, ready);
     status.conditions = conditions.finish();
     status
-}
-
-/// Whether a leaver's account that a crash may have lost is still being looked for. The generation that was observed
-/// stays behind until then: it is what the search goes by.
-fn searching(decision: &Decision) -> bool {
-    decision.accounts.iter().any(|a| {
-        a.entry.is_none()
-            && matches!(a.wanted, Wanted::Gone(_))
-            && matches!(a.due, Due::Work { .. })
-            && !a.dry_run
-    })
 }
 
 /// A resume counts as used once the person is back and nothing waits for it.

@@ -18,7 +18,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::{Context, RemoteAccount, Wanted};
-use crate::api::sweep::{Stray, SweepFindings};
+use crate::api::sweep::{Stray, StrayKind, SweepFindings};
 use crate::api::{AccountState, LedgerEntry};
 
 pub(crate) use judge::is_recent;
@@ -41,6 +41,8 @@ pub struct Present<'a> {
     pub pending: bool,
     /// The person left.
     pub left: bool,
+    /// Another User with the same `personId` has the person's accounts.
+    pub stalled: bool,
     /// Policies and marker.
     pub context: Context<'a>,
 }
@@ -119,6 +121,8 @@ pub struct Sweep {
     broken: bool,
     suspects: Vec<Suspect>,
     strays: Strays,
+    /// Whose marker accounts in use bear that they should not have.
+    zombies: BTreeSet<Arc<str>>,
 }
 
 /// What a sweep found, once nothing that changed meanwhile is left in it.
@@ -138,6 +142,8 @@ pub struct Found {
     pub strays: Vec<Stray>,
     /// How many there are in all.
     pub strays_total: i64,
+    /// Everybody who should have no account and whose marker one bears that is in use, with whether they left.
+    pub zombies: BTreeMap<Arc<str>, bool>,
 }
 
 /// Collects the ledger entries of a sweep.
@@ -197,6 +203,7 @@ impl Sweep {
             broken: false,
             suspects: Vec::new(),
             strays: Strays::default(),
+            zombies: BTreeSet::new(),
         }
     }
 
@@ -229,6 +236,9 @@ impl Sweep {
                 }
                 if let Some(stray) = stray::judge(account, self.prefix.as_deref(), people) {
                     each_stray(&stray);
+                    if stray.marked && stray.kind == StrayKind::Zombie {
+                        self.zombies.insert(stray.user.as_str().into());
+                    }
                     self.strays.add(stray);
                 }
                 continue;
@@ -320,6 +330,11 @@ impl Sweep {
             counts: self.strays.counts(),
             strays_total: self.strays.total(),
             strays: self.strays.first(),
+            zombies: self
+                .zombies
+                .into_iter()
+                .map(|person| (person.clone(), has_left(&person, people)))
+                .collect(),
             mass,
             ..Found::default()
         };
@@ -331,6 +346,10 @@ impl Sweep {
         found.gone = gone;
         Ok(found)
     }
+}
+
+fn has_left(person: &str, people: &impl People) -> bool {
+    people.present(person, |now| now.is_some_and(|now| now.left))
 }
 
 /// Whether nothing has changed since the sweep began that the finding could come from.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{People, Present};
+use super::{People, Present, has_left};
 use crate::api::sweep::{Stray, StrayKind, SweepFindings};
 use crate::converge::{RemoteAccount, Wanted};
 
@@ -64,42 +64,39 @@ pub(super) fn judge(account: &RemoteAccount, prefix: Option<&str>, people: &impl
     };
     if let Some(person_id) = by_marker {
         let owners = people.with_id(person_id);
-        if let Some(owner) = owners.first() {
-            return stray(of_owner(&owners, people)?, Some(owner.clone()));
+        if !owners.is_empty() {
+            let (kind, owner) = of_owner(&owners, people)?;
+            return stray(kind, Some(owner));
         }
     }
     let namesakes = people.with_login(&account.login);
     if namesakes.iter().any(|person| is_expecting(person, account, people)) {
         return None;
     }
-    let gone =
-        namesakes.into_iter().find(|person| people.present(person, |now| now.is_some_and(|now| now.left)));
+    let gone = namesakes.into_iter().find(|person| has_left(person, people));
     match gone {
         Some(person) => stray(StrayKind::Zombie, Some(person)),
         None => stray(StrayKind::Orphan, None),
     }
 }
 
-/// An account with the marker of these people: of one, unless two Users have the same `personId`.
-fn of_owner(owners: &[Arc<str>], people: &impl People) -> Option<StrayKind> {
-    let mut kind = StrayKind::Zombie;
-    for owner in owners {
-        let settled = people.present(owner, |now| {
-            let now = now.filter(|now| !now.pending)?;
-            match now.wanted {
-                _ if now.context.linked(now.entry).is_some() => Some(StrayKind::Duplicate),
-                Wanted::Gone(_) => Some(StrayKind::Zombie),
-                Wanted::Account(_) | Wanted::Released(_) | Wanted::Unknown { .. } => None,
-            }
-        });
-        if people.is_touched(owner) {
-            return None;
-        }
-        if settled? == StrayKind::Duplicate {
-            kind = StrayKind::Duplicate;
-        }
+/// An account with the marker of these Users: of one, unless several have the same `personId`. Then it is that one's who has
+/// the person's accounts.
+fn of_owner(owners: &[Arc<str>], people: &impl People) -> Option<(StrayKind, Arc<str>)> {
+    if owners.iter().any(|owner| people.is_touched(owner)) {
+        return None;
     }
-    Some(kind)
+    let keeps = |owner: &&Arc<str>| people.present(owner, |now| now.is_some_and(|now| !now.stalled));
+    let owner = owners.iter().find(keeps)?;
+    let kind = people.present(owner, |now| {
+        let now = now.filter(|now| !now.pending)?;
+        match now.wanted {
+            _ if now.context.linked(now.entry).is_some() => Some(StrayKind::Duplicate),
+            Wanted::Gone(_) => Some(StrayKind::Zombie),
+            Wanted::Account(_) | Wanted::Released(_) | Wanted::Unknown { .. } => None,
+        }
+    });
+    Some((kind?, owner.clone()))
 }
 
 /// Whether the account may be, or become, this person's.

@@ -26,6 +26,7 @@ struct Citizen {
     entry: Option<LedgerEntry>,
     pending: bool,
     left: bool,
+    stalled: bool,
     touched: bool,
     marker: String,
 }
@@ -46,6 +47,7 @@ impl People for Town {
             entry: citizen.entry.as_ref(),
             pending: citizen.pending,
             left: citizen.left,
+            stalled: citizen.stalled,
             context: context(&self.spec, &citizen.marker),
         }))
     }
@@ -107,6 +109,7 @@ impl Citizen {
             entry: Some(entry(number, AccountState::Active)),
             pending: false,
             left: false,
+            stalled: false,
             touched: false,
             marker: format!("m{number}"),
         }
@@ -339,6 +342,42 @@ fn strays_are_counted_and_the_first_are_kept() {
     let found = sweep.conclude(&town).unwrap();
     assert_eq!((found.strays_total, found.strays.len(), told), (120, 50, 120));
     assert_eq!((found.strays[0].id.as_str(), found.strays[49].id.as_str()), ("x000", "x049"));
+}
+
+#[test]
+fn everybody_whose_marker_is_on_an_account_they_should_not_have_is_known_however_many_strays_there_are() {
+    let (mut town, _) = town(0);
+    let mut accounts: Vec<_> = (0..60)
+        .map(|n| RemoteAccount {
+            id: format!("a{n:03}"),
+            login: format!("nobody{n}"),
+            marker: None,
+            ..account(0)
+        })
+        .collect();
+    let leaver = Citizen { entry: None, ..Citizen::gone(1) };
+    let mover = Citizen { wanted: Wanted::Gone(Cause::Unassign), entry: None, ..Citizen::at_work(2) };
+    for (name, citizen) in [("p1", leaver), ("p2", mover)] {
+        let id = format!("x{}", citizen.marker);
+        accounts.push(RemoteAccount { id, marker: Some(citizen.marker.clone()), ..account(99) });
+        town.citizens.insert(name.into(), citizen);
+    }
+    let found = swept(&town, &accounts);
+    assert_eq!(found.zombies, BTreeMap::from([("p1".into(), true), ("p2".into(), false)]));
+    assert_eq!((found.strays.len(), found.counts.zombies), (50, 2));
+}
+
+#[test]
+fn of_several_users_with_one_person_id_the_one_who_has_the_accounts_is_asked() {
+    let (mut town, _) = town(0);
+    let keeper = Citizen { entry: None, ..Citizen::gone(1) };
+    let twin =
+        Citizen { wanted: Wanted::Gone(Cause::Unassign), stalled: true, left: false, ..keeper.clone() };
+    for (older, newer) in [("p1", "p2"), ("p2", "p1")] {
+        town.citizens = BTreeMap::from([(older.into(), keeper.clone()), (newer.into(), twin.clone())]);
+        let found = swept(&town, &[account(1)]);
+        assert_eq!(found.zombies, BTreeMap::from([(older.into(), true)]));
+    }
 }
 
 /// What somebody did to an account behind our back.

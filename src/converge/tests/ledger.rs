@@ -166,14 +166,21 @@ fn the_ledger_passes_on() {
         of("c", "1", AccountState::Active),
         of("a", "2", AccountState::Deleted),
         of("d", "", AccountState::Failed),
+        of("e", "5", AccountState::Active),
+        of("f", "6", AccountState::Active),
     ];
     let new = [
         of("a", "3", AccountState::Active),
         of("b", "4", AccountState::Active),
         of("c", "", AccountState::Conflict),
+        of("e", "5", AccountState::Deleted),
+        of("f", "7", AccountState::Active),
     ];
-    let ids: Vec<_> = inherit(&old, &new).into_iter().map(|entry| entry.app + &entry.id).collect();
-    assert_eq!(ids, ["a3", "b4", "c1", "d"]);
+    let passed = inherit(&old, &new);
+    let ids: Vec<_> = passed.iter().map(|entry| format!("{}{}", entry.app, entry.id)).collect();
+    assert_eq!(ids, ["a3", "b4", "c1", "d", "e5", "f7"]);
+    // Deleted since: the old ledger does not know.
+    assert_eq!(passed[4].state, AccountState::Deleted);
 }
 
 #[rstest]

@@ -61,6 +61,13 @@ impl Namespace {
         self.users.get_mut(name)
     }
 
+    /// Notes that this process knows what becomes of a User from here on: it is about to make their first account.
+    pub fn follow(&mut self, name: &str) {
+        if let Some(person) = self.users.get_mut(name) {
+            person.followed = true;
+        }
+    }
+
     /// All people, in no order.
     pub fn users(&self) -> impl Iterator<Item = (&Name, &StoredPerson)> {
         self.users.iter()
@@ -108,6 +115,7 @@ impl Namespace {
         let before = self.users.get_mut(name).map(|old| {
             person.summary = std::mem::take(&mut old.summary);
             person.summary.left_at = person.summary.left_at.filter(|_| old.uid == person.uid);
+            person.followed |= old.followed && old.uid == person.uid;
             person.written = person.written.or(old.written);
             // A live read in the middle of a list must not make the person look unlisted.
             person.epoch = person.epoch.max(old.epoch);

@@ -115,6 +115,8 @@ pub struct StoredPerson {
     pub leaving: bool,
     /// What the last decision found.
     pub summary: Summary,
+    /// Whether this process has known everything about the User since before they could have an account.
+    pub followed: bool,
     spec: Box<str>,
     status: Box<str>,
     pub(super) written: Option<Instant>,
@@ -156,6 +158,8 @@ pub struct Person {
     pub fresh: Vec<(Name, u64)>,
     /// When the last decision found that the person had left, stored or not.
     pub seen_left: Option<Timestamp>,
+    /// Whether this process has known everything about the User since before they could have an account.
+    pub followed: bool,
 }
 
 impl Person {
@@ -204,6 +208,7 @@ impl StoredPerson {
             manager: decoded.manager.map(Into::into),
             person_id: decoded.person_id.into(),
             summary: Summary::default(),
+            followed: false,
             spec,
             status,
             written: None,
@@ -253,6 +258,7 @@ impl StoredPerson {
             stored,
             fresh: Vec::new(),
             seen_left: self.summary.left_at,
+            followed: self.followed,
         })
     }
 
@@ -284,9 +290,11 @@ impl StoredPerson {
         self.epoch = self.epoch.max(later.epoch);
     }
 
-    /// Whether a decision about `other` could differ from one about this.
+    /// Whether a decision about `other` could differ from one about this, or its status.
     pub fn differs(&self, other: &Self) -> bool {
         self.uid != other.uid
+            // One spec may come back after another that nobody saw: the status is to say that it was observed.
+            || self.generation != other.generation
             || self.deleting != other.deleting
             || self.finalizers != other.finalizers
             || self.paused != other.paused

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::sweep::{Drift, Orphans, StrayKind};
+use crate::api::sweep::{Drift, Orphans};
 use crate::api::{AccountState, AppSpec, Mode};
 use crate::controllers::app::AppRuntime;
 use crate::controllers::engine::{Engine, Touch};
@@ -35,11 +35,12 @@ impl Engine {
                 _ => self.suspect(app, suspect),
             }
         }
-        if spec.orphans == Orphans::Suspend {
-            let zombies = found.strays.iter().filter(|stray| stray.marked && stray.kind == StrayKind::Zombie);
-            for zombie in zombies {
-                self.look_at(app, &Name::from(zombie.user.as_str()), Finding::Zombie, 0);
-            }
+        // What bears a leaver's marker is a leaver's access; only where there is no prefix may others have written it.
+        let ours = !spec.marker.prefix.is_empty();
+        let zombies =
+            found.zombies.iter().filter(|(_, left)| spec.orphans == Orphans::Suspend || (**left && ours));
+        for (person, _) in zombies {
+            self.look_at(app, person, Finding::Zombie, 0);
         }
     }
 

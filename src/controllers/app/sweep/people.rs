@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::Scope;
 use crate::access::Phase;
-use crate::api::AppSpec;
+use crate::api::{AppSpec, Reason};
 use crate::connectors::Connector;
 use crate::connectors::any::AnyConnector;
 use crate::controllers::user::decide::OwnedContext;
@@ -78,6 +78,10 @@ impl People for Folk<'_> {
             entry: account.and_then(|account| account.entry.as_ref()),
             pending: due || (self.scope.under_way)(person),
             left,
+            stalled: decision
+                .stalled
+                .as_ref()
+                .is_some_and(|(reason, _)| *reason == Reason::DuplicatePersonId),
             context: context.at(policy, Timestamp::now()),
         }))
     }

@@ -207,6 +207,7 @@ fn joiner(logins: &[&str], entry: Option<LedgerEntry>, spec: &Arc<AppSpec>) -> A
         personal: true,
         ordered: false,
         dry_run: false,
+        unanswered: false,
         bindings: Vec::new(),
         issues: Vec::new(),
         context: OwnedContext {

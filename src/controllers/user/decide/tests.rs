@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::controllers::user::status::{self, Overdue};
 use crate::runtime::index::{Key, StoredPerson};
 
 const NOW: i64 = 1_800_000_000;
@@ -127,4 +128,29 @@ fn a_user_being_deleted_waits_until_it_is_known_why_unless_they_left() {
     assert_eq!(due(&left, Departure::Unchecked), (Wanted::Gone(Cause::Leave), true));
     let released = Departure::Released(Reason::NamespaceDeleted);
     assert_eq!(due(&assigned(), released).0, Wanted::Released(Reason::NamespaceDeleted));
+}
+
+/// Another process was about to make an account, and no status says what came of it.
+#[test]
+fn what_a_crash_may_have_lost_is_asked_for_in_every_app_whoever_grants_it_now() {
+    let mut ns = namespace();
+    let mut unsure = ann(&ns, &json!({}));
+    (unsure.stored, unsure.status) = Default::default();
+    let about = |ns: &Namespace, person: &Person| decide(ns, person.clone(), Departure::Unchecked, now());
+    let observed = |decision: &Decision| status::status(decision, &Overdue::new(), now()).observed_generation;
+
+    let asked = about(&ns, &unsure);
+    assert_eq!(asked.accounts[0].wanted, Wanted::Gone(Cause::Unassign));
+    assert!(asked.accounts[0].unanswered && asked.accounts[0].may_remove());
+    assert_eq!(observed(&asked), None);
+    let answered = about(&ns, &Person { fresh: vec![("crm".into(), 1)], ..unsure.clone() });
+    assert_eq!((answered.accounts[0].unanswered, observed(&answered)), (false, Some(1)));
+    let followed = about(&ns, &Person { followed: true, ..unsure.clone() });
+    assert_eq!((followed.accounts.len(), observed(&followed)), (0, Some(1)));
+
+    // What cannot be told cannot be asked either, and is not forgotten.
+    ns.unreadable_bindings.insert("other".into(), 1);
+    let unknown = about(&ns, &unsure);
+    assert!(unknown.accounts[0].unanswered && !unknown.accounts[0].is_outstanding());
+    assert_eq!(observed(&unknown), None);
 }

@@ -59,3 +59,18 @@ fn an_event_that_letting_go_overtook_is_dropped() {
     assert_eq!(ns.put_user(&name, held(), None), Intake::Same);
     assert!(ns.user(&name).unwrap().finalizers.is_empty());
 }
+
+/// The status is to say that the last spec was observed, although it is the one before the last again.
+#[test]
+fn a_spec_that_comes_back_is_news() {
+    let user = |generation: i64| {
+        let user = json!({
+            "metadata": {"name": "ann", "uid": "u", "resourceVersion": generation.to_string(), "generation": generation},
+            "spec": {"personId": "1", "userName": "ann"},
+        });
+        StoredPerson::from_raw(serde_json::from_str(&user.to_string()).unwrap()).unwrap()
+    };
+    let (name, mut ns) = (Name::from("ann"), Namespace::default());
+    let intakes = [1, 3, 3].map(|generation| ns.put_user(&name, user(generation), None));
+    assert_eq!(intakes, [Intake::Changed, Intake::Changed, Intake::Same]);
+}
