@@ -37,6 +37,8 @@ pub struct Context<'a> {
     /// Why the App cannot suspend accounts, if it cannot: [`Reason::SuspendDeletes`] or
     /// [`Reason::SuspendUnsupported`].
     pub cannot_suspend: Option<Reason>,
+    /// Whether the User is being deleted: nothing is handed over any more.
+    pub deleting: bool,
     /// What a sweep found about the account, and nobody has looked at yet.
     pub findings: &'a [Finding],
     /// When the person left, if they did; it may lie ahead.
@@ -101,7 +103,7 @@ impl Context<'_> {
     /// in use.
     pub(super) fn handed_over_at(&self, cause: Cause, entry: &LedgerEntry) -> Option<Timestamp> {
         let policy = self.policy(cause);
-        let waits = policy.action != RemovalAction::Retain;
+        let waits = policy.action != RemovalAction::Retain && !self.deleting;
         let after = policy.after.as_deref().filter(|_| waits).and_then(parse_duration)?;
         let in_use = !entry.state.is_out_of_use() && self.linked(Some(entry)).is_some();
         let until = later(self.due_since(cause, entry), after);
@@ -113,19 +115,23 @@ impl Context<'_> {
         verified_since(entry, self.left_at.filter(|_| cause == Cause::Leave), self.now)
     }
 
+    /// Whether nothing more can be due for somebody who should have no account. One that was let go of because its App was
+    /// deleted, or pointed elsewhere for a while, may be there again with the App: it is looked for by its marker.
+    pub(super) fn is_ended(&self, entry: &LedgerEntry) -> bool {
+        match entry.state {
+            AccountState::Deleted => true,
+            AccountState::Released => match entry.reason.as_str() {
+                reason if reason == Reason::AppDeleted.as_str() => false,
+                reason if reason == Reason::TargetChanged.as_str() => entry.target != self.target,
+                _ => true,
+            },
+            _ => false,
+        }
+    }
+
     /// The entry if it names an account on the App's present target.
     pub(super) fn linked<'e>(&self, entry: Option<&'e LedgerEntry>) -> Option<&'e LedgerEntry> {
         entry.filter(|entry| entry.target == self.target && has_account(entry))
-    }
-}
-
-/// Whether nothing more can be due for somebody who should have no account. An account that was let go of because its
-/// App was deleted may be there again with the App: it is looked for by its marker.
-pub(super) fn is_ended(entry: &LedgerEntry) -> bool {
-    match entry.state {
-        AccountState::Deleted => true,
-        AccountState::Released => entry.reason != Reason::AppDeleted.as_str(),
-        _ => false,
     }
 }
 

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use super::compare::{is_empty, same_login, wished_login};
-use super::context::is_ended;
 use super::digest::digest;
 use super::entitlements::split;
 use super::record::{at_rest, clear_reason, keep, release, set_reason};
@@ -85,7 +84,7 @@ fn may_take_away(desired: &DesiredAccount, entry: &LedgerEntry) -> bool {
 }
 
 fn due_gone(cause: Cause, entry: &LedgerEntry, ctx: &Context<'_>) -> Due {
-    if is_ended(entry) {
+    if ctx.is_ended(entry) {
         return NOTHING;
     }
     if let Some(until) = ctx.handed_over_at(cause, entry) {

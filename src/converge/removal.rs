@@ -1,13 +1,14 @@
 //! The way out: suspend, strip, delete, or keep, as the policy says.
 
-use super::context::{has_account, is_ended};
+use super::context::has_account;
 use super::correlate::{Leaver, locate_leaver};
 use super::entitlements::{held, revoke};
 use super::observe::{Observed, Query};
 use super::protect::spared;
 use super::record::open;
 use super::steps::{DELETE, Plan, Refusal, Step, announce};
-use super::{Cause, Context, RemoteAccount};
+use super::sweep::is_recent;
+use super::{Cause, Context, Finding, RemoteAccount};
 use crate::api::app::{RemovalAction, RemoveEntitlements};
 use crate::api::{AccountState, LedgerEntry, Reason};
 
@@ -19,13 +20,17 @@ pub(super) fn plan_gone(
     seen: &Observed,
     ctx: &Context<'_>,
 ) -> Result<Plan, Query> {
-    if entry.is_some_and(is_ended) {
+    // What was deleted can be there again: a bin gave it back, or somebody made it anew.
+    if entry.is_some_and(|entry| ctx.is_ended(entry)) && !ctx.findings.contains(&Finding::Zombie) {
         return Ok(Plan::default());
     }
     let Leaver { accounts, unclear } = locate_leaver(entry, seen, ctx)?;
     Ok(match accounts.as_slice() {
         [one] => plan_removal(cause, one, entry, seen, ctx)?,
-        [] => Plan { steps: no_account(unclear.is_some(), entry, ctx), blocked: unclear, account: None },
+        [] => match unclear.or_else(|| not_surely_gone(entry, ctx)) {
+            Some(why) => Plan::blocked(why),
+            None => Plan { steps: vec![no_account(entry, ctx)], ..Plan::default() },
+        },
         several => {
             let keep = ctx.policy(cause).action == RemovalAction::Retain || ctx.cannot_suspend.is_some();
             let mut active = Vec::new();
@@ -49,13 +54,21 @@ pub(super) fn plan_gone(
     })
 }
 
-fn no_account(unclear: bool, entry: Option<&LedgerEntry>, ctx: &Context<'_>) -> Vec<Step> {
+/// Why the account that the ledger names, and that is not found, is not taken to be gone yet: an App may show late what was
+/// changed a short while ago.
+fn not_surely_gone(entry: Option<&LedgerEntry>, ctx: &Context<'_>) -> Option<Refusal> {
+    let entry = ctx.linked(entry)?;
+    let message =
+        "the App does not show the account, which was changed a short while ago: it is looked for again";
+    (entry.pending.is_none() && is_recent(entry, ctx)).then(|| Refusal::new(Reason::AccountGone, message))
+}
+
+fn no_account(entry: Option<&LedgerEntry>, ctx: &Context<'_>) -> Step {
     match entry {
-        _ if unclear => Vec::new(),
         Some(entry) if has_account(entry) && entry.target != ctx.target => {
-            vec![Step::Release { reason: Reason::TargetChanged }]
+            Step::Release { reason: Reason::TargetChanged }
         }
-        _ => vec![Step::Forget],
+        _ => Step::Forget,
     }
 }
 

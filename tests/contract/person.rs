@@ -116,6 +116,7 @@ impl<'a, 's, S: Subject> Person<'a, 's, S> {
                 protected: false,
                 resume: false,
                 cannot_suspend: None,
+                deleting: false,
                 findings: Vec::new(),
                 left_at: None,
             },

@@ -160,7 +160,7 @@ pub(super) fn put_binding(ns: &mut Namespace, place: usize, form: Option<Form>) 
         Some(Form::Unreadable) => {
             match ns.bindings.get_mut(&name) {
                 Some(binding) => binding.undecodable = true,
-                None => drop(ns.unreadable_bindings.insert(name, 1)),
+                None => drop(ns.unreadable_bindings.insert(name, Meta::default())),
             }
             None
         }

@@ -69,3 +69,25 @@ fn a_spec_that_comes_back_is_observed() {
     ops.extend(edits);
     lives_well(0, ops);
 }
+
+/// Somebody who had accounts before got one more, the process ended, and what granted it went before the next one looked.
+#[test]
+fn what_a_mover_got_is_in_the_ledger_before_it_is_made() {
+    for steps in 1..8 {
+        let mut ops =
+            vec![(Op::Binding(2, None), 0), (Op::Hire(BOB), REST), (Op::Department(BOB, true), REST)];
+        ops.extend([(Op::Assign(BOB, false), REST), (Op::Binding(2, Some(Form::Good)), REST)]);
+        ops.extend([(Op::Fault(1, Fault::EndsAfterwards), 0), (Op::Assign(BOB, true), steps)]);
+        ops.extend([(Op::Binding(2, None), 0), (Op::Assign(BOB, false), REST)]);
+        ops.push((Op::State(BOB, DesiredState::Terminated), REST));
+        lives_well(0, ops);
+    }
+}
+
+/// Whom nothing is taken from had a status about an App that they have no account in.
+#[test]
+fn a_protected_person_without_account_waits_for_nobody() {
+    let mut ops = vec![(Op::Lag(true), 0), (Op::Hire(DAN), 0), (Op::State(DAN, DesiredState::Terminated), 0)];
+    ops.extend([(Op::Protect(DAN, true), 0), (Op::Crash, 2), (Op::Binding(0, None), 1)]);
+    lives_well(0, ops);
+}

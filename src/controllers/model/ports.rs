@@ -85,7 +85,6 @@ impl Ports for Live<'_> {
         if person.deleting {
             return if self.lane == Lane::Leave { Ok(()) } else { Err(Stop::Changed) };
         }
-        self.process.lock().ns.follow(&self.key.name);
         let mut world = self.world.lock();
         let held = world.write(&self.key.name, &person.resource_version, |object| {
             object.stored.finalizers = [api::FINALIZER.into()].into();

@@ -63,7 +63,6 @@ impl Process {
             return self.concluded(world, &decision, done, Vec::new());
         }
         if needs_hold(&decision) {
-            self.ns.follow(&key.name);
             let hold = |object: &mut Object| object.stored.finalizers = [FINALIZER.into()].into();
             let done = world.write(&key.name, version, hold);
             return self.concluded(world, &decision, done, Vec::new());

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::access::{self, Grant, Lifecycle, LifecycleInput, Phase, Roles, Scope};
-use crate::api::{AppSpec, EffectiveRole, LedgerEntry, Mode, Reason, RoleAssignment, RoleEffect};
+use crate::api::{
+    AccountState, AppSpec, EffectiveRole, LedgerEntry, Mode, Reason, RoleAssignment, RoleEffect,
+};
 use crate::connectors::any::traits;
 use crate::controllers::app::target;
 use crate::controllers::conditions::whole_seconds;
@@ -69,7 +71,7 @@ pub struct AccountDecision {
     pub ordered: bool,
     /// The App only plans.
     pub dry_run: bool,
-    /// A crash may have lost the record of an account here, and the App has not been asked since.
+    /// There may be an account that the ledger does not know, and the App has not been asked since.
     pub unanswered: bool,
     /// Bindings that grant the account or trouble it.
     pub bindings: Vec<Name>,
@@ -115,6 +117,8 @@ pub struct OwnedContext {
     pub resume: bool,
     /// Why the App cannot suspend accounts, where that is known.
     pub cannot_suspend: Option<Reason>,
+    /// The User is being deleted.
+    pub deleting: bool,
     /// What a sweep found, and nobody has looked at yet.
     pub findings: Vec<Finding>,
     /// When the person left.
@@ -132,6 +136,7 @@ impl OwnedContext {
             protected: false,
             resume: false,
             cannot_suspend: None,
+            deleting: false,
             findings: Vec::new(),
             left_at: None,
         }
@@ -148,6 +153,7 @@ impl OwnedContext {
             protected: self.protected,
             resume: self.resume,
             cannot_suspend: self.cannot_suspend,
+            deleting: self.deleting,
             findings: &self.findings,
             left_at: self.left_at,
             // The ledger keeps times as Kubernetes does.
@@ -186,7 +192,13 @@ pub fn decide_in(
     let previous = if lifecycle.phase == Phase::Left { &[][..] } else { &person.status.roles[..] };
     let mut roles = access::effective_roles(&person.spec, &scope, &ns.book, previous, now);
     let mut apps = concerned(ns, &person, &roles);
-    if is_unsure(&person) || (lifecycle.phase == Phase::Left && is_unseen(&person)) {
+    // What is known of a leaver may be less than there is: a crash, or a restored backup, may have lost it. And what cannot be
+    // read may have granted anything.
+    let anywhere = match lifecycle.phase {
+        Phase::Left => true,
+        _ => person.deleting && !ns.unreadable_bindings.is_empty(),
+    };
+    if anywhere && person.held() {
         apps.extend(ns.apps.keys().cloned());
     }
     apps.retain(|app| only.is_none_or(|only| only == &**app));
@@ -250,7 +262,13 @@ fn twins(ns: &Namespace, person: &mut Person) -> Option<String> {
     }
     for (_, other) in same.iter().filter(|(name, p)| p.deleting && **name != person.key.name) {
         let Some(old) = other.status() else { continue };
-        person.status.accounts = converge::inherit(&old.accounts, &person.status.accounts);
+        // Whoever was let go of has passed everything on.
+        if other.held() {
+            person.status.accounts = converge::inherit(&old.accounts, &person.status.accounts);
+        }
+        if person.status.handled_resume.is_empty() {
+            person.status.handled_resume = old.handled_resume;
+        }
         if person.status.left_at.is_none() && person.stored.accounts.is_empty() {
             person.status.left_at = old.left_at;
             person.status.left_by = old.left_by;
@@ -266,19 +284,6 @@ fn concerned(ns: &Namespace, person: &Person, roles: &Roles) -> BTreeSet<Name> {
     let known = |app: &str| ns.apps.get_key_value(app).map_or_else(|| app.into(), |(name, _)| name.clone());
     let suspected = ns.suspected_in(&person.key.name).map(|app| &**app);
     ns.apps_for(&names).chain(ledger).chain(suspected).map(known).collect()
-}
-
-/// Whether a person may have got an account by a record that no status is about: a crash may have lost what came of it, and
-/// what granted it may be gone since.
-fn is_unseen(person: &Person) -> bool {
-    let seen = person.stored.observed_generation;
-    person.held() && seen.is_none_or(|seen| person.generation.saturating_sub(seen) > 1)
-}
-
-/// Whether another process was about to make this person's first account, and no status says what came of it. What granted
-/// the account may be gone, so every App is asked before a status is about the person.
-fn is_unsure(person: &Person) -> bool {
-    person.held() && person.stored.observed_generation.is_none() && !person.followed
 }
 
 struct Situation<'a> {
@@ -314,7 +319,7 @@ impl Situation<'_> {
         };
         let context = self.context(person, app, spec);
         let dry_run = context.spec.as_ref().is_some_and(|s| s.mode == Mode::DryRun);
-        let unanswered = entry.is_none() && !dry_run && self.may_have_lost(person, app, &wanted);
+        let unanswered = entry.is_none() && !dry_run && self.may_have_more(person, app, &wanted);
         let due = self.due(person, entry.as_ref(), (&wanted, unanswered), &context);
         Some(AccountDecision {
             uid: person.uid.clone(),
@@ -347,6 +352,7 @@ impl Situation<'_> {
             protected: person.protected,
             resume: self.resume,
             cannot_suspend: None,
+            deleting: person.deleting,
             findings: self
                 .ns
                 .suspicion(&person.key.name, app)
@@ -386,9 +392,10 @@ impl Situation<'_> {
         }
     }
 
-    /// Whether a crash may have lost the record of an account: the finalizer says that one was about to be made, and the
-    /// status is from before, or from before the leave. The target is then asked, once it is known what should be there.
-    fn may_have_lost(&self, person: &Person, app: &str, wanted: &Wanted) -> bool {
+    /// Whether there may be an account that the ledger does not know: one is being made, or what was known of it is lost. The
+    /// finalizer says that one was once about to be made. Of somebody who leaves every App is asked once, of others who should
+    /// have no access those Apps that are granted.
+    fn may_have_more(&self, person: &Person, app: &str, wanted: &Wanted) -> bool {
         if !person.held() || person.fresh.iter().any(|(looked, _)| **looked == *app) {
             return false;
         }
@@ -397,9 +404,8 @@ impl Situation<'_> {
             // A date needs no newer record.
             Wanted::Gone(Cause::Leave) => behind || person.stored.left_at.is_none(),
             Wanted::Gone(Cause::UserDeleted | Cause::Suspension) => behind,
-            Wanted::Unknown { .. } if self.lifecycle.phase == Phase::Left => behind,
-            Wanted::Gone(Cause::Unassign) | Wanted::Unknown { .. } => is_unsure(person),
-            Wanted::Account(_) | Wanted::Released(_) => false,
+            Wanted::Unknown { .. } => behind && self.lifecycle.phase == Phase::Left,
+            Wanted::Gone(Cause::Unassign) | Wanted::Account(_) | Wanted::Released(_) => false,
         }
     }
 
@@ -445,7 +451,8 @@ impl Situation<'_> {
         match self.lifecycle.phase {
             Phase::Left => Wanted::Gone(Cause::Leave),
             _ if person.deleting => Wanted::Gone(Cause::UserDeleted),
-            Phase::Staged | Phase::Suspended if grant == Grant::No && !frozen => {
+            // What is still in use ends at once; what becomes of it afterwards follows from the grant that is gone.
+            Phase::Staged | Phase::Suspended if grant == Grant::No && !frozen && is_out(entry) => {
                 Wanted::Gone(Cause::Unassign)
             }
             Phase::Staged | Phase::Suspended => Wanted::Gone(Cause::Suspension),
@@ -489,6 +496,11 @@ impl Situation<'_> {
             _ => false,
         }
     }
+}
+
+fn is_out(entry: Option<&LedgerEntry>) -> bool {
+    let ended = |state| matches!(state, AccountState::Deleted | AccountState::Released);
+    entry.is_none_or(|entry| entry.state.is_out_of_use() || ended(entry.state))
 }
 
 /// The look at an account about which a sweep found something, where nothing else is due.

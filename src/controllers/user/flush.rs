@@ -176,21 +176,13 @@ impl Engine {
     }
 
     async fn hold(self: &Arc<Self>, person: &Person) -> Outcome {
-        match self.take_hold(person).await {
+        match self.store.hold(person).await {
             Written::Done(user) => {
                 self.take_in(&person.key, *user);
                 Outcome::Again(Duration::ZERO)
             }
             other => self.conclude(&person.key, other, Vec::new()),
         }
-    }
-
-    /// Puts our finalizer on a User.
-    pub(super) async fn take_hold(&self, person: &Person) -> Written {
-        let Key { namespace, name } = &person.key;
-        // Before it is sent: the watch may bring it before the answer comes.
-        self.fleet.write(namespace, |ns| ns.follow(name));
-        self.store.hold(person).await
     }
 
     /// See [`is_dealt_with`].
@@ -272,9 +264,19 @@ fn is_inherited(ns: &Namespace, person: &Person) -> bool {
             ended || mine.id.is_empty() || accounts.iter().any(|a| a.app == mine.app && a.id == mine.id)
         })
     };
-    ns.others_like(&person.key.name, &person.spec.person_id)
-        .filter(|(_, other)| !other.deleting)
-        .any(|(_, other)| other.status().is_some_and(|s| taken(&s.accounts)))
+    ns.others_like(&person.key.name, &person.spec.person_id).filter(|(_, other)| !other.deleting).any(
+        |(_, other)| {
+            // That the person left is passed on as well, or the manifest that is left would bring them back.
+            let knows = |heir: &UserStatus| {
+                let left = person
+                    .stored
+                    .left_at
+                    .filter(|left| other.start_time().is_none_or(|start| start <= *left));
+                left.is_none() || heir.left_at.is_some()
+            };
+            other.status().is_some_and(|heir| taken(&heir.accounts) && knows(&heir))
+        },
+    )
 }
 
 /// Whether an account of a User that is being deleted needs nothing any more: it was never made, or its policy has run to

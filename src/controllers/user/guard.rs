@@ -111,7 +111,10 @@ impl Guard {
         let same = self.fleet.read(namespace, |ns| {
             agrees(&roles, ns.roles.iter().map(|(n, r)| (n, &r.meta)))
                 && agrees(&apps, ns.apps.iter().map(|(n, a)| (n, &a.meta)))
-                && agrees(&bindings, ns.bindings.iter().map(|(n, b)| (n, &b.meta)))
+                && agrees(
+                    &bindings,
+                    ns.bindings.iter().map(|(n, b)| (n, &b.meta)).chain(&ns.unreadable_bindings),
+                )
         });
         Ok(same.unwrap_or(false))
     }

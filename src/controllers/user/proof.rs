@@ -40,6 +40,9 @@ pub fn access_revoked(
     if decision.lifecycle.phase != Phase::Left {
         return None;
     }
+    if let Some((Reason::DuplicatePersonId, message)) = &decision.stalled {
+        return Some(Statement::no(Reason::AccessNotCut, message.clone()));
+    }
     let (mut proved, mut living, mut kept, mut open) = (0, Vec::new(), Vec::new(), Vec::new());
     for (app, stand) in stands(decision, accounts, overdue, now) {
         match stand {
@@ -126,13 +129,16 @@ fn stand(
     let left_at = account.and_then(|account| account.context.left_at);
     let spec = account.and_then(|account| account.context.spec.as_deref());
     let retains = spec.is_some_and(|spec| spec.on_leave.action == RemovalAction::Retain);
-    let asked = left_at.filter(|_| !retains && entry.state != AccountState::Released);
-    if converge::is_proved(entry, asked, now) {
+    let outstanding = account.is_some_and(AccountDecision::is_outstanding);
+    if converge::is_proved(entry, left_at, now) && !(outstanding && entry.state == AccountState::Released) {
         return Stand::Proved { sessions_ended: entry.sessions == Some(Sessions::Revoked) };
     }
     match entry.state {
+        _ if outstanding => {}
         AccountState::Released => return Stand::Kept("released"),
         AccountState::Retained => return Stand::Kept("retained"),
+        // Somebody may have put it back into use before they left, and nobody looks.
+        AccountState::Suspended if retains => return Stand::Kept("retained"),
         _ => {}
     }
     let waits = account.and_then(|account| match account.due {

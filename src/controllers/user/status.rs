@@ -170,9 +170,13 @@ fn account_trouble(accounts: &[LedgerEntry]) -> Option<Statement> {
     Some(Statement::no(reason, format!("App {}: {}: {}", worst.app, worst.reason, worst.message)))
 }
 
-/// Accounts of which it cannot be told what they should be.
+/// Accounts of which it cannot be told what they should be. From whom nothing can be taken nothing is kept.
 fn undecided(accounts: &[AccountDecision]) -> Option<Statement> {
-    accounts.iter().find_map(|account| match &account.wanted {
+    let concerns = |account: &&AccountDecision| {
+        let spared = matches!(account.wanted, Wanted::Unknown { reason: Reason::ProtectedPerson, .. });
+        !spared || account.entry.is_some() || account.unanswered
+    };
+    accounts.iter().filter(concerns).find_map(|account| match &account.wanted {
         Wanted::Unknown { reason, message } => {
             Some(Statement::no(*reason, format!("App {}: {message}", account.app)))
         }

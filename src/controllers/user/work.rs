@@ -284,7 +284,7 @@ impl Ports for Live<'_> {
             // Too late to hold on to; but what a leaver has is cut off all the same.
             return if self.lane == Lane::Leave { Ok(()) } else { Err(Stop::Changed) };
         }
-        match self.engine.take_hold(&person).await {
+        match self.engine.store.hold(&person).await {
             Written::Done(user) => {
                 self.engine.take_in(self.key, *user);
                 Ok(())

@@ -90,7 +90,9 @@ impl Removal {
     ) -> Option<Self> {
         let steps = || plan.steps.iter().filter(|step| step.removes(login_attribute));
         let any = |wanted: fn(&Step) -> bool| steps().any(wanted);
-        let out = entry.is_some_and(|entry| entry.state.is_out_of_use());
+        // One that is only taken over now was in use until now, whatever the ledger says of another one.
+        let adopted = plan.steps.iter().any(|step| matches!(step, Step::Adopt { .. }));
+        let out = !adopted && entry.is_some_and(|entry| entry.state.is_out_of_use());
         let kind = if any(|step| matches!(step, Step::Delete { .. })) {
             Kind::Delete
         } else if any(|step| matches!(step, Step::Suspend { .. })) && !out {

@@ -9,7 +9,7 @@ use super::{People, Present, hash};
 use crate::access::DesiredAccount;
 use crate::api::app::RemovalAction;
 use crate::api::sweep::SweepFindings;
-use crate::api::{AccountState, LedgerEntry, Reason};
+use crate::api::{AccountState, LedgerEntry};
 use crate::converge::compare::{changes, keeps_login};
 use crate::converge::entitlements::held;
 use crate::converge::record::is_known_unkept;
@@ -156,7 +156,6 @@ fn linked<'a>(now: &Present<'a>) -> Option<&'a LedgerEntry> {
 
 fn is_suspended(entry: &LedgerEntry, cause: Cause, ctx: &Context<'_>) -> bool {
     entry.state == AccountState::Suspended
-        && entry.reason != Reason::SuspendedElsewhere.as_str()
         && ctx.cannot_suspend.is_none()
         && ctx.policy(cause).action != RemovalAction::Retain
 }

@@ -201,8 +201,51 @@ fn where_there_is_no_account_the_ledger_says_so(
     #[case] to: Option<(AccountState, &str)>,
 ) {
     let mut stored = Some(from);
-    leave(&mut World::default(), &mut stored, &AppSpec::default(), Cause::Leave, 0);
+    // An App may show late what was changed a short while ago.
+    let early = leave(&mut World::default(), &mut stored, &AppSpec::default(), Cause::Leave, 0);
+    let in_doubt = to.is_some_and(|(state, _)| state == AccountState::Deleted);
+    assert_eq!(early.blocked.map(|refusal| refusal.reason), in_doubt.then_some(Reason::AccountGone));
+    leave(&mut World::default(), &mut stored, &AppSpec::default(), Cause::Leave, 1);
     assert_eq!(stored.as_ref().map(|entry| (entry.state, entry.reason.as_str())), to);
+}
+
+/// A bin gave the account back, or somebody made it anew.
+#[test]
+fn a_deleted_account_that_a_sweep_finds_again_is_taken_out_of_use() {
+    let ((mut world, mut stored), spec) = (active(), on_leave(policy(RemovalAction::Delete, None)));
+    let kept = world.accounts.clone();
+    leave(&mut world, &mut stored, &spec, Cause::Leave, 0);
+    assert_eq!(stored.as_ref().unwrap().state, AccountState::Deleted);
+    world.accounts = kept;
+    assert_eq!(leave(&mut world, &mut stored, &spec, Cause::Leave, 0).remote(), 0);
+    let found = Context { findings: &[Finding::Zombie], ..context(&spec) };
+    let outcome = work(&mut world, &Wanted::Gone(Cause::Leave), &mut stored, &found, Crash::default());
+    assert_eq!(names(&outcome)[..2], ["adopt", "suspend"]);
+    assert!(world.accounts.is_empty() && stored.unwrap().state == AccountState::Deleted);
+}
+
+/// Pointed elsewhere by mistake, and back.
+#[test]
+fn an_app_that_is_back_at_its_system_is_asked_again() {
+    let ((mut world, mut stored), spec) = (active(), AppSpec::default());
+    let elsewhere = Context { target: "t9", ..context(&spec) };
+    pass(&mut World::default(), &Wanted::Gone(Cause::Leave), &mut stored, &elsewhere, Crash::default());
+    assert_eq!(stored.as_ref().unwrap().state, AccountState::Released);
+    leave(&mut world, &mut stored, &spec, Cause::Leave, 1);
+    assert!(!world.accounts["a0"].active);
+    assert_eq!(stored.unwrap().state, AccountState::Suspended);
+}
+
+/// A deleted User is not kept until the work is handed over.
+#[test]
+fn nothing_is_handed_over_once_the_user_is_being_deleted() {
+    let ((mut world, mut stored), mut spec) = (active(), AppSpec::default());
+    spec.on_leave.after = Some("14d".to_owned());
+    leave(&mut world, &mut stored, &spec, Cause::Leave, 0);
+    assert!(world.accounts["a0"].active);
+    let deleting = Context { deleting: true, ..context(&spec) };
+    pass(&mut world, &Wanted::Gone(Cause::Leave), &mut stored, &deleting, Crash::default());
+    assert!(!world.accounts["a0"].active);
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub(super) fn context(spec: &AppSpec) -> Context<'_> {
         protected: false,
         resume: false,
         cannot_suspend: None,
+        deleting: false,
         findings: &[],
         left_at: None,
         now: NOW,

@@ -207,7 +207,8 @@ impl Watched for DeserializeGuard<AppBinding> {
                     binding.meta = Meta::of(&invalid.metadata, pass.epoch);
                     binding.undecodable = true;
                 } else {
-                    ns.unreadable_bindings.insert(key.name.clone(), pass.epoch);
+                    let meta = Meta::of(&invalid.metadata, pass.epoch);
+                    ns.unreadable_bindings.insert(key.name.clone(), meta);
                 }
                 Err("spec or status cannot be decoded".to_owned())
             }
@@ -225,7 +226,8 @@ impl Watched for DeserializeGuard<AppBinding> {
 
     fn unseen(fleet: &Fleet, scope: Option<&Name>, epoch: u32) -> Vec<Key> {
         collect_unseen(scope, fleet, |ns| {
-            let unread = ns.unreadable_bindings.iter().filter(|(_, e)| **e != epoch).map(|(n, _)| n.clone());
+            let unread = ns.unreadable_bindings.iter().filter(|(_, meta)| meta.epoch != epoch);
+            let unread = unread.map(|(name, _)| name.clone());
             ns.bindings
                 .iter()
                 .filter(|(_, b)| b.meta.epoch != epoch)

@@ -45,7 +45,7 @@ pub struct Namespace {
     bindings_by_app: Links,
     bindings_by_role: Links,
     /// `AppBindings` that exist and were never decoded: what they grant is unknown.
-    pub unreadable_bindings: BTreeMap<Name, u32>,
+    pub unreadable_bindings: BTreeMap<Name, Meta>,
     /// Holds.
     pub holds: BTreeMap<Name, HoldObject>,
 }
@@ -59,13 +59,6 @@ impl Namespace {
     /// A person, to note what a decision found.
     pub fn user_mut(&mut self, name: &str) -> Option<&mut StoredPerson> {
         self.users.get_mut(name)
-    }
-
-    /// Notes that this process knows what becomes of a User from here on: it is about to make their first account.
-    pub fn follow(&mut self, name: &str) {
-        if let Some(person) = self.users.get_mut(name) {
-            person.followed = true;
-        }
     }
 
     /// All people, in no order.
@@ -115,7 +108,6 @@ impl Namespace {
         let before = self.users.get_mut(name).map(|old| {
             person.summary = std::mem::take(&mut old.summary);
             person.summary.left_at = person.summary.left_at.filter(|_| old.uid == person.uid);
-            person.followed |= old.followed && old.uid == person.uid;
             person.written = person.written.or(old.written);
             // A live read in the middle of a list must not make the person look unlisted.
             person.epoch = person.epoch.max(old.epoch);

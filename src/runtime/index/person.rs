@@ -115,8 +115,6 @@ pub struct StoredPerson {
     pub leaving: bool,
     /// What the last decision found.
     pub summary: Summary,
-    /// Whether this process has known everything about the User since before they could have an account.
-    pub followed: bool,
     spec: Box<str>,
     status: Box<str>,
     pub(super) written: Option<Instant>,
@@ -158,8 +156,6 @@ pub struct Person {
     pub fresh: Vec<(Name, u64)>,
     /// When the last decision found that the person had left, stored or not.
     pub seen_left: Option<Timestamp>,
-    /// Whether this process has known everything about the User since before they could have an account.
-    pub followed: bool,
 }
 
 impl Person {
@@ -208,7 +204,6 @@ impl StoredPerson {
             manager: decoded.manager.map(Into::into),
             person_id: decoded.person_id.into(),
             summary: Summary::default(),
-            followed: false,
             spec,
             status,
             written: None,
@@ -258,13 +253,17 @@ impl StoredPerson {
             stored,
             fresh: Vec::new(),
             seen_left: self.summary.left_at,
-            followed: self.followed,
         })
     }
 
     /// The status as last stored.
     pub fn status(&self) -> Option<UserStatus> {
         serde_json::from_str(&self.status).ok()
+    }
+
+    /// Whether our finalizer is set.
+    pub fn held(&self) -> bool {
+        self.finalizers.iter().any(|f| **f == *api::FINALIZER)
     }
 
     /// `spec.userName`.
@@ -275,6 +274,16 @@ impl StoredPerson {
             user_name: String,
         }
         serde_json::from_str::<Login>(&self.spec).ok().map(|login| login.user_name)
+    }
+
+    /// `spec.startTime`.
+    pub fn start_time(&self) -> Option<Timestamp> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Start {
+            start_time: Option<Timestamp>,
+        }
+        serde_json::from_str::<Start>(&self.spec).ok()?.start_time
     }
 
     /// The status as JSON, to look for words in it.

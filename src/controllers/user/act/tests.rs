@@ -218,6 +218,7 @@ fn joiner(logins: &[&str], entry: Option<LedgerEntry>, spec: &Arc<AppSpec>) -> A
             protected: false,
             resume: false,
             cannot_suspend: None,
+            deleting: false,
             findings: Vec::new(),
             left_at: None,
         },

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::controllers::user::status::{self, Overdue};
-use crate::runtime::index::{Key, StoredPerson};
+use crate::runtime::index::{Key, Meta, StoredPerson};
 
 const NOW: i64 = 1_800_000_000;
 
@@ -103,7 +103,7 @@ fn a_leave_is_the_persons_own() {
 fn an_unreadable_binding_freezes_removals_but_not_suspensions() {
     let mut ns = namespace();
     ns.remove_binding("sales-crm");
-    ns.unreadable_bindings.insert("sales-crm".into(), 1);
+    ns.unreadable_bindings.insert("sales-crm".into(), Meta::default());
     assert!(matches!(
         decided(&ns, &assigned()).wanted,
         Wanted::Unknown { reason: Reason::RemovalsFrozen, .. }
@@ -130,27 +130,40 @@ fn a_user_being_deleted_waits_until_it_is_known_why_unless_they_left() {
     assert_eq!(due(&assigned(), released).0, Wanted::Released(Reason::NamespaceDeleted));
 }
 
-/// Another process was about to make an account, and no status says what came of it.
+/// What the ledger says of a leaver may be less than there is.
 #[test]
-fn what_a_crash_may_have_lost_is_asked_for_in_every_app_whoever_grants_it_now() {
+fn of_somebody_who_leaves_every_app_is_asked_once() {
     let mut ns = namespace();
-    let mut unsure = ann(&ns, &json!({}));
-    (unsure.stored, unsure.status) = Default::default();
+    let mut leaver = ann(&ns, &json!({"state": "Terminated"}));
+    leaver.stored.accounts.clear();
+    leaver.status.accounts.clear();
     let about = |ns: &Namespace, person: &Person| decide(ns, person.clone(), Departure::Unchecked, now());
     let observed = |decision: &Decision| status::status(decision, &Overdue::new(), now()).observed_generation;
 
-    let asked = about(&ns, &unsure);
-    assert_eq!(asked.accounts[0].wanted, Wanted::Gone(Cause::Unassign));
+    let asked = about(&ns, &leaver);
+    assert_eq!(asked.accounts[0].wanted, Wanted::Gone(Cause::Leave));
     assert!(asked.accounts[0].unanswered && asked.accounts[0].may_remove());
-    assert_eq!(observed(&asked), None);
-    let answered = about(&ns, &Person { fresh: vec![("crm".into(), 1)], ..unsure.clone() });
+    assert_eq!(observed(&asked), Some(0));
+    let answered = about(&ns, &Person { fresh: vec![("crm".into(), 1)], ..leaver.clone() });
     assert_eq!((answered.accounts[0].unanswered, observed(&answered)), (false, Some(1)));
-    let followed = about(&ns, &Person { followed: true, ..unsure.clone() });
-    assert_eq!((followed.accounts.len(), observed(&followed)), (0, Some(1)));
+    leaver.stored.left_at = Some(now());
+    leaver.status.left_at = Some(now());
+    assert!(!about(&ns, &leaver).accounts[0].unanswered);
 
     // What cannot be told cannot be asked either, and is not forgotten.
-    ns.unreadable_bindings.insert("other".into(), 1);
-    let unknown = about(&ns, &unsure);
+    let mut unread = leaver.clone();
+    unread.generation = 2;
+    ns.apps.get_mut("crm").unwrap().spec = None;
+    let unknown = about(&ns, &unread);
     assert!(unknown.accounts[0].unanswered && !unknown.accounts[0].is_outstanding());
-    assert_eq!(observed(&unknown), None);
+    assert_eq!(observed(&unknown), Some(1));
+}
+
+#[test]
+fn who_is_suspended_loses_at_once_what_nothing_grants_any_more() {
+    let mut ns = namespace();
+    ns.remove_role("sales");
+    let account = decided(&ns, &json!({"state": "Suspended", "roles": [{"name": "sales"}]}));
+    assert_eq!(account.wanted, Wanted::Gone(Cause::Suspension));
+    assert!(account.personal);
 }

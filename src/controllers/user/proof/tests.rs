@@ -136,3 +136,23 @@ fn who_has_no_account_has_no_access_and_who_did_not_leave_has_no_proof() {
     assert_eq!(access_revoked(&active, &[], &Overdue::default(), at(0)), None);
     assert_eq!(unproved(&active, at(0)), []);
 }
+
+#[test]
+fn a_second_user_with_the_same_person_id_proves_nothing() {
+    let mut twin = decision(&one("crm"), -50, &[]);
+    twin.stalled = Some((Reason::DuplicatePersonId, "User ann keeps the accounts".to_owned()));
+    assert_eq!(said(&twin), ("False", Reason::AccessNotCut, "User ann keeps the accounts".to_owned()));
+}
+
+/// What was read back before the leave is no proof, also where nothing is done any more.
+#[test]
+fn an_older_proof_of_what_is_kept_is_none() {
+    let ns = namespace(&[("crm", json!({"onLeave": {"action": "Retain"}}))]);
+    let suspended = decision(&ns, -50, &[cut("crm", -60, "Revoked")]);
+    assert_eq!((said(&suspended).0, said(&suspended).1), ("False", Reason::AccountsKept));
+    let mut released = cut("crm", -60, "Revoked");
+    released["state"] = json!("Released");
+    released["reason"] = json!("NamespaceDeleted");
+    let released = decision(&one("crm"), -50, &[released]);
+    assert_eq!((said(&released).0, said(&released).1), ("False", Reason::AccountsKept));
+}
