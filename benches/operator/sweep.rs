@@ -161,6 +161,7 @@ async fn sweep(job: &Job) -> Measured {
         prefix: Some(String::new()),
         decide: &decide,
         under_way: &|_| false,
+        held: &|_| false,
         state: &State::default(),
         named: &Named::default(),
     };

@@ -96,6 +96,11 @@ pub struct HoldStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
     pub app_uid: String,
+    /// The system that the App pointed to, as in its `status.target`: one that points elsewhere has nothing to do with this
+    /// Hold.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64))]
+    pub target: String,
     /// Where the removals come from: `Personal` (people's own records), `Structural` (a rule, Role, `AppBinding` or App
     /// changed, or objects were deleted) or `Deferred` (suspended accounts whose time is up).
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -125,7 +130,8 @@ pub struct HoldStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 71))]
     pub digest: String,
-    /// The frozen set: a hash of each person and of what would be taken from them. Nobody is added to it.
+    /// The frozen set: a hash of each person and of what would be taken from them. Nobody is added to it, and whoever is
+    /// no longer due drops out. `digest` is that of the whole set.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 600_000))]
     pub frozen: String,

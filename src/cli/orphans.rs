@@ -90,6 +90,7 @@ async fn write(args: &OrphansArgs, mut out: impl Write) -> Result<()> {
         prefix: prefix(&spec),
         decide: &decide,
         under_way: &|_| false,
+        held: &|_| false,
         state: &state,
         named: &Named::default(),
     };

@@ -61,8 +61,8 @@ fn sample(engine: &Engine) {
         let gate = app.health.lock().gate.as_ref().map(RequestGate::state);
         engine.metrics.quarantined(namespace, name, matches!(gate, Some(GateState::Open { .. })));
         let waiting = engine.fleet.read(namespace, |ns| {
-            let uid = ns.apps.get(name).map(|object| object.meta.uid.clone()).unwrap_or_default();
-            held(ns, name, &uid).iter().map(|(_, people)| *people).sum::<i64>()
+            let held = ns.apps.get(name).map(|object| held(ns, name, object)).unwrap_or_default();
+            held.iter().map(|(_, people)| *people).sum::<i64>()
         });
         let waiting = usize::try_from(waiting.unwrap_or_default()).unwrap_or_default();
         engine.metrics.removals(namespace, name, engine.gate(&app.key).figures(), waiting);

@@ -16,11 +16,12 @@ use tokio::time::Instant;
 
 use super::app::status::{self as app_status, Figures};
 use super::engine::Engine;
+use super::hold::is_of;
 use super::patch::patch_status;
 use super::{binding, role};
 use crate::api::app::AccountCounts;
 use crate::api::{AccountState, App, AppBinding, HoldOutcome, Role};
-use crate::runtime::index::{HoldObject, Key, Meta, Name, Namespace};
+use crate::runtime::index::{AppObject, HoldObject, Key, Meta, Name, Namespace};
 
 /// Least time between two writes of one object.
 const PACE: Duration = Duration::from_secs(10);
@@ -196,7 +197,7 @@ impl Engine {
                 planned: runtime.planned(),
                 sweeps: &runtime.sweep,
                 removals: self.gate(&runtime.key).record(tally.in_use.get(name).copied().unwrap_or_default()),
-                held: held(ns, name, &object.meta.uid),
+                held: held(ns, name, object),
             };
             let status = app_status::status(object, &health, figures, now);
             let observed = object.status.observed_generation;
@@ -232,8 +233,8 @@ impl Engine {
 }
 
 /// The Holds of an App that wait for a person, and how many people are in each.
-pub(super) fn held(ns: &Namespace, app: &str, uid: &str) -> Vec<(Name, i64)> {
-    let waits = |hold: &HoldObject| hold.is_of((app, uid)) && hold.status.outcome == HoldOutcome::Pending;
+pub(super) fn held(ns: &Namespace, name: &str, app: &AppObject) -> Vec<(Name, i64)> {
+    let waits = |hold: &HoldObject| hold.status.outcome == HoldOutcome::Pending && is_of(hold, name, app);
     let holds = ns.holds.iter().filter(|(_, hold)| waits(hold) && !hold.status.digest.is_empty());
     holds.map(|(name, hold)| (name.clone(), hold.status.people)).collect()
 }

@@ -47,7 +47,7 @@ pub use observe::{Observed, Query};
 pub use password::{Fate, Holder, fate, kept_for};
 pub use plan::plan;
 pub use protect::{Standing, names, protected_person};
-pub use record::{Reply, SessionReport, fail, open, record, settle};
+pub use record::{Reply, SessionReport, fail, open, read_back, record, settle};
 pub use steps::{Plan, Refusal, Step};
 pub use sweep::Finding;
 pub use terms::{Lists, Terms};

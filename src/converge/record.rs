@@ -232,6 +232,15 @@ fn forget(entry: &mut LedgerEntry, ctx: &Context<'_>) {
     }
 }
 
+/// The entry of an account that was seen out of use while what it holds, or the account, is still held by the budget.
+#[must_use]
+pub fn read_back(mut entry: LedgerEntry, wanted: &Wanted, ctx: &Context<'_>) -> LedgerEntry {
+    if let Wanted::Gone(cause) = wanted {
+        verify(&mut entry, *cause, ctx);
+    }
+    entry
+}
+
 /// The entry at the end of a pass: all of the plan's steps have succeeded. `None`: there is nothing to remember, and
 /// the entry is dropped.
 ///
@@ -329,7 +338,8 @@ fn settle_gone(
         }
     } else if !ended {
         if active || account.is_none() {
-            return Some(fail(entry, Reason::NotApplied, "the App does not show the account suspended", ctx));
+            let Refusal { reason, message } = Refusal::not_applied();
+            return Some(fail(entry, reason, &message, ctx));
         }
         set_state(&mut entry, AccountState::Suspended, ctx);
         verify(&mut entry, cause, ctx);

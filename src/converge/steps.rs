@@ -148,6 +148,11 @@ impl Refusal {
     pub(super) fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into() }
     }
+
+    /// A suspension that the App took and does not show.
+    pub fn not_applied() -> Self {
+        Self::new(Reason::NotApplied, "the App does not show the account suspended")
+    }
 }
 
 /// What is to be done about one account.
@@ -164,6 +169,16 @@ pub struct Plan {
 impl Plan {
     pub(super) fn blocked(refusal: Refusal) -> Self {
         Self { blocked: Some(refusal), ..Self::default() }
+    }
+
+    /// The part of it that takes an account out of use again, which is the one with this id.
+    pub fn cut_again(&self, account: &str) -> Self {
+        let again = |step: &&Step| match step {
+            Step::Suspend { id } | Step::EndSessions { id } => id == account,
+            _ => false,
+        };
+        let steps = self.steps.iter().filter(again).cloned().collect();
+        Self { steps, blocked: None, account: self.account.clone() }
     }
 
     /// Whether some step takes something away, so that it must be guarded: the User read again, the budget reserved.

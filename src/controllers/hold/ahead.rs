@@ -6,10 +6,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::gate::Gate;
+use super::is_of;
 use crate::controllers::engine::Engine;
 use crate::controllers::user::decide::Decision;
 use crate::converge::budget::{Class, FrozenSet, Removal};
-use crate::runtime::index::{Key, Name};
+use crate::runtime::index::{HoldObject, Key, Name};
 
 /// How long ahead.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
@@ -41,7 +42,7 @@ impl Engine {
     /// Holds what lies ahead and will not fit.
     pub(super) async fn judge_ahead(&self, gate: &Gate) {
         let nothing = gate.with(|budget, _| !budget.is_active() || budget.coming().next().is_none());
-        if nothing || self.is_deciding() {
+        if nothing || self.is_deciding() || gate.is_resting() {
             return;
         }
         let Some((spec, uid, target)) = self.app_of(gate) else { return };
@@ -49,10 +50,11 @@ impl Engine {
         let holds: Vec<Arc<FrozenSet>> = self
             .fleet
             .read(&gate.key.namespace, |ns| {
-                let open =
-                    ns.holds.values().filter(|hold| hold.is_of((&gate.key.name, &uid)) && hold.is_open());
-                open.map(|hold| hold.frozen.clone()).collect()
+                let app = ns.apps.get(&gate.key.name)?;
+                let open = |hold: &&HoldObject| hold.is_open() && is_of(hold, &gate.key.name, app);
+                Some(ns.holds.values().filter(open).map(|hold| hold.frozen.clone()).collect())
             })
+            .flatten()
             .unwrap_or_default();
         let held = |removal: &Removal| holds.iter().any(|frozen| frozen.holds(removal));
         let found = gate.with(|budget, now| {

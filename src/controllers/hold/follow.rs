@@ -9,18 +9,20 @@ use kube::Api;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::status;
+use super::remains::Remains;
+use super::{is_of, status};
 use crate::api::{Hold, HoldOutcome, HoldStatus};
 use crate::controllers::engine::{Engine, Touch};
 use crate::controllers::patch::patch_status;
-use crate::runtime::index::{HoldObject, Key, Name};
+use crate::converge::budget::FrozenSet;
+use crate::runtime::index::{HoldObject, Key, Name, Namespace};
 
 /// How often Holds are looked at: everybody who waits is compared with every one of them.
 const LOOK: Duration = Duration::from_secs(1);
 /// Least time between two writes of one Hold that say nothing but how much is left.
 const PACE: Duration = Duration::from_secs(10);
-/// How long nothing must have been due before that is believed: work may be about to be found.
-const BELIEF: Duration = Duration::from_secs(5);
+/// How often those are looked at again who may go once there is room.
+const AGAIN: Duration = Duration::from_mins(1);
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Follows Holds.
@@ -34,8 +36,9 @@ pub struct Follower {
 #[derive(Default)]
 struct Seen {
     written: Option<Instant>,
-    /// Since when nothing that it holds has been due.
-    idle: Option<Instant>,
+    /// When those who wait for a day that has come were last looked at again.
+    looked: Option<Instant>,
+    remains: Remains,
 }
 
 impl Follower {
@@ -67,11 +70,12 @@ impl Engine {
     }
 
     async fn follow_hold(&self, key: &Key, hold: &HoldObject, seen: &mut Seen) {
-        let due = self.due(key, hold, seen);
+        let (due, left) = self.left(key, hold, seen).unwrap_or_else(|| (None, (*hold.frozen).clone()));
         let of_app = self.fleet.read(&key.namespace, |ns| {
-            let app = ns.apps.get(hold.status.app.as_str());
-            app.is_some_and(|app| hold.is_of((&hold.status.app, &app.meta.uid)))
+            let app = ns.apps.get_key_value(hold.status.app.as_str());
+            app.is_some_and(|(name, app)| is_of(hold, name, app))
         });
+        self.look_again(key, hold, seen);
         // Its making may have been cut short: it is made good, or has nothing in it.
         let made = !hold.status.digest.is_empty();
         let young = hold.created.duration_until(Timestamp::now()) < jiff::SignedDuration::from_mins(1);
@@ -79,7 +83,7 @@ impl Engine {
             return;
         }
         let wanted = status::status(hold, made && of_app.unwrap_or(false), due, Timestamp::now());
-        if wanted == hold.status {
+        if wanted == hold.status && left.len() == hold.frozen.len() {
             return;
         }
         let decided = wanted.outcome != hold.status.outcome || wanted.conditions != hold.status.conditions;
@@ -87,7 +91,7 @@ impl Engine {
             return;
         }
         seen.written = Some(Instant::now());
-        if !self.write_hold(key, hold, &wanted).await {
+        if !self.write_hold(key, hold, &wanted, &left).await {
             return;
         }
         if wanted.outcome != hold.status.outcome {
@@ -99,35 +103,36 @@ impl Engine {
         }
     }
 
-    /// In how many of those that a Hold has frozen something is still due; `None`: it is not certain that all of them are
-    /// known.
-    fn due(&self, key: &Key, hold: &HoldObject, seen: &mut Seen) -> Option<i64> {
-        let gate = self.gate(&Key::new(key.namespace.clone(), Name::from(hold.status.app.as_str())));
-        let count = gate.with(|budget, _| {
+    /// In how many of those that a Hold has frozen something is still due, and who is left; `None`: it is not known.
+    fn left(&self, key: &Key, hold: &HoldObject, seen: &mut Seen) -> Option<(Option<i64>, FrozenSet)> {
+        let app = Key::new(key.namespace.clone(), Name::from(hold.status.app.as_str()));
+        let gate = self.gate(&app);
+        let told = self.fleet.read(&key.namespace, |ns| tells(ns, &app.name)).unwrap_or(false);
+        let unclear = !told || self.is_deciding() || !gate.expected().is_empty();
+        gate.with(|budget, now| {
             budget.is_active().then(|| {
                 let ahead = budget.coming().map(|(_, removal)| removal);
                 let all = budget.people().map(|(.., removal)| removal).chain(ahead);
-                all.filter(|removal| hold.frozen.holds(removal)).count()
+                seen.remains.look(&hold.frozen, all, unclear, now)
             })
-        })?;
-        let changes = hold.status.counts.as_ref().is_some_and(|counts| counts.change > 0);
-        let unclear = self.is_deciding() || (changes && !gate.expected().is_empty());
-        if count > 0 || unclear {
-            seen.idle = None;
-        }
-        if count == 0 {
-            let idle = *seen.idle.get_or_insert_with(Instant::now);
-            if unclear || idle.elapsed() < BELIEF {
-                return None;
-            }
-        }
-        i64::try_from(count).ok()
+        })
     }
 
-    async fn write_hold(&self, key: &Key, hold: &HoldObject, status: &HoldStatus) -> bool {
+    /// Once the day of a Hold has come that was made ahead, as many go as there is room for, whenever there is.
+    fn look_again(&self, key: &Key, hold: &HoldObject, seen: &mut Seen) {
+        let come = hold.status.due_from.is_some_and(|from| from <= Timestamp::now());
+        let lately = seen.looked.is_some_and(|at| at.elapsed() < AGAIN);
+        if come && hold.status.outcome == HoldOutcome::Pending && !lately {
+            seen.looked = Some(Instant::now());
+            for person in self.held_by(key) {
+                self.touch(Touch::Again(person));
+            }
+        }
+    }
+
+    async fn write_hold(&self, key: &Key, hold: &HoldObject, status: &HoldStatus, left: &FrozenSet) -> bool {
         let mut status = status.clone();
-        // It is not kept in memory, and never changes.
-        status.frozen = hold.frozen.encode();
+        status.frozen = left.encode();
         let patch = json!([
             {"op": "test", "path": "/metadata/resourceVersion", "value": hold.meta.resource_version},
             {"op": "add", "path": "/status", "value": status},
@@ -141,6 +146,14 @@ impl Engine {
         self.know_hold(key, hold);
         true
     }
+}
+
+/// Whether what is due in an App can be told: while an `AppBinding` cannot be decoded, or the App does nothing but plan,
+/// nothing seems to be.
+fn tells(ns: &Namespace, app: &str) -> bool {
+    let unread =
+        !ns.unreadable_bindings.is_empty() || ns.bindings.values().any(|binding| binding.undecodable);
+    !unread && !ns.only_plans(app)
 }
 
 fn audit(key: &Key, status: &HoldStatus) {

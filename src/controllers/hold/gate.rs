@@ -24,6 +24,8 @@ use crate::runtime::index::{Key, Name, Namespace};
 
 /// How long one call to the API server may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long after the cluster could not be asked it is asked again.
+const REST: Duration = Duration::from_secs(2);
 /// How often a write is tried that another one of the same object overtakes.
 const ATTEMPTS: usize = 5;
 
@@ -35,6 +37,8 @@ pub struct Gate {
     state: Mutex<Desk>,
     /// One write of the App's status at a time.
     storing: tokio::sync::Mutex<()>,
+    /// Until when nothing is judged, as the cluster could not be asked, or was not as it is known.
+    resting: Mutex<Option<Instant>>,
 }
 
 /// Everybody at the gate, without its clock and the cluster.
@@ -52,7 +56,16 @@ impl Gate {
     /// One that lets nothing pass before it is known what was used.
     pub fn new(key: Key) -> Self {
         let (began, state, storing) = (Instant::now(), Mutex::default(), tokio::sync::Mutex::default());
-        Self { key, began, state, storing }
+        Self { key, began, state, storing, resting: Mutex::default() }
+    }
+
+    /// Nothing is judged for a moment.
+    pub(super) fn rest(&self) {
+        *self.resting.lock() = Some(Instant::now() + REST);
+    }
+
+    pub(super) fn is_resting(&self) -> bool {
+        self.resting.lock().is_some_and(|until| until > Instant::now())
     }
 
     /// The time on the gate's own clock.
@@ -114,6 +127,11 @@ impl Gate {
     /// Whether a person waits for a wave, or for somebody's word, for a reason that is not their own.
     pub fn keeps_waiting(&self, person: &str) -> bool {
         self.state.lock().keeps_waiting(person)
+    }
+
+    /// Whether what is due for a person waits for a wave, or for somebody's word.
+    pub fn is_held(&self, person: &str) -> bool {
+        self.with(|budget, _| budget.standing(person).is_some_and(|(standing, _)| !standing.may_go()))
     }
 
     /// The use of the budget, for the App's status; `None`: it is not known yet. `accounts`: how many are in use.
@@ -246,7 +264,10 @@ impl Desk {
             self.expected.remove(person);
         }
         // Also where the ledger foretold nothing: the account was not as the ledger has it.
-        let removal = foreseen.or_else(|| self.noted(person, account));
+        let removal = match foreseen {
+            None if !account.is_unproved(now) => self.noted(person, account),
+            foreseen => foreseen,
+        };
         if removal.is_none() && account.may_remove() {
             self.budget.withdraw(person);
             self.expected.insert(person.clone());
@@ -318,12 +339,15 @@ impl Engine {
     /// Has a gate take over what was used before this process led, once.
     pub(super) async fn activate(&self, app: &Key) {
         let gate = self.gate(app);
-        if gate.with(|budget, _| budget.is_active()) || !gate.restore(self).await {
+        if gate.with(|budget, _| budget.is_active()) || gate.is_resting() {
             return;
         }
-        let waiting =
+        let people =
             gate.with(|budget, _| budget.people().map(|(name, ..)| name.clone()).collect::<Vec<_>>());
-        for name in waiting {
+        if !gate.restore(self).await {
+            return gate.rest();
+        }
+        for name in people {
             self.touch(Touch::Again(Key::new(app.namespace.clone(), name)));
         }
     }
@@ -336,7 +360,7 @@ fn fingerprint(account: &AccountDecision) -> String {
     match &account.wanted {
         Wanted::Account(desired) => {
             let digest = crate::converge::digest(desired, "");
-            format!("{digest} {:?} {held:?}", desired.logins)
+            format!("{digest} {:?} {held:?} {}", desired.logins, account.personal)
         }
         Wanted::Gone(cause) => format!("{cause:?} {held:?}"),
         _ => String::new(),

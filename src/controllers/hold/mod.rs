@@ -2,11 +2,12 @@
 //!
 //! [`gate`]: one object an App. [`wave`]: counts what has gathered there, and lets it go or freezes it in a Hold.
 //! [`ahead`]: the same of what dates will take away.
-//! [`follow`]: takes note of what people say about Holds, and of what is left of them.
+//! [`follow`]: takes note of what people say about Holds, and of what is left of them, by [`remains`].
 
 pub mod ahead;
 pub mod follow;
 pub mod gate;
+pub mod remains;
 pub mod status;
 pub mod wave;
 
@@ -17,12 +18,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use self::gate::Gate;
+use super::app::target;
 use super::engine::{Engine, Touch};
 use super::user::decide::{AccountDecision, Departure};
 use crate::api::{HoldOutcome, LedgerEntry, Reason};
 use crate::converge::Cause;
 use crate::converge::budget::{Bond, Removal, Standing};
-use crate::runtime::index::{HoldObject, Key, Name, Namespace};
+use crate::runtime::index::{AppObject, HoldObject, Key, Name, Namespace};
 
 /// How often waves and Holds are looked at.
 const TICK: Duration = Duration::from_millis(200);
@@ -123,7 +125,7 @@ impl Engine {
     }
 
     /// Whether people are waiting to be decided about.
-    fn is_deciding(&self) -> bool {
+    pub(super) fn is_deciding(&self) -> bool {
         self.deciding.load(Ordering::Relaxed)
     }
 
@@ -152,10 +154,17 @@ impl Engine {
     }
 }
 
+/// Whether a Hold is of this App, pointing to what it points to now.
+pub(super) fn is_of(hold: &HoldObject, name: &str, app: &AppObject) -> bool {
+    let points = || app.spec.as_deref().is_none_or(|spec| target::hash(spec) == hold.status.target);
+    hold.status.app == name && hold.status.app_uid == app.meta.uid && points()
+}
+
 /// What Holds say of a removal in an App.
 pub(super) fn bound(ns: &Namespace, app: &str, removal: &Removal) -> (Bond, Option<HoldOutcome>) {
     let found = ns.apps.get(app).and_then(|object| {
-        let mine = |hold: &HoldObject| hold.holds((app, &object.meta.uid), removal);
+        let mine =
+            |hold: &HoldObject| hold.is_open() && hold.frozen.holds(removal) && is_of(hold, app, object);
         let holds: Vec<_> = ns.holds.iter().filter(|(_, hold)| mine(hold)).collect();
         let approved = holds.iter().find(|(_, h)| h.status.outcome == HoldOutcome::Approved);
         let (name, hold) = approved.or_else(|| holds.first())?;

@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 impl Engine {
     /// Looks whether a wave of this App can be counted, and sees to what follows.
     pub(super) async fn judge(&self, gate: &Gate) {
-        if !gate.with(|budget, _| budget.is_active()) {
+        if gate.is_resting() || !gate.with(|budget, _| budget.is_active()) {
             return;
         }
         for class in Class::ALL {
@@ -50,7 +50,7 @@ impl Engine {
             match self.guard.ground(&gate.key.namespace, Instant::now()).await {
                 Ground::Firm => {}
                 Ground::Vanishing(reason) => return self.release_deleted(gate, class, reason),
-                Ground::Behind | Ground::Unclear(_) => return,
+                Ground::Behind | Ground::Unclear(_) => return gate.rest(),
             }
             if self.is_deciding() {
                 return;
@@ -131,6 +131,7 @@ impl Engine {
         let mut held = status::frozen(&wave, class, excess, due_from.map(whole_seconds));
         held.app = gate.key.name.to_string();
         uid.clone_into(&mut held.app_uid);
+        target.clone_into(&mut held.target);
         digest.clone_into(&mut held.digest);
         held.frozen = frozen.encode();
         match self.make_hold(gate, held).await {
@@ -142,6 +143,7 @@ impl Engine {
             }
             Err(problem) => {
                 tracing::warn!(app = %gate.key, problem, "a Hold could not be made; nothing is removed meanwhile");
+                gate.rest();
             }
         }
     }

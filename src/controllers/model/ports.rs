@@ -16,7 +16,7 @@ use crate::connectors::{Connector, Failure, Membership};
 use crate::controllers::user::act::{Entitlement, Halt, Ports, Stop, Turn, Wish};
 use crate::controllers::user::decide::AccountDecision;
 use crate::converge::budget::{Passage, Permit, Removal};
-use crate::converge::{Due, Lane, Plan, Resolution, Step};
+use crate::converge::{Lane, Plan, Resolution, Step};
 use crate::runtime::index::{Key, Name};
 
 pub(super) struct Live<'a> {
@@ -40,6 +40,13 @@ impl Live<'_> {
             self.process.lock().take_in_live(&self.key.name, live.stored.clone());
         }
         Ok(())
+    }
+
+    fn confirm(&self) -> Result<(), Stop> {
+        self.read_again()?;
+        let at = self.world.lock().now;
+        let now = self.process.lock().account(self.key, self.app, at).ok_or(Stop::Changed)?;
+        if self.account.still_holds(&now) { Ok(()) } else { Err(Stop::Changed) }
     }
 
     /// What `Gate::pass` does.
@@ -80,7 +87,7 @@ impl Ports for Live<'_> {
     async fn before_first_account(&self) -> Result<(), Stop> {
         let person = self.process.lock().person(self.key).ok_or(Stop::Changed)?;
         if person.held() {
-            return Ok(());
+            return if self.account.names_account() { self.confirm() } else { Ok(()) };
         }
         if person.deleting {
             return if self.lane == Lane::Leave { Ok(()) } else { Err(Stop::Changed) };
@@ -106,18 +113,10 @@ impl Ports for Live<'_> {
     }
 
     async fn before_removal(&self, plan: &Plan) -> Result<Permit, Stop> {
-        if !self.account.personal && !self.world.lock().is_firm() {
+        if !self.account.is_own() && !self.world.lock().is_firm() {
             return Err(Stop::Cluster);
         }
-        self.read_again()?;
-        let at = self.now();
-        let now = self.process.lock().account(self.key, self.app, at).ok_or(Stop::Changed)?;
-        let same = now.wanted == self.account.wanted
-            && now.context.spec == self.account.context.spec
-            && matches!(now.due, Due::Work { .. });
-        if !same {
-            return Err(Stop::Changed);
-        }
+        self.confirm()?;
         let person = (self.account.uid.as_str(), self.account.personal);
         let entry = self.account.entry.as_ref();
         match Removal::of(plan, &self.account.wanted, entry, "userName", person) {

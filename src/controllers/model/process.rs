@@ -9,6 +9,7 @@ use super::fixture::{self, APPS};
 use super::world::{Event, Form, World};
 use crate::api::{AppSpec, HoldOutcome, Reason};
 use crate::controllers::hold::gate::{Desk, in_use, removals};
+use crate::controllers::hold::remains::Remains;
 use crate::controllers::hold::{bound, holders};
 use crate::controllers::user::decide::{self, AccountDecision, Decision, Departure};
 use crate::controllers::user::record::Recorder;
@@ -32,8 +33,7 @@ pub(super) struct Process {
     /// Since when an App's trouble keeps somebody's work waiting.
     pub(super) troubled: BTreeMap<(usize, Name), SignedDuration>,
     pub(super) wakeups: BTreeMap<Name, Timestamp>,
-    /// Since when nothing that a Hold holds has been due.
-    pub(super) idle: BTreeMap<Name, SignedDuration>,
+    pub(super) remains: BTreeMap<Name, Remains>,
     pub(super) refuted: HashMap<(usize, Name), Suspicion>,
 }
 
@@ -52,7 +52,7 @@ impl Process {
             resting: BTreeSet::new(),
             troubled: BTreeMap::new(),
             wakeups: BTreeMap::new(),
-            idle: BTreeMap::new(),
+            remains: BTreeMap::new(),
             refuted: HashMap::new(),
         };
         let live = world.users.iter().filter(|(_, object)| !object.garbled);

@@ -36,7 +36,13 @@ impl People for Folk<'_> {
         let (nobody, nowhere) = (Wanted::Gone(Cause::Unassign), AppSpec::default());
         let nothing = OwnedContext::nothing(app.into(), self.target.clone());
         let context = account.map_or(&nothing, |account| &account.context);
-        let due = account.is_some_and(|account| !matches!(account.due, Due::Nothing { .. }));
+        let standing = self.process.desks[self.app].budget.standing(person);
+        let held = standing.is_some_and(|(standing, _)| !standing.may_go());
+        let due = account.is_some_and(|account| match account.due {
+            Due::Work { .. } => !held,
+            Due::Ledger(_) => true,
+            Due::Nothing { .. } => false,
+        });
         let mut queue = self.process.queue.iter();
         look(Some(&Present {
             wanted: account.map_or(&nobody, |account| &account.wanted),

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::fixture::APPS;
@@ -12,7 +11,7 @@ use crate::api::{Hold, HoldSpec, HoldStatus};
 use crate::controllers::app::target;
 use crate::controllers::hold::gate::in_use;
 use crate::controllers::hold::wave::name;
-use crate::controllers::hold::{holders, status};
+use crate::controllers::hold::{holders, is_of, status};
 use crate::converge::budget::{Class, Excess, FrozenSet, Removal, Verdict};
 use crate::runtime::index::Name;
 
@@ -62,6 +61,7 @@ impl Process {
         let mut held = status::frozen(&wave, class, excess, None);
         held.app = APPS[app].to_owned();
         held.app_uid = APPS[app].to_owned();
+        held.target.clone_from(&target);
         held.digest = frozen.digest(APPS[app], &target);
         held.frozen = frozen.encode();
         let people = wave.iter().filter_map(|(name, _)| Some(self.ns.user(name)?.person_id.to_string()));
@@ -77,22 +77,21 @@ impl Process {
         let open: Vec<_> = open.into_iter().map(|(name, hold)| (name.clone(), hold.clone())).collect();
         for (name, hold) in open {
             let app = place(&hold.status.app);
+            let told =
+                self.ns.unreadable_bindings.is_empty() && self.ns.bindings.values().all(|b| !b.undecodable);
             let desk = &self.desks[app];
-            let count = desk.budget.people().filter(|(.., removal)| hold.frozen.holds(removal)).count();
-            let changes = hold.status.counts.as_ref().is_some_and(|counts| counts.change > 0);
-            let unclear = !self.dirty.is_empty() || (changes && desk.expected().next().is_some());
-            if count > 0 || unclear {
-                self.idle.remove(&name);
-            }
-            let since = *self.idle.entry(name.clone()).or_insert(world.elapsed);
-            let believed = !unclear && world.elapsed - since >= SignedDuration::from_secs(5);
-            let due = (count > 0 || believed).then(|| i64::try_from(count).unwrap());
-            let mut wanted = status::status(&hold, true, due, world.now);
-            if wanted == hold.status {
+            let unclear = !told || !self.dirty.is_empty() || desk.expected().next().is_some();
+            let all = desk.budget.people().map(|(.., removal)| removal);
+            let remains = self.remains.entry(name.clone()).or_default();
+            let (due, left) = remains.look(&hold.frozen, all, unclear, moment(world));
+            let object = self.ns.apps.get(APPS[app]);
+            let of_app = object.is_some_and(|object| is_of(&hold, APPS[app], object));
+            let mut wanted = status::status(&hold, of_app, due, world.now);
+            if wanted == hold.status && left.len() == hold.frozen.len() {
                 continue;
             }
             let decided = wanted.outcome != hold.status.outcome;
-            wanted.frozen = hold.frozen.encode();
+            wanted.frozen = left.encode();
             let written = world.write_other(|world| {
                 let version = world.next_version();
                 let object = world.holds.get_mut(&name).unwrap();

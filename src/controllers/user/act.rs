@@ -277,7 +277,11 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
         failpoint::hit("after-find");
         self.permit = None;
         if plan.removes(self.context().login_attribute) {
-            self.permit = Some(self.ports.before_removal(&plan).await?);
+            match self.ports.before_removal(&plan).await {
+                Ok(permit) => self.permit = Some(permit),
+                Err(Stop::Held) => return self.cut_again(&plan, seen).await,
+                Err(stop) => return Err(stop.into()),
+            }
         }
         if plan.steps.iter().any(|s| matches!(s, Step::Create(_) | Step::Adopt { .. } | Step::Announce(_))) {
             self.ports.before_first_account().await?;
@@ -295,6 +299,31 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
             None => Ending::Settled(entry),
             Some(refusal) => Ending::Refused(entry, refusal),
         }))
+    }
+
+    /// What the account still holds, or the account, is held; but it was taken out of use before. That is made good, which
+    /// takes nothing away that had not gone, and read back.
+    async fn cut_again(&mut self, plan: &Plan, seen: &mut Observed) -> Result<Option<Ending>, Halt> {
+        let out = |entry: &&LedgerEntry| entry.state.is_out_of_use();
+        if let Some(id) = self.entry.as_ref().filter(out).map(|entry| entry.id.clone()) {
+            let again = plan.cut_again(&id);
+            self.permit = Some(Permit::uncounted());
+            let account = self.carry_out(&again, seen).await?.flatten();
+            let entry = converge::open(self.entry.as_ref(), &self.context());
+            match account.filter(|account| account.id == id && !account.active) {
+                Some(_) => {
+                    let entry = converge::read_back(entry, &self.work.wanted, &self.context());
+                    self.touched |= self.entry.as_ref() != Some(&entry);
+                    self.entry = Some(entry);
+                }
+                None => {
+                    let refusal = Refusal::not_applied();
+                    let entry = converge::fail(entry, refusal.reason, &refusal.message, &self.context());
+                    return Ok(Some(Ending::Refused(Some(entry), refusal)));
+                }
+            }
+        }
+        Ok(Some(Ending::Stopped(self.progress(), Stop::Held)))
     }
 
     /// One password a pass, whichever login the account gets.

@@ -92,9 +92,37 @@ impl AccountDecision {
         matches!(self.due, Due::Work { removal: true, .. }) && !self.dry_run
     }
 
-    /// What will certainly be taken away, as far as the ledger can say.
+    /// Whether a later decision asks for the same.
+    pub fn still_holds(&self, now: &Self) -> bool {
+        now.wanted == self.wanted
+            && now.context.spec == self.context.spec
+            && matches!(now.due, Due::Work { .. })
+    }
+
+    /// Whether what is due follows from the person's own record alone, whatever Roles and bindings say.
+    pub fn is_own(&self) -> bool {
+        self.personal && matches!(self.wanted, Wanted::Gone(Cause::Leave | Cause::Suspension))
+    }
+
+    /// Whether somebody who should have no access may have it although the ledger says that the account was taken out of
+    /// use: a sweep found it in use, or nobody has looked since they left.
+    pub fn is_unproved(&self, now: Timestamp) -> bool {
+        let out = |entry: &&LedgerEntry| entry.state.is_out_of_use();
+        let left = self.context.left_at.filter(|_| self.wanted == Wanted::Gone(Cause::Leave));
+        self.entry.as_ref().filter(out).is_some_and(|entry| {
+            self.context.findings.contains(&Finding::Reactivated)
+                || (left.is_some() && !converge::is_proved(entry, left, now))
+        })
+    }
+
+    /// Whether the ledger names an account.
+    pub fn names_account(&self) -> bool {
+        self.entry.as_ref().is_some_and(|entry| !entry.id.is_empty())
+    }
+
+    /// What will certainly be taken away, as far as the ledger can say. What must be looked at first cannot be told.
     pub fn foreseen(&self, now: Timestamp) -> Option<Removal> {
-        let policy = self.context.spec.as_deref().filter(|_| self.may_remove())?;
+        let policy = self.context.spec.as_deref().filter(|_| self.may_remove() && !self.is_unproved(now))?;
         let ctx = self.context.at(policy, now);
         foreseen(&self.wanted, self.entry.as_ref(), &ctx, (&self.uid, self.personal))
     }

@@ -271,7 +271,8 @@ impl Ports for Live<'_> {
         let lock = self.engine.holds.of(self.key);
         let _turn = lock.lock().await;
         if self.engine.person(self.key).ok_or(Stop::Changed)?.held() {
-            return Ok(());
+            // An account that is gone is not made again for somebody who left meanwhile.
+            return if self.account.names_account() { self.confirm().await } else { Ok(()) };
         }
         // Leavers wait for no joiner. The semaphore is never closed.
         let _place = if self.lane == Lane::Leave { None } else { self.engine.holders.acquire().await.ok() };
@@ -319,21 +320,14 @@ impl Ports for Live<'_> {
     }
 
     async fn before_removal(&self, plan: &Plan) -> Result<Permit, Stop> {
-        if !self.account.personal {
+        if !self.account.is_own() {
             match self.engine.guard.ground(&self.key.namespace, self.decided).await {
                 Ground::Firm => {}
                 Ground::Vanishing(reason) => return Err(self.give_up(reason)),
                 Ground::Behind | Ground::Unclear(_) => return Err(Stop::Cluster),
             }
         }
-        self.read_again().await?;
-        let now = self.engine.account(self.key, &self.app.key.name).ok_or(Stop::Changed)?;
-        let same = now.wanted == self.account.wanted
-            && now.context.spec == self.account.context.spec
-            && matches!(now.due, Due::Work { .. });
-        if !same {
-            return Err(Stop::Changed);
-        }
+        self.confirm().await?;
         let person = (self.account.uid.as_str(), self.account.personal);
         let login = self.account.context.spec.as_deref().map_or("", |spec| traits(&spec.connector).login);
         let entry = self.account.entry.as_ref();
@@ -411,6 +405,13 @@ impl Live<'_> {
             return Stop::Changed;
         }
         Stop::Cluster
+    }
+
+    /// Reads the User live, and makes sure that what was decided still holds.
+    async fn confirm(&self) -> Result<(), Stop> {
+        self.read_again().await?;
+        let now = self.engine.account(self.key, &self.app.key.name).ok_or(Stop::Changed)?;
+        if self.account.still_holds(&now) { Ok(()) } else { Err(Stop::Changed) }
     }
 
     /// Reads the User live into the index.

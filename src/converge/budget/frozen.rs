@@ -66,13 +66,25 @@ impl FrozenSet {
         out
     }
 
-    /// Whether exactly this removal is in the set. Evidence that was a person's own fades once their status is written:
-    /// what was frozen as personal is still meant. What was not is another matter once it is.
+    /// Whether exactly this removal is in the set.
     pub fn holds(&self, removal: &Removal) -> bool {
-        self.has(removal.mark()) || (!removal.personal && self.has(removal.mark_as(true)))
+        self.mark_of(removal).is_some()
     }
 
-    fn has(&self, mark: Mark) -> bool {
-        self.0.binary_search(&mark).is_ok()
+    /// The mark by which a removal is in the set. Evidence that was a person's own fades once their status is written: what
+    /// was frozen as personal is still meant. What was not is another matter once it is.
+    pub fn mark_of(&self, removal: &Removal) -> Option<Mark> {
+        let faded = (!removal.personal).then(|| removal.mark_as(true));
+        [Some(removal.mark()), faded].into_iter().flatten().find(|mark| self.0.binary_search(mark).is_ok())
+    }
+
+    /// All marks.
+    pub fn marks(&self) -> impl Iterator<Item = Mark> {
+        self.0.iter().copied()
+    }
+
+    /// The set without some of its marks.
+    pub fn without(&self, gone: impl Fn(&Mark) -> bool) -> Self {
+        Self(self.0.iter().filter(|mark| !gone(mark)).copied().collect())
     }
 }

@@ -163,6 +163,8 @@ impl Budget {
         let recent = stored.ages.iter().filter(|age| age.age_seconds == 0).map(|age| age.count);
         let recent = recent.chain([stored.reserved]).fold(0, u32::saturating_add);
         self.passes = (0..recent.min(self.limits.express)).map(|_| now).collect();
+        // Who came before it was known what was used is offered anew: they may go at once.
+        self.people.retain(|_, member| member.standing != Standing::Waiting);
         self.active = true;
     }
 

@@ -197,8 +197,18 @@ fn nothing_goes_before_it_is_known_what_was_used() {
     assert_eq!(offer(&mut budget, suspend("ann", true), Moment(0)), Standing::Waiting);
     let stored = RemovalUse { reserved: 500, population: 100, ..RemovalUse::default() };
     budget.restore(Some(&stored), &[], Moment(0));
+    assert_eq!(offer(&mut budget, suspend("ann", true), Moment(0)), Standing::Waiting);
     let verdict = budget.judge(Class::Personal, |_| 0, Moment(5_000));
     assert_eq!(verdict, Verdict::Held(Excess::App { left: 0, limit: 20 }));
+}
+
+#[test]
+fn who_came_before_that_goes_at_once_where_there_is_room() {
+    let mut budget = Budget::new(limits());
+    assert_eq!(offer(&mut budget, suspend("ann", true), Moment(0)), Standing::Waiting);
+    budget.restore(None, &[], Moment(0));
+    budget.measured(100, Moment(0));
+    assert_eq!(offer(&mut budget, suspend("ann", true), Moment(1)), Standing::Express(Moment(1)));
 }
 
 /// What may happen.

@@ -291,9 +291,10 @@ impl Namespace {
         }
         let mut status = hold.status.unwrap_or_default();
         let text = std::mem::take(&mut status.frozen);
-        let frozen = match old.filter(|old| old.status.digest == status.digest && !old.frozen.is_empty()) {
+        let frozen = FrozenSet::decode(&text).unwrap_or_default();
+        let frozen = match old.filter(|old| *old.frozen == frozen) {
             Some(old) => old.frozen.clone(),
-            None => Arc::new(FrozenSet::decode(&text).unwrap_or_default()),
+            None => Arc::new(frozen),
         };
         let changed = old.is_none_or(|old| {
             old.meta.uid != meta.uid || old.spec != hold.spec || old.status.outcome != status.outcome

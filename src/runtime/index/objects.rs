@@ -9,7 +9,7 @@ use crate::api::{
     self, AppBindingSpec, AppBindingStatus, AppSpec, AppStatus, HoldOutcome, HoldSpec, HoldStatus, RoleSpec,
     RoleStatus,
 };
-use crate::converge::budget::{FrozenSet, Removal};
+use crate::converge::budget::FrozenSet;
 
 /// The metadata that matters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -129,15 +129,5 @@ impl HoldObject {
     /// Whether it has a say about what it holds.
     pub fn is_open(&self) -> bool {
         matches!(self.status.outcome, HoldOutcome::Pending | HoldOutcome::Approved | HoldOutcome::Rejected)
-    }
-
-    /// Whether it has a say about this removal in this App.
-    pub fn holds(&self, app: (&str, &str), removal: &Removal) -> bool {
-        self.is_of(app) && self.is_open() && self.frozen.holds(removal)
-    }
-
-    /// Whether it is of the App with this name and uid.
-    pub fn is_of(&self, (name, uid): (&str, &str)) -> bool {
-        self.status.app == name && self.status.app_uid == uid
     }
 }

@@ -168,6 +168,7 @@ type Outcome = Result<(Found, Option<String>), String>;
 
 async fn sweep_once(engine: &Engine, app: &AppRuntime, connected: &Connected, spec: &AppSpec) -> Outcome {
     let decide = |key: &Key| engine.decide_in(key, Some(&app.key.name));
+    let gate = engine.gate(&app.key);
     let connector = connected.connector.with_lane(Lane::Verify);
     let named = Named {
         bound: there(connected, named(engine, app, |_| true)).await,
@@ -180,6 +181,7 @@ async fn sweep_once(engine: &Engine, app: &AppRuntime, connected: &Connected, sp
         prefix: prefix(spec),
         decide: &decide,
         under_way: &|person| app.is_under_way(person),
+        held: &|person| gate.is_held(person),
         state: &app.sweep,
         named: &named,
     };
@@ -263,6 +265,8 @@ pub struct Scope<'a> {
     pub decide: &'a (dyn Fn(&Key) -> Option<Decision> + Sync),
     /// Whether a person's account is being worked on.
     pub under_way: &'a (dyn Fn(&str) -> bool + Sync),
+    /// Whether what is due for a person waits for a wave, or for somebody's word.
+    pub held: &'a (dyn Fn(&str) -> bool + Sync),
     /// What sweeps remember.
     pub state: &'a State,
     /// Entitlements that are looked at beside those in ledgers.

@@ -72,7 +72,12 @@ impl People for Folk<'_> {
         let nothing = OwnedContext::nothing(self.scope.key.name.clone(), self.scope.target.to_owned());
         let context = account.map_or(&nothing, |account| &account.context);
         let policy = context.spec.as_deref().unwrap_or(&nowhere);
-        let due = account.is_some_and(|account| matches!(account.due, Due::Work { .. } | Due::Ledger(_)));
+        // Nobody is looking at those who are held.
+        let due = account.is_some_and(|account| match account.due {
+            Due::Work { .. } => !(self.scope.held)(person),
+            Due::Ledger(_) => true,
+            Due::Nothing { .. } => false,
+        });
         look(Some(&Present {
             wanted: account.map_or(&NOTHING, |account| &account.wanted),
             entry: account.and_then(|account| account.entry.as_ref()),
