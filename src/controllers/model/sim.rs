@@ -159,7 +159,7 @@ impl Sim {
             return false;
         }
         let settled = matches!(ending, Ending::Settled(_));
-        if settled || matches!(ending, Ending::Refused(..) | Ending::Stopped(_, Stop::Held)) {
+        if ending.is_looked_at() {
             let found = process.ns.clear_suspicion(&key.name, APPS[app]);
             if acted || found.is_some() {
                 let place = (app, key.name.clone());

@@ -264,6 +264,18 @@ struct Run<'a, C, P> {
     password: Option<SecretString>,
 }
 
+impl Ending {
+    /// Whether the account was looked at to the end: also where what it holds, or the account, is held, but it was seen
+    /// out of use.
+    pub fn is_looked_at(&self) -> bool {
+        match self {
+            Self::Settled(_) | Self::Refused(..) => true,
+            Self::Stopped(Some(entry), Stop::Held) => entry.state.is_out_of_use(),
+            Self::Trouble(..) | Self::Stopped(..) => false,
+        }
+    }
+}
+
 impl<C: Connector, P: Ports> Run<'_, C, P> {
     fn context(&self) -> Context<'_> {
         self.work.context.at(self.policy, self.ports.now())
@@ -313,8 +325,8 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
             match account.filter(|account| account.id == id && !account.active) {
                 Some(_) => {
                     let entry = converge::read_back(entry, &self.work.wanted, &self.context());
-                    self.touched |= self.entry.as_ref() != Some(&entry);
                     self.entry = Some(entry);
+                    self.touched = true;
                 }
                 None => {
                     let refusal = Refusal::not_applied();

@@ -7,7 +7,7 @@ use crate::api::{AccountState, AppSpec, Mode};
 use crate::controllers::app::AppRuntime;
 use crate::controllers::engine::{Engine, Touch};
 use crate::controllers::user::SOON;
-use crate::controllers::user::act::{Ending, Stop};
+use crate::controllers::user::act::Ending;
 use crate::converge::sweep::{Finding, Found, Suspect};
 use crate::converge::{Lane, MAX_ENTITLEMENTS, ledger_id};
 use crate::runtime::index::{Key, Name};
@@ -87,7 +87,7 @@ impl Engine {
         acted: bool,
     ) {
         let settled = matches!(ending, Ending::Settled(_));
-        if !settled && !matches!(ending, Ending::Refused(..) | Ending::Stopped(_, Stop::Held)) {
+        if !ending.is_looked_at() {
             return;
         }
         let found = self.fleet.write(&key.namespace, |ns| ns.clear_suspicion(&key.name, &app.key.name));
