@@ -4,11 +4,14 @@
 
 #[path = "admission/profiles.rs"]
 mod profiles;
+#[path = "admission/rules.rs"]
+mod rules;
 mod support;
 
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
 use profiles::PROFILES;
+use rules::RULES;
 use serde_json::{Value, json};
 use support::ControlPlane;
 
@@ -185,11 +188,6 @@ const CASES: &[Case] = &[
     ("no requests a second", "App", r#"{"spec":{"limits":{"requestsPerSecond":0}}}"#, Some("should be greater than or equal to 1")),
     ("too much concurrency", "App", r#"{"spec":{"limits":{"concurrency":65}}}"#, Some("should be less than or equal to 64")),
     ("marker prefix with space", "App", r#"{"spec":{"marker":{"prefix":"a b"}}}"#, Some("spec.marker.prefix")),
-    ("attribute rule", "App", r#"{"spec":{"attributes":[{"to":"title","value":"user.title","strength":"IfEmpty","clearWhenNull":true}]}}"#, None),
-    ("attribute rule twice", "App", r#"{"spec":{"attributes":[{"to":"title","value":"user.title"},{"to":"title","value":"'x'"}]}}"#, Some("Duplicate value")),
-    ("attribute rule without value", "App", r#"{"spec":{"attributes":[{"to":"title"}]}}"#, Some("spec.attributes[0].value: Required value")),
-    ("attribute name with space", "App", r#"{"spec":{"attributes":[{"to":"a b","value":"1"}]}}"#, Some("spec.attributes[0].to")),
-    ("strength unknown", "App", r#"{"spec":{"attributes":[{"to":"title","value":"1","strength":"Often"}]}}"#, Some(r#"supported values: "Always", "Initial", "IfEmpty""#)),
     ("five attributes to match on", "App", r#"{"spec":{"adoption":{"matchOn":["a","b","c","d","e"]}}}"#, Some("must have at most 4 items")),
     // AppBinding
     ("minimal binding", "AppBinding", r"{}", None),
@@ -286,7 +284,7 @@ async fn creations() {
     let namespace = plane.namespace("admission").await;
     let dry = PostParams { dry_run: true, ..PostParams::default() };
     let mut wrong = Vec::new();
-    for (name, kind, patch, expected) in CASES {
+    for (name, kind, patch, expected) in CASES.iter().chain(RULES) {
         let mut patch: Value = serde_json::from_str(patch).unwrap();
         expand(&mut patch);
         let mut object = valid(kind);

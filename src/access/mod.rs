@@ -37,6 +37,35 @@ pub struct ConnectorTraits {
     pub references: &'static [&'static str],
 }
 
+/// Attributes that no rule writes: what accounts are known or suspended by, and secrets. Admission refuses them.
+const RESERVED: [&str; 14] = [
+    "active",
+    "id",
+    "groups",
+    "meta",
+    "schemas",
+    "password",
+    "userpassword",
+    "unicodepwd",
+    "nsaccountlock",
+    "pwdaccountlockedtime",
+    "pwdendtime",
+    "entryuuid",
+    "objectguid",
+    "memberof",
+];
+
+impl ConnectorTraits {
+    /// Whether an attribute is no rule's to write, or another way to write the login.
+    pub fn is_reserved(&self, attribute: &str) -> bool {
+        let name = attribute.to_ascii_lowercase();
+        let alias = name == self.login.to_ascii_lowercase() && attribute != self.login;
+        alias
+            || RESERVED.contains(&name.as_str())
+            || name.starts_with("urn:ietf:params:scim:schemas:core:2.0:user:")
+    }
+}
+
 /// The account a person should have in an App.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DesiredAccount {

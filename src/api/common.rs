@@ -45,7 +45,14 @@ pub enum Strength {
 pub struct AttributeRule {
     /// Attribute of the target, in the target's own notation (SCIM: `title`, `name.givenName`,
     /// `urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department`).
+    ///
+    /// What an account is known or suspended by, and what is a secret, is Tenure's own to write.
     #[schemars(length(min = 1, max = 256), regex(pattern = r"^[A-Za-z][A-Za-z0-9:._;\-]*$"))]
+    #[x_kube(
+        validation = Rule::new("!self.matches('^(?i)(active|id|groups|meta|schemas|password|userPassword|unicodePwd|nsAccountLock|pwdAccountLockedTime|pwdEndTime|entryUUID|objectGUID|memberOf)$')").message("this attribute is Tenure's own to write: accounts are known, suspended or secured by it"),
+        validation = Rule::new("!self.matches('^(?i)(userName|sAMAccountName|uid)$') || self in ['userName', 'sAMAccountName', 'uid']").message("write the login as the connector does: userName, sAMAccountName or uid"),
+        validation = Rule::new("!self.matches('^(?i)urn:ietf:params:scim:schemas:core:2.0:User(:|$)')").message("leave out the schema of core attributes: write title, not urn:ietf:params:scim:schemas:core:2.0:User:title")
+    )]
     pub to: String,
     /// CEL expression over `user` (the User's spec), `roles` (names of the person's effective roles) and `app` (the
     /// App's name). `null` means no value. For the login attribute a list gives candidates: the first free one is

@@ -172,6 +172,7 @@ impl Plan {
     }
 
     /// The part of it that takes an account out of use again, which is the one with this id.
+    #[must_use]
     pub fn cut_again(&self, account: &str) -> Self {
         let again = |step: &&Step| match step {
             Step::Suspend { id } | Step::EndSessions { id } => id == account,

@@ -3,6 +3,7 @@
 //! Everything outside is reached through small ports, so that the same code runs against a real target and cluster and
 //! against a model of them.
 
+mod planning;
 #[cfg(test)]
 mod tests;
 
@@ -11,16 +12,18 @@ use std::future::Future;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::administrators::{self, Administration};
 use super::decide::AccountDecision;
 use crate::access::DesiredAccount;
 use crate::api::{AppSpec, EntitlementSpec, LedgerEntry, PendingIntent};
 use crate::connectors::{Connector, Failure, FailureClass};
 use crate::converge::budget::Permit;
 use crate::converge::{
-    self, Context, Observed, Plan, Query, Refusal, RemoteAccount, Reply, Resolution, Step, Wanted,
+    self, Context, Observed, Plan, Refusal, RemoteAccount, Reply, Resolution, Step, Wanted,
 };
 use crate::runtime::failpoint;
+
+use planning::plan_with;
+pub use planning::rehearse;
 
 /// Why a pass was given up although nothing failed at the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,86 +163,6 @@ pub async fn pass<C: Connector, P: Ports>(
     })
 }
 
-/// What a pass would do, for an App that only plans.
-pub async fn rehearse<C: Connector, P: Ports>(
-    connector: &C,
-    ports: &P,
-    work: &AccountDecision,
-    policy: &AppSpec,
-) -> Result<Plan, Failure> {
-    let (mut seen, ctx) = (Observed::default(), work.context.at(policy, ports.now()));
-    plan_with(connector, ports, work, work.entry.as_ref(), &mut seen, &ctx).await.map(|(plan, _)| plan)
-}
-
-async fn plan_with<C: Connector, P: Ports>(
-    connector: &C,
-    ports: &P,
-    work: &AccountDecision,
-    entry: Option<&LedgerEntry>,
-    seen: &mut Observed,
-    ctx: &Context<'_>,
-) -> Result<(Plan, Option<Turn>), Failure> {
-    let (mut turn, mut keeps) = (None, false);
-    loop {
-        match converge::plan(&work.wanted, entry, seen, ctx) {
-            Ok(plan) => return Ok((plan, turn)),
-            Err(Query::LastAdministrator(id)) => {
-                let held = match turn.take() {
-                    Some(held) => held,
-                    None => ports.administration().await,
-                };
-                let found = administrators::of(connector, ports, &ctx.spec.administrators, &id).await?;
-                seen.administers(id, found == Administration::Alone);
-                // Of two who go at the same time each would see the other stay.
-                keeps |= found != Administration::Ordinary;
-                turn = keeps.then_some(held);
-            }
-            Err(query) => ask(connector, ports, query, seen).await?,
-        }
-    }
-}
-
-async fn ask<C: Connector, P: Ports>(
-    connector: &C,
-    ports: &P,
-    query: Query,
-    seen: &mut Observed,
-) -> Result<(), Failure> {
-    match query {
-        Query::Get(id) => {
-            let account = connector.get(&id).await?;
-            if let Some(account) = &account {
-                seen.stands(&account.id, connector.standing(account));
-            }
-            seen.account(id, account);
-        }
-        Query::Find { attribute, value } => {
-            let found = connector.find(&attribute, &value).await?;
-            for account in &found {
-                seen.stands(&account.id, connector.standing(account));
-            }
-            seen.found(attribute, value, found);
-        }
-        Query::Held(id) => {
-            match connector.held(&id).await {
-                Ok(held) => seen.holds(id, held),
-                // It is suspended all the same.
-                Err(Failure { reason, message, .. }) if seen.is_in_use(&id) => {
-                    seen.hides(id, Refusal { reason, message });
-                }
-                Err(failure) => return Err(failure),
-            }
-        }
-        Query::Resolve(entitlement) => {
-            let resolution = ports.resolve(&entitlement).await?;
-            seen.resolution(entitlement, resolution);
-        }
-        // Asked by `plan_with`, which keeps the turn.
-        Query::LastAdministrator(_) => {}
-    }
-    Ok(())
-}
-
 impl From<Failure> for Halt {
     fn from(failure: Failure) -> Self {
         Self::Target(failure)
@@ -322,18 +245,13 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
             self.permit = Some(Permit::uncounted());
             let account = self.carry_out(&again, seen).await?.flatten();
             let entry = converge::open(self.entry.as_ref(), &self.context());
-            match account.filter(|account| account.id == id && !account.active) {
-                Some(_) => {
-                    let entry = converge::read_back(entry, &self.work.wanted, &self.context());
-                    self.entry = Some(entry);
-                    self.touched = true;
-                }
-                None => {
-                    let refusal = Refusal::not_applied();
-                    let entry = converge::fail(entry, refusal.reason, &refusal.message, &self.context());
-                    return Ok(Some(Ending::Refused(Some(entry), refusal)));
-                }
+            if !account.is_some_and(|account| account.id == id && !account.active) {
+                let refusal = Refusal::not_applied();
+                let entry = converge::fail(entry, refusal.reason, &refusal.message, &self.context());
+                return Ok(Some(Ending::Refused(Some(entry), refusal)));
             }
+            self.entry = Some(converge::read_back(entry, &self.work.wanted, &self.context()));
+            self.touched = true;
         }
         Ok(Some(Ending::Stopped(self.progress(), Stop::Held)))
     }

@@ -84,6 +84,7 @@ impl FrozenSet {
     }
 
     /// The set without some of its marks.
+    #[must_use]
     pub fn without(&self, gone: impl Fn(&Mark) -> bool) -> Self {
         Self(self.0.iter().filter(|mark| !gone(mark)).copied().collect())
     }

@@ -355,9 +355,10 @@ fn has_left(person: &str, people: &impl People) -> bool {
 /// Whether nothing has changed since the sweep began that the finding could come from.
 fn still_holds(suspect: &Suspect, people: &impl People) -> bool {
     // An account that a listing lacked once may be gone the next time.
-    let refutable = suspect.finding != Finding::Gone;
-    !people.is_touched(&suspect.person)
-        && !(refutable && people.is_refuted(&suspect.person, suspect.finding, suspect.print))
+    let refuted = suspect.finding != Finding::Gone
+        && people.is_refuted(&suspect.person, suspect.finding, suspect.print);
+    !refuted
+        && !people.is_touched(&suspect.person)
         && people.present(&suspect.person, |now| {
             now.is_some_and(|now| is_same(now, suspect.stamp) && judge::is_due(now, suspect.finding))
         })

@@ -21,6 +21,7 @@ fn now() -> Timestamp {
 
 /// One person of a [`Town`], with what the ledger says.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Citizen {
     wanted: Wanted,
     entry: Option<LedgerEntry>,
