@@ -171,15 +171,18 @@ impl Plan {
         Self { blocked: Some(refusal), ..Self::default() }
     }
 
-    /// The part of it that takes an account out of use again, which is the one with this id.
-    #[must_use]
-    pub fn cut_again(&self, account: &str) -> Self {
+    /// The part of it that takes an account out of use again, which is the one with this id; `None` if the account is only
+    /// taken over by this plan.
+    pub fn cut_again(&self, account: &str) -> Option<Self> {
+        if self.steps.iter().any(|step| matches!(step, Step::Adopt { .. })) {
+            return None;
+        }
         let again = |step: &&Step| match step {
             Step::Suspend { id } | Step::EndSessions { id } => id == account,
             _ => false,
         };
         let steps = self.steps.iter().filter(again).cloned().collect();
-        Self { steps, blocked: None, account: self.account.clone() }
+        Some(Self { steps, blocked: None, account: self.account.clone() })
     }
 
     /// Whether some step takes something away, so that it must be guarded: the User read again, the budget reserved.

@@ -239,9 +239,10 @@ impl<C: Connector, P: Ports> Run<'_, C, P> {
     /// What the account still holds, or the account, is held; but it was taken out of use before. That is made good, which
     /// takes nothing away that had not gone, and read back.
     async fn cut_again(&mut self, plan: &Plan, seen: &mut Observed) -> Result<Option<Ending>, Halt> {
-        let out = |entry: &&LedgerEntry| entry.state.is_out_of_use();
-        if let Some(id) = self.entry.as_ref().filter(out).map(|entry| entry.id.clone()) {
-            let again = plan.cut_again(&id);
+        let gone = matches!(self.work.wanted, Wanted::Gone(_));
+        let out = self.entry.as_ref().filter(|entry| gone && entry.state.is_out_of_use());
+        let again = out.and_then(|entry| Some((entry.id.clone(), plan.cut_again(&entry.id)?)));
+        if let Some((id, again)) = again {
             self.permit = Some(Permit::uncounted());
             let account = self.carry_out(&again, seen).await?.flatten();
             let entry = converge::open(self.entry.as_ref(), &self.context());

@@ -87,7 +87,7 @@ pub fn decide_in(
     // What is known of a leaver may be less than there is: a crash, or a restored backup, may have lost it. And what cannot be
     // read may have granted anything.
     let anywhere = match lifecycle.phase {
-        Phase::Left => true,
+        Phase::Left => is_behind(&person) || person.stored.left_at.is_none(),
         _ => person.deleting && !ns.unreadable_bindings.is_empty(),
     };
     if anywhere && person.held() {
@@ -176,6 +176,11 @@ fn concerned(ns: &Namespace, person: &Person, roles: &Roles) -> BTreeSet<Name> {
     let known = |app: &str| ns.apps.get_key_value(app).map_or_else(|| app.into(), |(name, _)| name.clone());
     let suspected = ns.suspected_in(&person.key.name).map(|app| &**app);
     ns.apps_for(&names).chain(ledger).chain(suspected).map(known).collect()
+}
+
+/// Whether the status is about an earlier spec, or some App is still to be asked.
+fn is_behind(person: &Person) -> bool {
+    person.stored.observed_generation != Some(person.generation)
 }
 
 struct Situation<'a> {
@@ -291,7 +296,7 @@ impl Situation<'_> {
         if !person.held() || person.fresh.iter().any(|(looked, _)| **looked == *app) {
             return false;
         }
-        let behind = person.stored.observed_generation != Some(person.generation);
+        let behind = is_behind(person);
         match wanted {
             // A date needs no newer record.
             Wanted::Gone(Cause::Leave) => behind || person.stored.left_at.is_none(),

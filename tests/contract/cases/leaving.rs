@@ -61,6 +61,7 @@ pub(crate) async fn deleted_elsewhere<S: Subject>(stage: &Stage<'_, S>) -> Outco
     stage.subject.delete(ann.id()).await;
     stage.subject.delete(bob.id()).await;
     let old = bob.id().to_owned();
+    ann.ages();
     let entry = ann.gone(Cause::Leave).await.at("leave")?;
     unless(entry.state == AccountState::Deleted, "it is not seen that it is gone")?;
     assert_eq!(entry.reason, Reason::AccountGone.as_str());

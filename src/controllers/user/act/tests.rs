@@ -37,6 +37,8 @@ struct World {
     /// Account and the password that it got.
     accounts: Vec<(RemoteAccount, Option<String>)>,
     faults: VecDeque<Fault>,
+    /// The removal budget keeps what would be taken away.
+    held: bool,
     /// What is written down, and how many times something was.
     secret: Option<SecretString>,
     writes: usize,
@@ -170,7 +172,7 @@ impl Ports for Stage {
     }
 
     async fn before_removal(&self, _plan: &Plan) -> Result<Permit, Stop> {
-        Ok(Permit::uncounted())
+        if self.world().held { Err(Stop::Held) } else { Ok(Permit::uncounted()) }
     }
 
     async fn resolve(&self, _: &EntitlementSpec) -> Result<Resolution, Failure> {
@@ -324,5 +326,27 @@ async fn a_leaver_is_suspended_also_where_it_cannot_be_seen_what_the_account_hol
         assert_eq!(entry.state, AccountState::Suspended);
         assert!(!stage.world().accounts[0].0.active);
         work.entry = Some(entry);
+    }
+}
+
+/// A Hold keeps the account, not what somebody else gave it back.
+#[tokio::test]
+async fn an_account_whose_deletion_is_held_is_taken_out_of_use_again() {
+    let stage = Stage::default();
+    let entry = until_settled(&stage, &["ann"], 1).await.unwrap();
+    let mut spec = app().as_ref().clone();
+    spec.on_leave.action = RemovalAction::Delete;
+    let spec = Arc::new(spec);
+    stage.world().held = true;
+    let suspended = LedgerEntry { state: AccountState::Suspended, ..entry.clone() };
+    let elsewhere = LedgerEntry { target: "t0".into(), ..suspended.clone() };
+    for (entry, goes) in [(entry, false), (elsewhere, false), (suspended, true)] {
+        let mut work = joiner(&["ann"], Some(entry), &spec);
+        work.wanted = Wanted::Gone(Cause::Leave);
+        let Ending::Stopped(after, Stop::Held) = pass(&stage, &stage, &work, &spec).await else {
+            panic!("it is held");
+        };
+        assert_eq!(stage.world().accounts[0].0.active, !goes);
+        assert_eq!(after.is_some_and(|after| after.verified_at.is_some()), goes);
     }
 }
