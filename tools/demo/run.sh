@@ -81,7 +81,7 @@ fi
 act "Installing Tenure: the definitions, then the operator"
 show kubectl apply -f crds/
 # A definition is served a moment after it is accepted.
-until kubectl get users,roles,apps,appbindings >/dev/null 2>&1; do sleep 0.2; done
+until kubectl get users,trole,apps,appbindings >/dev/null 2>&1; do sleep 0.2; done
 kubectl create namespace demo >/dev/null
 listen=127.0.0.1:$(free_port)
 background tenure "$tenure" run --namespace demo --listen "$listen" \
@@ -96,7 +96,7 @@ if [ -n "$directory" ]; then
 fi
 settled app/crm '{.status.conditions[?(@.type=="Ready")].status}' True
 settled app/wiki '{.status.conditions[?(@.type=="Ready")].status}' True
-show kubectl get apps,roles,appbindings
+show kubectl get apps,trole,appbindings
 
 act "Joiner: Ann joins Sales"
 show kubectl apply -f examples/demo/ann.yaml
