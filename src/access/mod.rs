@@ -55,14 +55,15 @@ const RESERVED: [&str; 14] = [
     "memberof",
 ];
 
+/// What is before a core attribute that is written with its schema (RFC 7644 §3.10).
+const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0:User:";
+
 impl ConnectorTraits {
     /// Whether an attribute is no rule's to write, or another way to write the login.
     pub fn is_reserved(&self, attribute: &str) -> bool {
-        let name = attribute.to_ascii_lowercase();
-        let alias = name == self.login.to_ascii_lowercase() && attribute != self.login;
-        alias
-            || RESERVED.contains(&name.as_str())
-            || name.starts_with("urn:ietf:params:scim:schemas:core:2.0:user:")
+        let alias = attribute.eq_ignore_ascii_case(self.login) && attribute != self.login;
+        let by_schema = attribute.get(..CORE.len()).is_some_and(|schema| schema.eq_ignore_ascii_case(CORE));
+        alias || by_schema || RESERVED.iter().any(|reserved| attribute.eq_ignore_ascii_case(reserved))
     }
 }
 

@@ -9,9 +9,8 @@ use super::correlate::{Located, locate, recognised, uncertain_create};
 use super::entitlements::{entitlements, held};
 use super::observe::{Observed, Query};
 use super::protect::{is_protected, protected, protected_person, spare};
-use super::removal::plan_gone;
+use super::removal::{may_show_late, plan_gone};
 use super::steps::{CREATE, Plan, Refusal, Step, announce};
-use super::sweep::is_recent;
 use super::{Change, Context, Finding, NewAccount, RemoteAccount, Wanted};
 use crate::access::DesiredAccount;
 use crate::api::app::AdoptionPolicy;
@@ -55,14 +54,9 @@ fn plan_account(
 /// none a whole listing; and it needs time.
 fn not_surely_gone(entry: Option<&LedgerEntry>, ctx: &Context<'_>) -> Option<Refusal> {
     let entry = ctx.linked(entry)?;
-    let message = if is_recent(entry, ctx) {
-        "the App does not show the account, which was changed a short while ago: it is looked for again"
-    } else if !ctx.marks() && !ctx.findings.contains(&Finding::Gone) {
-        "the App does not show the account: it is made again when a sweep does not find it either"
-    } else {
-        return None;
-    };
-    Some(Refusal::new(Reason::AccountGone, message))
+    let message = "the App does not show the account: it is made again when a sweep does not find it either";
+    let in_doubt = !ctx.marks() && !ctx.findings.contains(&Finding::Gone);
+    may_show_late(entry, ctx).or_else(|| in_doubt.then(|| Refusal::new(Reason::AccountGone, message)))
 }
 
 fn plan_create(

@@ -54,13 +54,17 @@ pub(super) fn plan_gone(
     })
 }
 
-/// Why the account that the ledger names, and that is not found, is not taken to be gone yet: an App may show late what was
-/// changed a short while ago.
+/// Why the account that the ledger names, and that is not found, is not taken to be gone yet.
 fn not_surely_gone(entry: Option<&LedgerEntry>, ctx: &Context<'_>) -> Option<Refusal> {
-    let entry = ctx.linked(entry)?;
+    let entry = ctx.linked(entry).filter(|entry| entry.pending.is_none())?;
+    may_show_late(entry, ctx)
+}
+
+/// That an App may show late what was changed a short while ago.
+pub(super) fn may_show_late(entry: &LedgerEntry, ctx: &Context<'_>) -> Option<Refusal> {
     let message =
         "the App does not show the account, which was changed a short while ago: it is looked for again";
-    (entry.pending.is_none() && is_recent(entry, ctx)).then(|| Refusal::new(Reason::AccountGone, message))
+    is_recent(entry, ctx).then(|| Refusal::new(Reason::AccountGone, message))
 }
 
 fn no_account(entry: Option<&LedgerEntry>, ctx: &Context<'_>) -> Step {

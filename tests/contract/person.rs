@@ -109,16 +109,8 @@ impl<'a, 's, S: Subject> Person<'a, 's, S> {
             bindings: Vec::new(),
             issues: Vec::new(),
             context: OwnedContext {
-                app: "app".into(),
-                target: "target".to_owned(),
-                spec: None,
                 marker: self.marker.clone(),
-                protected: false,
-                resume: false,
-                cannot_suspend: None,
-                deleting: false,
-                findings: Vec::new(),
-                left_at: None,
+                ..OwnedContext::nothing("app".into(), "target".to_owned())
             },
         }
     }

@@ -150,7 +150,7 @@ impl Engine {
 
 /// Whether what is due in an App can be told: while an `AppBinding` cannot be decoded, or the App does nothing but plan,
 /// nothing seems to be.
-fn tells(ns: &Namespace, app: &str) -> bool {
+pub(in crate::controllers) fn tells(ns: &Namespace, app: &str) -> bool {
     let unread =
         !ns.unreadable_bindings.is_empty() || ns.bindings.values().any(|binding| binding.undecodable);
     !unread && !ns.only_plans(app)

@@ -131,7 +131,7 @@ impl Gate {
 
     /// Whether what is due for a person waits for a wave, or for somebody's word.
     pub fn is_held(&self, person: &str) -> bool {
-        self.with(|budget, _| budget.standing(person).is_some_and(|(standing, _)| !standing.may_go()))
+        self.state.lock().is_held(person)
     }
 
     /// The use of the budget, for the App's status; `None`: it is not known yet. `accounts`: how many are in use.
@@ -307,6 +307,11 @@ impl Desk {
     /// People of whom it must be seen first what is taken from them.
     pub(in crate::controllers) fn expected(&self) -> impl Iterator<Item = &Name> {
         self.expected.iter()
+    }
+
+    /// Whether what is due for a person waits for a wave, or for somebody's word.
+    pub(in crate::controllers) fn is_held(&self, person: &str) -> bool {
+        self.budget.standing(person).is_some_and(|(standing, _)| !standing.may_go())
     }
 
     /// Whether a person waits for a wave, or for somebody's word, for a reason that is not their own.

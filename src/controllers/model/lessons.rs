@@ -72,7 +72,7 @@ fn a_spec_that_comes_back_is_observed() {
 
 /// Somebody who had accounts before got one more, the process ended, and what granted it went before the next one looked.
 #[test]
-fn what_a_mover_got_is_in_the_ledger_before_it_is_made() {
+fn what_a_crash_lost_of_a_mover_is_found_when_they_leave() {
     for steps in 1..8 {
         let mut ops =
             vec![(Op::Binding(2, None), 0), (Op::Hire(BOB), REST), (Op::Department(BOB, true), REST)];

@@ -71,7 +71,7 @@ impl Process {
             return Some(Vec::new());
         }
         let status = status::status(&decision, &self.overdue(&decision, world.elapsed), world.now);
-        let seen = flush::superfluous(&decision, &status);
+        let seen = flush::superfluous(&decision);
         if status == person.stored {
             self.touch(&key.name, false);
             return Some(seen);

@@ -11,12 +11,12 @@ use super::process::{Process, key};
 use super::sim::Sim;
 use super::target::Wire;
 use crate::access::Phase;
-use crate::api::{AppSpec, Reason};
+use crate::api::AppSpec;
 use crate::connectors::Connector;
 use crate::controllers::app::target;
 use crate::controllers::user::decide::OwnedContext;
 use crate::converge::sweep::{Finding, Found, Inconclusive, Ledgers, Named, People, Present, Sweep};
-use crate::converge::{Cause, Due, RemoteAccount, Wanted};
+use crate::converge::{Cause, RemoteAccount, Wanted};
 
 /// The people, as `controllers::app::sweep::people` knows them.
 struct Folk<'a> {
@@ -36,23 +36,15 @@ impl People for Folk<'_> {
         let (nobody, nowhere) = (Wanted::Gone(Cause::Unassign), AppSpec::default());
         let nothing = OwnedContext::nothing(app.into(), self.target.clone());
         let context = account.map_or(&nothing, |account| &account.context);
-        let standing = self.process.desks[self.app].budget.standing(person);
-        let held = standing.is_some_and(|(standing, _)| !standing.may_go());
-        let due = account.is_some_and(|account| match account.due {
-            Due::Work { .. } => !held,
-            Due::Ledger(_) => true,
-            Due::Nothing { .. } => false,
-        });
+        let held = self.process.desks[self.app].is_held(person);
+        let due = account.is_some_and(|account| account.is_pending(held));
         let mut queue = self.process.queue.iter();
         look(Some(&Present {
             wanted: account.map_or(&nobody, |account| &account.wanted),
             entry: account.and_then(|account| account.entry.as_ref()),
             pending: due || queue.any(|(_, of, name)| *of == self.app && **name == *person),
             left: decision.lifecycle.phase == Phase::Left,
-            stalled: decision
-                .stalled
-                .as_ref()
-                .is_some_and(|(reason, _)| *reason == Reason::DuplicatePersonId),
+            stalled: decision.is_stalled_twin(),
             context: context.at(context.spec.as_deref().unwrap_or(&nowhere), self.now),
         }))
     }

@@ -9,6 +9,7 @@ use super::process::{Process, limits, moment, place};
 use super::world::World;
 use crate::api::{Hold, HoldSpec, HoldStatus};
 use crate::controllers::app::target;
+use crate::controllers::hold::follow::tells;
 use crate::controllers::hold::gate::in_use;
 use crate::controllers::hold::wave::name;
 use crate::controllers::hold::{holders, is_of, status};
@@ -77,10 +78,9 @@ impl Process {
         let open: Vec<_> = open.into_iter().map(|(name, hold)| (name.clone(), hold.clone())).collect();
         for (name, hold) in open {
             let app = place(&hold.status.app);
-            let told =
-                self.ns.unreadable_bindings.is_empty() && self.ns.bindings.values().all(|b| !b.undecodable);
             let desk = &self.desks[app];
-            let unclear = !told || !self.dirty.is_empty() || desk.expected().next().is_some();
+            let unclear =
+                !tells(&self.ns, APPS[app]) || !self.dirty.is_empty() || desk.expected().next().is_some();
             let all = desk.budget.people().map(|(.., removal)| removal);
             let remains = self.remains.entry(name.clone()).or_default();
             let (due, left) = remains.look(&hold.frozen, all, unclear, moment(world));

@@ -54,6 +54,18 @@ pub struct Decision {
     pub next: Option<Timestamp>,
 }
 
+impl Decision {
+    /// Whether another User with the same `personId` has the person's accounts.
+    pub fn is_stalled_twin(&self) -> bool {
+        matches!(self.stalled, Some((Reason::DuplicatePersonId, _)))
+    }
+
+    /// Whether some App is still to be asked for an account that the ledger does not know.
+    pub fn is_unanswered(&self) -> bool {
+        self.accounts.iter().any(|account| account.unanswered)
+    }
+}
+
 /// Decides about one person.
 pub fn decide(ns: &Namespace, person: Person, departure: Departure, now: Timestamp) -> Decision {
     decide_in(ns, person, departure, now, None)

@@ -12,7 +12,7 @@ use super::decide::{AccountDecision, Decision, Departure};
 use super::record::{Outcome, Turn};
 use super::status::{self, Overdue};
 use super::store::Written;
-use crate::api::{AccountState, LedgerEntry, Reason, UserStatus};
+use crate::api::{AccountState, LedgerEntry, UserStatus};
 use crate::controllers::engine::{Engine, Touch};
 use crate::converge::{Due, Wanted};
 use crate::runtime::failpoint;
@@ -67,13 +67,13 @@ impl Engine {
         let status = status::status(&decision, &self.overdue(&decision), Timestamp::now());
         if status == decision.person.stored {
             self.touch(Touch::Again(turn.key.clone()));
-            return Outcome::Stored { seen: superfluous(&decision, &status) };
+            return Outcome::Stored { seen: superfluous(&decision) };
         }
         failpoint::hit("before-status");
         let written = self.store.write_status(&decision.person, &status).await;
         failpoint::hit("after-status");
         let done = matches!(written, Written::Done(_));
-        let outcome = self.conclude(&turn.key, written, superfluous(&decision, &status));
+        let outcome = self.conclude(&turn.key, written, superfluous(&decision));
         if done {
             self.audit_released(&decision, &status.accounts);
             self.touch_twins(&decision.person);
@@ -239,20 +239,20 @@ impl Engine {
 
 /// Whether nothing is to be done any more for a User that is being deleted.
 pub(in crate::controllers) fn is_dealt_with(ns: &Namespace, decision: &Decision) -> bool {
-    match (decision.departure, &decision.stalled) {
+    match (decision.departure, decision.is_stalled_twin()) {
         (Departure::Unchecked, _) => false,
         (Departure::Released(_), _) => true,
         // Another User has the same personId: it must have taken the ledger over first.
-        (Departure::Ordinary, Some((Reason::DuplicatePersonId, _))) => is_inherited(ns, &decision.person),
+        (Departure::Ordinary, true) => is_inherited(ns, &decision.person),
         (Departure::Ordinary, _) => !decision.person.paused && decision.accounts.iter().all(is_ended),
     }
 }
 
 /// The results that need not be kept once a status is stored. That an account was looked for in vain is kept for as long as
 /// others are still looked for, or it would be looked for again and again.
-pub(in crate::controllers) fn superfluous(decision: &Decision, status: &UserStatus) -> Vec<(Name, u64)> {
+pub(in crate::controllers) fn superfluous(decision: &Decision) -> Vec<(Name, u64)> {
     let person = &decision.person;
-    let searching = status.observed_generation != Some(person.generation);
+    let searching = decision.is_unanswered();
     let fresh = person.fresh.iter().filter(|(app, _)| !searching || person.entry(app).is_some());
     fresh.cloned().collect()
 }

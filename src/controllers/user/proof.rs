@@ -81,7 +81,7 @@ pub fn unproved(decision: &Decision, now: Timestamp) -> Vec<(Name, Timestamp)> {
     };
     let open = |account: &&AccountDecision| {
         let entry = account.entry.as_ref();
-        let searching = entry.is_none() && (account.is_outstanding() || account.unanswered);
+        let searching = entry.is_none() && account.is_sought();
         let stand = entry.map(|entry| stand(Some(account), entry, None, now));
         !account.dry_run && (searching || matches!(stand, Some(Stand::Open(_))))
     };
@@ -106,10 +106,10 @@ fn stands<'a>(
         let app = entry.app.as_str();
         (app, stand(decided(app), entry, trouble(app), now))
     });
-    let sought = decision.accounts.iter().filter(|account| {
-        let sought = account.is_outstanding() || account.unanswered;
-        sought && !accounts.iter().any(|entry| *entry.app == *account.app)
-    });
+    let sought = decision
+        .accounts
+        .iter()
+        .filter(|account| account.is_sought() && !accounts.iter().any(|entry| *entry.app == *account.app));
     let sought = sought.map(|account| {
         let why = match &account.wanted {
             Wanted::Unknown { message, .. } => message,

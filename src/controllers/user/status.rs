@@ -25,7 +25,7 @@ pub fn status(decision: &Decision, overdue: &Overdue, now: Timestamp) -> UserSta
     let accounts = ledger(decision);
     let busy = decision.accounts.iter().any(AccountDecision::is_outstanding);
     let mut status = UserStatus {
-        observed_generation: if decision.accounts.iter().any(|account| account.unanswered) {
+        observed_generation: if decision.is_unanswered() {
             // What is still to be asked goes by it.
             stored.observed_generation.map(|seen| seen.min(person.generation - 1))
         } else {

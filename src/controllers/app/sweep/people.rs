@@ -7,12 +7,12 @@ use jiff::Timestamp;
 
 use super::Scope;
 use crate::access::Phase;
-use crate::api::{AppSpec, Reason};
+use crate::api::AppSpec;
 use crate::connectors::Connector;
 use crate::connectors::any::AnyConnector;
 use crate::controllers::user::decide::OwnedContext;
 use crate::converge::sweep::{Finding, Ledgers, People, Present};
-use crate::converge::{Cause, Due, RemoteAccount, Wanted};
+use crate::converge::{Cause, RemoteAccount, Wanted};
 use crate::runtime::index::{Key, Name};
 
 /// Users read from the index before other tasks get a turn.
@@ -72,21 +72,13 @@ impl People for Folk<'_> {
         let nothing = OwnedContext::nothing(self.scope.key.name.clone(), self.scope.target.to_owned());
         let context = account.map_or(&nothing, |account| &account.context);
         let policy = context.spec.as_deref().unwrap_or(&nowhere);
-        // Nobody is looking at those who are held.
-        let due = account.is_some_and(|account| match account.due {
-            Due::Work { .. } => !(self.scope.held)(person),
-            Due::Ledger(_) => true,
-            Due::Nothing { .. } => false,
-        });
+        let due = account.is_some_and(|account| account.is_pending((self.scope.held)(person)));
         look(Some(&Present {
             wanted: account.map_or(&NOTHING, |account| &account.wanted),
             entry: account.and_then(|account| account.entry.as_ref()),
             pending: due || (self.scope.under_way)(person),
             left,
-            stalled: decision
-                .stalled
-                .as_ref()
-                .is_some_and(|(reason, _)| *reason == Reason::DuplicatePersonId),
+            stalled: decision.is_stalled_twin(),
             context: context.at(policy, Timestamp::now()),
         }))
     }

@@ -213,16 +213,9 @@ fn joiner(logins: &[&str], entry: Option<LedgerEntry>, spec: &Arc<AppSpec>) -> A
         bindings: Vec::new(),
         issues: Vec::new(),
         context: OwnedContext {
-            app: "directory".into(),
-            target: "t1".into(),
             spec: Some(spec.clone()),
             marker: "4711".into(),
-            protected: false,
-            resume: false,
-            cannot_suspend: None,
-            deleting: false,
-            findings: Vec::new(),
-            left_at: None,
+            ..OwnedContext::nothing("directory".into(), "t1".into())
         },
     }
 }

@@ -48,6 +48,20 @@ impl AccountDecision {
         matches!(self.due, Due::Work { .. }) && !self.dry_run
     }
 
+    /// Whether there may be an account that is not known yet, or not as it should be.
+    pub fn is_sought(&self) -> bool {
+        self.is_outstanding() || self.unanswered
+    }
+
+    /// Whether somebody is about to look at the account. `held`: what is due waits for a wave, or for somebody's word.
+    pub fn is_pending(&self, held: bool) -> bool {
+        match self.due {
+            Due::Work { .. } => !held,
+            Due::Ledger(_) => true,
+            Due::Nothing { .. } => false,
+        }
+    }
+
     /// Whether something may be taken away.
     pub fn may_remove(&self) -> bool {
         matches!(self.due, Due::Work { removal: true, .. }) && !self.dry_run
